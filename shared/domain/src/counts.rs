@@ -1,0 +1,34 @@
+//! What became of rows, as numbers.
+
+use serde::{Deserialize, Serialize};
+
+/// Sums of outcomes. `created + updated + unchanged + failed` is always the number of rows.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Counts {
+    /// Rows that made a new user.
+    pub created: u64,
+    /// Rows that changed a user.
+    pub updated: u64,
+    /// Rows that changed nothing.
+    pub unchanged: u64,
+    /// Rows that were not applied; each has a rejection.
+    pub failed: u64,
+    /// Optional values that were left out because they could not be read (lenient handling only).
+    pub warnings: u64,
+}
+
+impl Counts {
+    /// How many rows these counts are about.
+    pub const fn rows(&self) -> u64 {
+        self.created + self.updated + self.unchanged + self.failed
+    }
+
+    /// Adds other counts to these.
+    pub const fn add(&mut self, other: &Self) {
+        self.created += other.created;
+        self.updated += other.updated;
+        self.unchanged += other.unchanged;
+        self.failed += other.failed;
+        self.warnings += other.warnings;
+    }
+}

@@ -1,0 +1,59 @@
+//! The folded forms under which user names and e-mails are compared.
+//!
+//! They are stored beside the values, because `lower()` of Postgres, of `SQLite` and of Rust disagree.
+
+use unicode_normalization::UnicodeNormalization;
+
+/// Appends the folded form of a value: trimmed, NFKC, lower case, without zero-width characters.
+/// Two values are the same key if and only if their folded forms are equal.
+pub fn fold_into(value: &str, out: &mut String) {
+    let value = value.trim();
+    if value.is_ascii() {
+        out.extend(value.bytes().map(|b| char::from(b.to_ascii_lowercase())));
+    } else {
+        out.extend(value.nfkc().flat_map(char::to_lowercase).nfkc().filter(|c| !is_zero_width(*c)));
+    }
+}
+
+/// The folded form of a value; see [`fold_into`].
+pub fn fold(value: &str) -> String {
+    let mut out = String::with_capacity(value.len());
+    fold_into(value, &mut out);
+    out
+}
+
+/// Characters that nobody sees and that must not make two keys out of one.
+pub(crate) fn is_zero_width(c: char) -> bool {
+    matches!(c, '\u{200B}'..='\u{200D}' | '\u{2060}' | '\u{FEFF}' | '\u{00AD}')
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn case_blanks_unicode_form_and_zero_width_do_not_matter() {
+        for (left, right) in [
+            ("Ann@Example.com", " ann@example.COM "),
+            ("caf\u{e9}", "cafe\u{301}"),
+            ("a\u{200b}nn", "ann"),
+            ("ＡＢＣ", "abc"),
+            ("ÀÉ", "àé"),
+        ] {
+            assert_eq!(fold(left), fold(right), "{left:?} and {right:?}");
+        }
+    }
+
+    #[test]
+    fn look_alikes_of_other_scripts_stay_distinct() {
+        assert_ne!(fold("\u{430}nn"), fold("ann"));
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn folding_twice_changes_nothing(value in "\\PC{0,40}") {
+            let once = fold(&value);
+            proptest::prop_assert_eq!(fold(&once), once);
+        }
+    }
+}

@@ -1,0 +1,192 @@
+//! Turns the checked rows of a batch into writes.
+//!
+//! Most users of a batch have nothing to do with each other and can be written in one go. Those
+//! whose e-mail is held by another user, or wanted by another row, and those who hold such an
+//! e-mail, are *contested*: their rows are applied one by one, in line order, after the others, so
+//! that a conflict fails one row only and rows that hand an e-mail on succeed as in a
+//! single-threaded run.
+
+use std::collections::HashMap;
+
+use crate::batch::{CheckedBatch, CheckedRow};
+use crate::counts::Counts;
+use crate::profile::{Folded, StoredUser, fold};
+
+/// Existing users that matter to a batch.
+#[derive(Debug, Default)]
+pub struct Existing<'a> {
+    /// The users whom rows name, by folded user name.
+    pub users: HashMap<&'a str, StoredUser<'a>>,
+    /// Who holds the e-mails that rows want: folded e-mail to folded user name.
+    pub email_holders: HashMap<&'a str, &'a str>,
+}
+
+/// One user to be written.
+#[derive(Debug)]
+pub struct Write<'a> {
+    /// The folded user name.
+    pub key: &'a str,
+    /// The new profile, the line that wrote it, and the outcomes of its rows.
+    pub folded: Folded<'a>,
+    /// The line that goes into the version.
+    pub line: u64,
+    /// The rows behind it, in line order.
+    pub rows: Vec<CheckedRow<'a>>,
+}
+
+/// The writes of a batch.
+#[derive(Debug, Default)]
+pub struct Plan<'a> {
+    /// New users.
+    pub inserts: Vec<Write<'a>>,
+    /// Changed users, each with what is stored now.
+    pub updates: Vec<(&'a StoredUser<'a>, Write<'a>)>,
+    /// The outcomes of rows that need no write.
+    pub unchanged: Counts,
+    /// Rows of contested users, in line order.
+    pub one_by_one: Vec<CheckedRow<'a>>,
+}
+
+/// The rows of one user.
+struct Group<'a> {
+    key: &'a str,
+    rows: Vec<CheckedRow<'a>>,
+    contested: bool,
+}
+
+/// Plans the writes of a batch.
+pub fn plan<'a>(batch: &'a CheckedBatch, existing: &'a Existing<'a>) -> Plan<'a> {
+    let (mut groups, by_key) = group(batch);
+    mark_contested(&mut groups, &by_key, existing);
+    let mut plan = Plan::default();
+    for group in groups {
+        if group.contested {
+            plan.one_by_one.extend(group.rows);
+            continue;
+        }
+        let stored = existing.users.get(group.key);
+        let folded = fold(stored.map(|user| &user.profile), group.rows.iter().copied());
+        let Some(line) = folded.written_by else {
+            plan.unchanged.add(&folded.counts);
+            continue;
+        };
+        let write = Write { key: group.key, folded, line, rows: group.rows };
+        match stored {
+            Some(user) => plan.updates.push((user, write)),
+            None => plan.inserts.push(write),
+        }
+    }
+    plan.one_by_one.sort_unstable_by_key(CheckedRow::line);
+    plan
+}
+
+fn group(batch: &CheckedBatch) -> (Vec<Group<'_>>, HashMap<&str, usize>) {
+    let mut groups: Vec<Group<'_>> = Vec::with_capacity(batch.rows().len());
+    let mut by_key = HashMap::with_capacity(batch.rows().len());
+    for row in batch.rows() {
+        let index = *by_key.entry(row.key()).or_insert_with(|| {
+            groups.push(Group { key: row.key(), rows: Vec::with_capacity(1), contested: false });
+            groups.len() - 1
+        });
+        groups[index].rows.push(row);
+    }
+    (groups, by_key)
+}
+
+fn mark_contested(groups: &mut [Group<'_>], by_key: &HashMap<&str, usize>, existing: &Existing<'_>) {
+    let mut claims: HashMap<&str, usize> = HashMap::with_capacity(groups.len());
+    let mut contested = Vec::new();
+    for (index, group) in groups.iter().enumerate() {
+        for row in &group.rows {
+            let email = row.email_key();
+            let claimed_by = *claims.entry(email).or_insert(index);
+            if claimed_by != index {
+                contested.extend([claimed_by, index]);
+            }
+            if let Some(holder) = existing.email_holders.get(email).filter(|holder| **holder != group.key) {
+                contested.push(index);
+                contested.extend(by_key.get(*holder));
+            }
+        }
+    }
+    for index in contested {
+        groups[index].contested = true;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::field::FIELD_COUNT;
+    use crate::header::Header;
+    use crate::job::Handling;
+    use crate::profile::{Profile, Version};
+    use crate::record::RecordLimits;
+    use crate::{Field, spigit};
+
+    fn batch(records: &str) -> CheckedBatch {
+        let titles = ["EMAIL", "USERNAME", "FIRST_NM", "LAST_NM"];
+        let header = Header::parse(titles.map(str::as_bytes)).unwrap();
+        spigit::check_batch(&header, Handling::Strict, RecordLimits::default(), 2, records.as_bytes())
+    }
+
+    fn stored<'a>(users: &[(&'a str, &'a str)]) -> Existing<'a> {
+        let mut existing = Existing::default();
+        for (id, (name, email)) in users.iter().copied().enumerate() {
+            let mut values = [None; FIELD_COUNT];
+            values[Field::Username.index()] = Some(name);
+            values[Field::Email.index()] = Some(email);
+            values[Field::FirstName.index()] = Some("f");
+            values[Field::LastName.index()] = Some("l");
+            let profile = Profile::stored(values, email, None).unwrap();
+            let id = i64::try_from(id).unwrap();
+            existing.users.insert(name, StoredUser { id, version: Version { job: 1, line: 2 }, profile });
+            existing.email_holders.insert(email, name);
+        }
+        existing
+    }
+
+    /// (inserted keys, updated keys, unchanged rows, lines applied one by one)
+    fn shape(existing: &Existing<'_>, records: &str) -> (Vec<String>, Vec<String>, u64, Vec<u64>) {
+        let batch = batch(records);
+        // The plan borrows both for one lifetime; a copy of the borrowed facts is enough here.
+        let plan = plan(&batch, existing);
+        (
+            plan.inserts.iter().map(|write| write.key.to_owned()).collect(),
+            plan.updates.iter().map(|(_, write)| write.key.to_owned()).collect(),
+            plan.unchanged.rows(),
+            plan.one_by_one.iter().map(CheckedRow::line).collect(),
+        )
+    }
+
+    fn keys(names: &[&str]) -> Vec<String> {
+        names.iter().map(ToString::to_string).collect()
+    }
+
+    #[test]
+    fn new_changed_and_unchanged_users_take_their_own_way() {
+        let existing = stored(&[("a", "a@x"), ("b", "b@x")]);
+        let found = shape(&existing, "a@x,a,f,l\nb@x,b,F,l\nc@x,c,f,l\nc@x,c,g,l\n");
+        assert_eq!(found, (keys(&["c"]), keys(&["b"]), 1, vec![]));
+    }
+
+    #[test]
+    fn an_email_held_by_another_user_is_contested() {
+        let existing = stored(&[("a", "a@x")]);
+        assert_eq!(shape(&existing, "a@x,new,f,l\nc@x,c,f,l\n"), (keys(&["c"]), vec![], 0, vec![2]));
+    }
+
+    #[test]
+    fn who_wants_and_who_releases_an_email_go_one_by_one_in_line_order() {
+        let existing = stored(&[("a", "a@x"), ("b", "b@x")]);
+        let found = shape(&existing, "z@x,a,f,l\na@x,b,f,l\nq@x,q,f,l\n");
+        assert_eq!(found, (keys(&["q"]), vec![], 0, vec![2, 3]));
+    }
+
+    #[test]
+    fn two_new_users_with_one_email_are_contested() {
+        let existing = Existing::default();
+        let found = shape(&existing, "same@x,a,f,l\nok@x,k,f,l\nSAME@x,b,f,l\n");
+        assert_eq!(found, (keys(&["k"]), vec![], 0, vec![2, 4]));
+    }
+}

@@ -1,0 +1,184 @@
+//! A user's profile, and how a row changes it.
+
+use std::borrow::Cow;
+use std::collections::BTreeMap;
+
+use crate::batch::{Cell, CheckedRow};
+use crate::counts::Counts;
+use crate::field::{FIELD_COUNT, FIELDS, Field};
+
+/// The job and line that wrote a user last. A later write has a greater version.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Version {
+    /// The id of the job.
+    pub job: i64,
+    /// The line of the row.
+    pub line: i64,
+}
+
+/// The values of a user in canonical form, borrowed from wherever they were read.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Profile<'a> {
+    values: [Option<&'a str>; FIELD_COUNT],
+    email_key: &'a str,
+    attributes: BTreeMap<Cow<'a, str>, Cow<'a, str>>,
+}
+
+impl<'a> Profile<'a> {
+    /// A stored profile. `attributes` is a JSON object of strings, or nothing.
+    pub fn stored(
+        values: [Option<&'a str>; FIELD_COUNT],
+        email_key: &'a str,
+        attributes: Option<&str>,
+    ) -> Result<Self, serde_json::Error> {
+        let attributes = match attributes {
+            Some(json) => serde_json::from_str::<BTreeMap<String, String>>(json)?
+                .into_iter()
+                .map(|(title, value)| (Cow::Owned(title), Cow::Owned(value)))
+                .collect(),
+            None => BTreeMap::new(),
+        };
+        Ok(Self { values, email_key, attributes })
+    }
+
+    /// The value of a field.
+    pub fn value(&self, field: Field) -> Option<&'a str> {
+        self.values[field.index()]
+    }
+
+    /// The values in the order of [`FIELDS`].
+    pub fn values(&self) -> &[Option<&'a str>; FIELD_COUNT] {
+        &self.values
+    }
+
+    /// The folded e-mail.
+    pub fn email_key(&self) -> &'a str {
+        self.email_key
+    }
+
+    /// The attributes as a JSON object, or nothing if there are none.
+    pub fn attributes_json(&self) -> Option<String> {
+        if self.attributes.is_empty() {
+            return None;
+        }
+        Some(serde_json::to_string(&self.attributes).expect("a map of strings has a JSON form"))
+    }
+
+    /// Applies a row. Says whether anything differs now.
+    pub fn merge(&mut self, row: CheckedRow<'a>) -> bool {
+        let mut changed = false;
+        for spec in &FIELDS {
+            let value = &mut self.values[spec.field.index()];
+            let wanted = match row.cell(spec.field) {
+                Cell::Keep => continue,
+                Cell::Clear => None,
+                Cell::Set(text) => Some(text),
+            };
+            changed |= *value != wanted;
+            *value = wanted;
+        }
+        self.email_key = row.email_key();
+        for (title, cell) in row.attributes() {
+            changed |= match cell {
+                Cell::Keep => false,
+                Cell::Clear => self.attributes.remove(title).is_some(),
+                Cell::Set(text) => {
+                    self.attributes.insert(Cow::Borrowed(title), Cow::Borrowed(text)).as_deref() != Some(text)
+                }
+            };
+        }
+        changed
+    }
+}
+
+/// A user as it is in the database.
+#[derive(Clone, Debug)]
+pub struct StoredUser<'a> {
+    /// The id of the user.
+    pub id: i64,
+    /// Who wrote it last.
+    pub version: Version,
+    /// Its values.
+    pub profile: Profile<'a>,
+}
+
+/// What the rows of one user amount to.
+#[derive(Clone, Debug)]
+pub struct Folded<'a> {
+    /// The profile after the last row.
+    pub profile: Profile<'a>,
+    /// The line of the last row that changed something, if one did.
+    pub written_by: Option<u64>,
+    /// The outcomes of the rows.
+    pub counts: Counts,
+}
+
+/// Folds the rows of one user, in line order, over what is stored.
+pub fn fold<'a>(stored: Option<&Profile<'a>>, rows: impl IntoIterator<Item = CheckedRow<'a>>) -> Folded<'a> {
+    let mut exists = stored.is_some();
+    let mut folded =
+        Folded { profile: stored.cloned().unwrap_or_default(), written_by: None, counts: Counts::default() };
+    for row in rows {
+        let changed = folded.profile.merge(row);
+        let counter = match (exists, changed) {
+            (false, _) => &mut folded.counts.created,
+            (true, true) => &mut folded.counts.updated,
+            (true, false) => &mut folded.counts.unchanged,
+        };
+        *counter += 1;
+        if changed || !exists {
+            folded.written_by = Some(row.line());
+        }
+        exists = true;
+    }
+    folded
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::header::Header;
+    use crate::job::Handling;
+    use crate::record::RecordLimits;
+    use crate::{CheckedBatch, spigit};
+
+    fn batch(titles: &str, records: &str) -> CheckedBatch {
+        let header = Header::parse(titles.split(',').map(str::as_bytes)).unwrap();
+        spigit::check_batch(&header, Handling::Strict, RecordLimits::default(), 2, records.as_bytes())
+    }
+
+    #[test]
+    fn rows_of_one_user_fold_in_line_order() {
+        let batch = batch("EMAIL,USERNAME,FIRST_NM,LAST_NM,badge", "a@b,u,f,l,1\na@b,u,f,l,1\na@b,U,f,l,2\n");
+        let folded = fold(None, batch.rows());
+        assert_eq!(folded.counts, Counts { created: 1, updated: 1, unchanged: 1, ..Counts::default() });
+        assert_eq!(folded.written_by, Some(4));
+        assert_eq!(folded.profile.value(Field::Username), Some("U"));
+        assert_eq!(folded.profile.attributes_json().as_deref(), Some(r#"{"badge":"2"}"#));
+    }
+
+    #[test]
+    fn absent_columns_stay_and_blanks_clear() {
+        let mut values = [None; FIELD_COUNT];
+        for (field, value) in
+            [(Field::Email, "a@b"), (Field::Username, "u"), (Field::FirstName, "f"), (Field::LastName, "l")]
+        {
+            values[field.index()] = Some(value);
+        }
+        values[Field::WorkCity.index()] = Some("Rome");
+        values[Field::CompanyId.index()] = Some("SPG");
+        let stored = Profile::stored(values, "a@b", Some(r#"{"badge":"1","desk":"9"}"#)).unwrap();
+
+        let same = batch("EMAIL,USERNAME,FIRST_NM,LAST_NM", "a@b,u,f,l\n");
+        let folded = fold(Some(&stored), same.rows());
+        assert_eq!(folded.counts.unchanged, 1);
+        assert_eq!(folded.written_by, None);
+
+        let cleared = batch("EMAIL,USERNAME,FIRST_NM,LAST_NM,WORK_CITY,badge", "a@b,u,f,l,,\n");
+        let folded = fold(Some(&stored), cleared.rows());
+        assert_eq!(folded.counts.updated, 1);
+        assert_eq!(folded.profile.value(Field::WorkCity), None);
+        assert_eq!(folded.profile.value(Field::CompanyId), Some("SPG"));
+        assert_eq!(folded.profile.attributes_json().as_deref(), Some(r#"{"desk":"9"}"#));
+    }
+}

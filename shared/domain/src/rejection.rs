@@ -1,0 +1,127 @@
+//! Why a row failed.
+
+use serde::{Deserialize, Serialize};
+
+/// The stable code of a rejection, shared by reports, metrics, tables and tests.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum RejectionCode {
+    /// The row has more or fewer values than the header has titles.
+    ColumnCount,
+    /// A required value is missing.
+    ValueEmpty,
+    /// A value is longer than its limit.
+    ValueTooLong,
+    /// A value is not UTF-8.
+    Utf8Invalid,
+    /// A value has a NUL character, which Postgres cannot store.
+    NulByte,
+    /// A value has a control character or one that reverses the text around it.
+    ControlChar,
+    /// A value is not an e-mail address.
+    EmailInvalid,
+    /// A value is not a date of the expected form.
+    DateInvalid,
+    /// A quote stands inside an unquoted value or text follows a closing quote.
+    QuoteMisplaced,
+    /// A quoted value does not end; the file cannot be read past this line.
+    QuoteUnclosed,
+    /// A record is larger than the limit; the file cannot be read past this line.
+    RecordTooLarge,
+    /// A record has more lines than the limit; the file cannot be read past this line.
+    RecordTooManyLines,
+    /// The compressed file ends early or is damaged.
+    CompressionInvalid,
+    /// The unpacked file is larger than the limit.
+    UnpackedTooLarge,
+    /// The stored upload is missing or differs from what was uploaded.
+    RawMissing,
+    /// The e-mail belongs to another user.
+    ConflictEmail,
+    /// The row's batch could not be applied and was given up.
+    NotApplied,
+}
+
+impl RejectionCode {
+    /// Every code, in the order of the documentation.
+    pub const ALL: [Self; 17] = [
+        Self::ColumnCount,
+        Self::ValueEmpty,
+        Self::ValueTooLong,
+        Self::Utf8Invalid,
+        Self::NulByte,
+        Self::ControlChar,
+        Self::EmailInvalid,
+        Self::DateInvalid,
+        Self::QuoteMisplaced,
+        Self::QuoteUnclosed,
+        Self::RecordTooLarge,
+        Self::RecordTooManyLines,
+        Self::CompressionInvalid,
+        Self::UnpackedTooLarge,
+        Self::RawMissing,
+        Self::ConflictEmail,
+        Self::NotApplied,
+    ];
+
+    /// The code as text.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::ColumnCount => "column_count",
+            Self::ValueEmpty => "value_empty",
+            Self::ValueTooLong => "value_too_long",
+            Self::Utf8Invalid => "utf8_invalid",
+            Self::NulByte => "nul_byte",
+            Self::ControlChar => "control_char",
+            Self::EmailInvalid => "email_invalid",
+            Self::DateInvalid => "date_invalid",
+            Self::QuoteMisplaced => "quote_misplaced",
+            Self::QuoteUnclosed => "quote_unclosed",
+            Self::RecordTooLarge => "record_too_large",
+            Self::RecordTooManyLines => "record_too_many_lines",
+            Self::CompressionInvalid => "compression_invalid",
+            Self::UnpackedTooLarge => "unpacked_too_large",
+            Self::RawMissing => "raw_missing",
+            Self::ConflictEmail => "conflict_email",
+            Self::NotApplied => "not_applied",
+        }
+    }
+
+    /// Reads a code that was stored as text.
+    pub fn parse(text: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|code| code.as_str() == text)
+    }
+}
+
+/// One failed row: where, and why. The text never repeats what the row contained.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Rejection {
+    /// The physical line on which the row starts, counted from 1.
+    pub line: u64,
+    /// The title of the column at fault, where there is one.
+    pub column: Option<String>,
+    /// The stable code.
+    pub code: RejectionCode,
+    /// The reason as a clause, for example `EMAIL is missing`.
+    pub message: String,
+}
+
+impl Rejection {
+    /// The rejection as it stands in a job's `error_message`: `Line 3: EMAIL is missing`.
+    pub fn sentence(&self) -> String {
+        format!("Line {}: {}", self.line, self.message)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn codes_read_back_and_agree_with_their_json_form() {
+        for code in RejectionCode::ALL {
+            assert_eq!(RejectionCode::parse(code.as_str()), Some(code));
+            assert_eq!(serde_json::to_value(code).unwrap(), code.as_str());
+        }
+    }
+}

@@ -1,0 +1,173 @@
+//! The rules of a Spigit row.
+//!
+//! A row needs as many values as the header has titles and the four core values EMAIL, USERNAME,
+//! FIRST_NM and LAST_NM. Every other column is optional; a blank clears what is stored.
+
+use crate::batch::{CheckedBatch, RowSpans, SpanCell};
+use crate::field::{FIELD_COUNT, Field, FieldKind, FieldSpec};
+use crate::header::{Column, Header};
+use crate::job::Handling;
+use crate::key;
+use crate::record::{Quotes, RecordLimits, RecordScanner, Scan};
+use crate::rejection::{Rejection, RejectionCode};
+use crate::text::{self, ValueError};
+
+/// The separator of a Spigit file.
+pub const DELIMITER: u8 = b',';
+/// Characters of an attribute's value at most.
+const MAX_ATTRIBUTE: usize = 4096;
+
+/// Parses and checks the records of a batch.
+pub fn check_batch(
+    header: &Header,
+    handling: Handling,
+    limits: RecordLimits,
+    first_line: u64,
+    records: &[u8],
+) -> CheckedBatch {
+    let mut batch = CheckedBatch::new(header.titles().to_vec(), records.len() + records.len() / 4);
+    let mut scanner = RecordScanner::new(DELIMITER, limits, first_line);
+    let mut rest = records;
+    loop {
+        match scanner.scan(rest, true) {
+            Ok(Scan::Record(consumed)) => {
+                rest = &rest[consumed..];
+                check_record(header, handling, &scanner, &mut batch);
+            }
+            Ok(Scan::End | Scan::NeedInput) => return batch,
+            // The splitter ends a file before such a record, so only a damaged message has one.
+            Err(error) => {
+                let rejection = Rejection { line: error.line, column: None, code: error.code, message: error.problem };
+                batch.push_rejection(rejection);
+                return batch;
+            }
+        }
+    }
+}
+
+fn check_record(header: &Header, handling: Handling, scanner: &RecordScanner, batch: &mut CheckedBatch) {
+    let undo = batch.text_len();
+    let check = RowCheck { header, handling, scanner };
+    if let Err((column, error)) = check.run(batch) {
+        batch.truncate_text(undo);
+        let column = column.map(|position| header.titles()[position].clone());
+        let message =
+            column.as_ref().map_or_else(|| error.problem.clone(), |title| format!("{title} {}", error.problem));
+        batch.push_rejection(Rejection { line: scanner.line(), column, code: error.code, message });
+    }
+}
+
+/// The position of the column at fault, where there is one, and the fault.
+type RowError = (Option<usize>, ValueError);
+
+struct RowCheck<'a> {
+    header: &'a Header,
+    handling: Handling,
+    scanner: &'a RecordScanner,
+}
+
+impl RowCheck<'_> {
+    fn run(&self, batch: &mut CheckedBatch) -> Result<(), RowError> {
+        self.check_shape()?;
+        let mut cells = [SpanCell::Keep; FIELD_COUNT];
+        let mut attributes = Vec::new();
+        let mut warnings = 0;
+        for (position, column) in self.header.columns().iter().enumerate() {
+            let value = self.value(position)?;
+            match column {
+                Column::Field(field) => match self.field(field.spec(), value, batch) {
+                    Ok(Some(cell)) => cells[field.index()] = cell,
+                    Ok(None) => warnings += 1,
+                    Err(error) => return Err((Some(position), error)),
+                },
+                Column::Attribute => {
+                    let cell = attribute(value, batch).map_err(|error| (Some(position), error))?;
+                    attributes.push((u16::try_from(position).expect("a header has at most 200 columns"), cell));
+                }
+            }
+        }
+        let key = self.folded(Field::Username, &cells, batch)?;
+        let email_key = self.folded(Field::Email, &cells, batch)?;
+        batch.push_row(RowSpans { line: self.scanner.line(), key, email_key, cells, attributes }, warnings);
+        Ok(())
+    }
+
+    fn check_shape(&self) -> Result<(), RowError> {
+        if self.scanner.quotes() != Quotes::WellFormed {
+            let problem = "a quote stands where none may be: quote the whole value and double the quotes inside";
+            return Err((None, ValueError { code: RejectionCode::QuoteMisplaced, problem: problem.to_owned() }));
+        }
+        let (expected, found) = (self.header.titles().len(), self.scanner.field_count());
+        if found == expected || (found < expected && self.handling == Handling::Lenient) {
+            return Ok(());
+        }
+        let hint = if found == expected + 1 && self.scanner.field(expected).is_some_and(<[u8]>::is_empty) {
+            " (is there a comma at the end of the line?)"
+        } else {
+            ""
+        };
+        let problem = format!("expected {expected} values, found {found}{hint}");
+        Err((None, ValueError { code: RejectionCode::ColumnCount, problem }))
+    }
+
+    /// The trimmed value of a column; a missing trailing cell counts as empty (lenient handling).
+    fn value(&self, position: usize) -> Result<&str, RowError> {
+        let bytes = self.scanner.field(position).unwrap_or_default();
+        let value = std::str::from_utf8(bytes).map_err(|_| {
+            (Some(position), ValueError { code: RejectionCode::Utf8Invalid, problem: "is not UTF-8".to_owned() })
+        })?;
+        Ok(value.trim())
+    }
+
+    /// What a row says about a field; nothing if an unreadable option is left out.
+    fn field(&self, spec: &FieldSpec, value: &str, batch: &mut CheckedBatch) -> Result<Option<SpanCell>, ValueError> {
+        if value.is_empty() {
+            return if spec.required { Err(missing()) } else { Ok(Some(SpanCell::Clear)) };
+        }
+        match checked(spec.kind, value, batch) {
+            Ok(cell) => Ok(Some(cell)),
+            Err(_) if self.handling == Handling::Lenient && !spec.required => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// The folded form of a required value. It may be empty although the value is not, when the
+    /// value is made of characters that nobody sees.
+    fn folded(
+        &self,
+        field: Field,
+        cells: &[SpanCell; FIELD_COUNT],
+        batch: &mut CheckedBatch,
+    ) -> Result<crate::batch::Span, RowError> {
+        let folded = match cells[field.index()] {
+            SpanCell::Set(span) => key::fold(batch.slice(span)),
+            SpanCell::Keep | SpanCell::Clear => String::new(),
+        };
+        if folded.is_empty() {
+            return Err((self.header.position(field), missing()));
+        }
+        batch.append(|out| {
+            out.push_str(&folded);
+            Ok(())
+        })
+    }
+}
+
+fn attribute(value: &str, batch: &mut CheckedBatch) -> Result<SpanCell, ValueError> {
+    if value.is_empty() { Ok(SpanCell::Clear) } else { checked(FieldKind::Text(MAX_ATTRIBUTE), value, batch) }
+}
+
+fn checked(kind: FieldKind, value: &str, batch: &mut CheckedBatch) -> Result<SpanCell, ValueError> {
+    let span = batch.append(|out| {
+        text::check_characters(value)?;
+        text::canonical(kind, value, out)
+    })?;
+    Ok(SpanCell::Set(span))
+}
+
+fn missing() -> ValueError {
+    ValueError { code: RejectionCode::ValueEmpty, problem: "is missing".to_owned() }
+}
+
+#[cfg(test)]
+mod tests;

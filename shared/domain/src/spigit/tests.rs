@@ -1,0 +1,83 @@
+//! Rows against the rules.
+
+use super::*;
+use crate::batch::Cell;
+
+const TITLES: &str = "EMAIL,USERNAME,FIRST_NM,LAST_NM,WORK_CITY,INTF_PUBLISH_DT,badge";
+
+fn check(handling: Handling, records: &str) -> CheckedBatch {
+    let header = Header::parse(TITLES.split(',').map(str::as_bytes)).unwrap();
+    check_batch(&header, handling, RecordLimits::default(), 2, records.as_bytes())
+}
+
+fn rejected(records: &str) -> Vec<(u64, &'static str, String)> {
+    let batch = check(Handling::Strict, records);
+    batch.rejections().iter().map(|r| (r.line, r.code.as_str(), r.message.clone())).collect()
+}
+
+#[test]
+fn a_good_row_is_kept_in_canonical_form() {
+    let batch = check(Handling::Strict, "A@B.c, Ann ,Anna,\"Lee, Jr\",,01/20/2019,7\n");
+    let rows: Vec<_> = batch.rows().collect();
+    assert_eq!(rows.len(), 1);
+    assert_eq!((rows[0].line(), rows[0].key(), rows[0].email_key()), (2, "ann", "a@b.c"));
+    assert_eq!(rows[0].cell(Field::Username), Cell::Set("Ann"));
+    assert_eq!(rows[0].cell(Field::LastName), Cell::Set("Lee, Jr"));
+    assert_eq!(rows[0].cell(Field::WorkCity), Cell::Clear);
+    assert_eq!(rows[0].cell(Field::IntfPublishDt), Cell::Set("2019-01-20"));
+    assert_eq!(rows[0].cell(Field::CompanyId), Cell::Keep, "the file has no such column");
+    assert_eq!(rows[0].attributes().collect::<Vec<_>>(), [("badge", Cell::Set("7"))]);
+}
+
+#[test]
+fn each_fault_fails_its_row_with_line_code_and_reason() {
+    for (row, code, message) in [
+        ("a@b,u,f,l,c,,", "", ""),
+        ("a@b,u,f,l,c,", "column_count", "expected 7 values, found 6"),
+        ("a@b,u,f,l,c,,x,y", "column_count", "expected 7 values, found 8"),
+        ("a@b,u,f,l,c,,x,", "column_count", "expected 7 values, found 8 (is there a comma at the end of the line?)"),
+        (",u,f,l,c,,", "value_empty", "EMAIL is missing"),
+        ("a@b, ,f,l,c,,", "value_empty", "USERNAME is missing"),
+        ("a@b,\u{200b},f,l,c,,", "value_empty", "USERNAME is missing"),
+        ("ab,u,f,l,c,,", "email_invalid", "EMAIL is not an e-mail address: it has no @"),
+        ("a@b,u,f,l,c,31/01/2020,", "date_invalid", "INTF_PUBLISH_DT is not a date of the form MM/DD/YYYY"),
+        ("a@b,u,f\u{7},l,c,,", "control_char", "FIRST_NM has the control character U+0007"),
+        ("a@b,u,f\0,l,c,,", "nul_byte", "FIRST_NM has a NUL character"),
+    ] {
+        let found = rejected(&format!("{row}\n"));
+        if code.is_empty() {
+            assert_eq!(found, [], "{row:?}");
+        } else {
+            assert_eq!(found, [(2, code, message.to_owned())], "{row:?}");
+        }
+    }
+    assert_eq!(rejected("a@b,u,f,l,5\" disk,,\n")[0].1, "quote_misplaced");
+}
+
+#[test]
+fn invalid_utf8_fails_the_row_only() {
+    let header = Header::parse(TITLES.split(',').map(str::as_bytes)).unwrap();
+    let records = b"a@b,u,\xc4\xe8,l,c,,\nc@d,v,f,l,c,,\n";
+    let batch = check_batch(&header, Handling::Strict, RecordLimits::default(), 2, records);
+    assert_eq!(batch.rejections()[0].code, RejectionCode::Utf8Invalid);
+    assert_eq!(batch.rejections()[0].column.as_deref(), Some("FIRST_NM"));
+    assert_eq!(batch.rows().len(), 1);
+}
+
+#[test]
+fn lenient_handling_pads_short_rows_and_leaves_unreadable_options_out() {
+    let batch = check(Handling::Lenient, "a@b,u,f,l,c,Dev\nc@d,v,f,l\nbroken,w,f,l\na@b,u,f,l,c,,x,y\n");
+    assert_eq!(batch.initial_counts().warnings, 1);
+    let rows: Vec<_> = batch.rows().collect();
+    assert_eq!(rows.len(), 2);
+    assert_eq!(rows[0].cell(Field::IntfPublishDt), Cell::Keep);
+    assert_eq!(rows[1].cell(Field::WorkCity), Cell::Clear);
+    let codes: Vec<_> = batch.rejections().iter().map(|r| (r.line, r.code.as_str())).collect();
+    assert_eq!(codes, [(4, "email_invalid"), (5, "column_count")], "core values and long rows still fail");
+}
+
+#[test]
+fn rejections_never_repeat_what_the_row_contained() {
+    let batch = check(Handling::Strict, "canary-7f3a,canary-7f3a,f,l,c,canary-7f3a,\n");
+    assert!(!format!("{:?}", batch.rejections()).contains("canary"));
+}

@@ -1,0 +1,171 @@
+//! Checks on the text of single values. Each error is the sentence's tail: `EMAIL <tail>`.
+
+use std::fmt::Write as _;
+
+use crate::field::FieldKind;
+use crate::rejection::RejectionCode;
+
+/// Why a value is refused: a stable code and the tail of a sentence that begins with its title.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ValueError {
+    /// The stable code.
+    pub code: RejectionCode,
+    /// What is wrong, without any of the value itself.
+    pub problem: String,
+}
+
+fn refuse<T>(code: RejectionCode, problem: impl Into<String>) -> Result<T, ValueError> {
+    Err(ValueError { code, problem: problem.into() })
+}
+
+/// Checks the characters of a cell: no control characters but line ends and tabs, no marks that
+/// change the direction of the text around them.
+pub fn check_characters(value: &str) -> Result<(), ValueError> {
+    if value.bytes().all(|b| matches!(b, b' '..=b'~')) {
+        return Ok(());
+    }
+    for c in value.chars() {
+        match c {
+            '\t' | '\n' | '\r' => {}
+            '\0' => return refuse(RejectionCode::NulByte, "has a NUL character"),
+            c if c.is_control() || is_direction_mark(c) => {
+                return refuse(RejectionCode::ControlChar, format!("has the control character U+{:04X}", u32::from(c)));
+            }
+            _ => {}
+        }
+    }
+    Ok(())
+}
+
+fn is_direction_mark(c: char) -> bool {
+    matches!(c, '\u{202A}'..='\u{202E}' | '\u{2066}'..='\u{2069}')
+}
+
+/// Checks a trimmed, non-empty value and appends its canonical form.
+pub fn canonical(kind: FieldKind, value: &str, out: &mut String) -> Result<(), ValueError> {
+    match kind {
+        FieldKind::Text(limit) => check_length(value, limit)?,
+        FieldKind::Email => check_email(value)?,
+        FieldKind::Date => return canonical_us_date(value, out),
+    }
+    out.push_str(value);
+    Ok(())
+}
+
+/// Checks that a value has at most `limit` characters.
+pub fn check_length(value: &str, limit: usize) -> Result<(), ValueError> {
+    if value.len() > limit && value.chars().count() > limit {
+        return refuse(RejectionCode::ValueTooLong, format!("is longer than {limit} characters"));
+    }
+    Ok(())
+}
+
+/// A light check: one `@` with something on both sides, no blanks, at most 254 characters.
+/// Whether mail arrives there is for the mail server to say.
+fn check_email(value: &str) -> Result<(), ValueError> {
+    check_length(value, 254)?;
+    let problem = match value.split_once('@') {
+        None => "has no @",
+        Some((_, domain)) if domain.contains('@') => "has more than one @",
+        Some(("", _)) => "has nothing before the @",
+        Some((_, "")) => "has nothing after the @",
+        Some(_) if value.chars().any(char::is_whitespace) => "has a blank inside",
+        Some(_) => return Ok(()),
+    };
+    refuse(RejectionCode::EmailInvalid, format!("is not an e-mail address: it {problem}"))
+}
+
+/// Reads `MM/DD/YYYY` (the form of the Spigit sample; a leading zero may be missing) and appends
+/// `YYYY-MM-DD`.
+fn canonical_us_date(value: &str, out: &mut String) -> Result<(), ValueError> {
+    let mut parts = value.split('/');
+    let numbers = [parts.next(), parts.next(), parts.next()];
+    let parsed = match numbers {
+        [Some(month), Some(day), Some(year)] if parts.next().is_none() => {
+            match (digits(month, 1..=2), digits(day, 1..=2), digits(year, 4..=4)) {
+                (Some(month), Some(day), Some(year)) if is_calendar_date(year, month, day) => Some((year, month, day)),
+                _ => None,
+            }
+        }
+        _ => None,
+    };
+    let Some((year, month, day)) = parsed else {
+        return refuse(RejectionCode::DateInvalid, "is not a date of the form MM/DD/YYYY");
+    };
+    write!(out, "{year:04}-{month:02}-{day:02}").expect("writing to a string does not fail");
+    Ok(())
+}
+
+fn digits(text: &str, lengths: std::ops::RangeInclusive<usize>) -> Option<u32> {
+    let plain = lengths.contains(&text.len()) && text.bytes().all(|b| b.is_ascii_digit());
+    if plain { text.parse().ok() } else { None }
+}
+
+fn is_calendar_date(year: u32, month: u32, day: u32) -> bool {
+    let leap = (year.is_multiple_of(4) && !year.is_multiple_of(100)) || year.is_multiple_of(400);
+    let last = match month {
+        1 | 3 | 5 | 7 | 8 | 10 | 12 => 31,
+        4 | 6 | 9 | 11 => 30,
+        2 if leap => 29,
+        2 => 28,
+        _ => return false,
+    };
+    year >= 1 && (1..=last).contains(&day)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn check(kind: FieldKind, value: &str) -> Result<String, RejectionCode> {
+        let mut out = String::new();
+        canonical(kind, value, &mut out).map(|()| out).map_err(|error| error.code)
+    }
+
+    #[test]
+    fn dates_are_strict_calendar_dates() {
+        assert_eq!(check(FieldKind::Date, "01/20/2019").as_deref(), Ok("2019-01-20"));
+        assert_eq!(check(FieldKind::Date, "2/29/2024").as_deref(), Ok("2024-02-29"));
+        for bad in [
+            "31.02.2024",
+            "13/31/2024",
+            "02/29/2023",
+            "00/10/2020",
+            "0000-00-00",
+            "1/1/99999",
+            "01/01/20",
+            "1/1/2020/1",
+            "Dev",
+        ] {
+            assert_eq!(check(FieldKind::Date, bad), Err(RejectionCode::DateInvalid), "{bad}");
+        }
+    }
+
+    #[test]
+    fn emails_get_a_light_check() {
+        for good in ["a@b", "test1@spigit.com", "o'neil+x@mail.example.org", "ü@exämple.de"] {
+            assert_eq!(check(FieldKind::Email, good).as_deref(), Ok(good));
+        }
+        for bad in ["a@", "@b.c", "a b@c.d", "a@@b.c", "plain", "a@b@c"] {
+            assert_eq!(check(FieldKind::Email, bad), Err(RejectionCode::EmailInvalid), "{bad}");
+        }
+        let long = format!("{}@b.c", "a".repeat(255));
+        assert_eq!(check(FieldKind::Email, &long), Err(RejectionCode::ValueTooLong));
+    }
+
+    #[test]
+    fn control_characters_are_named_by_their_number() {
+        assert!(check_characters("Zoë\tline one\nline two").is_ok());
+        assert_eq!(check_characters("a\0b").unwrap_err().code, RejectionCode::NulByte);
+        let error = check_characters("a\u{202e}b").unwrap_err();
+        assert_eq!(error.code, RejectionCode::ControlChar);
+        assert!(error.problem.contains("U+202E"));
+        assert_eq!(check_characters("\u{1b}[0m").unwrap_err().code, RejectionCode::ControlChar);
+    }
+
+    #[test]
+    fn length_counts_characters_not_bytes() {
+        assert!(check_length(&"é".repeat(255), 255).is_ok());
+        assert!(check_length(&"é".repeat(256), 255).is_err());
+    }
+}

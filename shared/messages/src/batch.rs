@@ -1,0 +1,78 @@
+//! One batch of rows: the records as they were in the file.
+
+use std::collections::BTreeMap;
+
+use bytes::Bytes;
+use muster_domain::{BatchNo, Dialect, JobId};
+
+use crate::envelope::{Envelope, MessageError};
+
+const KIND: &str = "batch";
+const VERSION: u16 = 1;
+
+/// A batch to be applied. Tenant and settings are not here: the worker reads them from the job row.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct BatchMessage {
+    /// The job of the batch.
+    pub job: JobId,
+    /// The number of the batch within its job.
+    pub batch: BatchNo,
+    /// The physical line on which the first record starts.
+    pub first_line: u64,
+    /// How many records there are.
+    pub rows: u32,
+    /// Where in the decoded file the batch begins, in bytes; the end of the batch before.
+    pub first_offset: u64,
+    /// Where in the decoded file the batch ends, in bytes.
+    pub end_offset: u64,
+    /// How the records are to be read.
+    pub dialect: Dialect,
+    /// The records, sealed by a [`PayloadCodec`](crate::PayloadCodec).
+    pub payload: Bytes,
+}
+
+impl BatchMessage {
+    /// `job:batch`, the same on every publication.
+    pub fn message_id(&self) -> String {
+        format!("{}:{}", self.job, self.batch)
+    }
+}
+
+impl From<BatchMessage> for Envelope {
+    fn from(message: BatchMessage) -> Self {
+        let headers = [
+            ("job", message.job.to_string()),
+            ("batch", message.batch.to_string()),
+            ("first_line", message.first_line.to_string()),
+            ("rows", message.rows.to_string()),
+            ("first_offset", message.first_offset.to_string()),
+            ("end_offset", message.end_offset.to_string()),
+            ("dialect", message.dialect.as_str().to_owned()),
+        ];
+        Self {
+            kind: KIND.to_owned(),
+            version: VERSION,
+            message_id: message.message_id(),
+            headers: BTreeMap::from(headers.map(|(name, value)| (name.to_owned(), value))),
+            body: message.payload,
+        }
+    }
+}
+
+impl TryFrom<&Envelope> for BatchMessage {
+    type Error = MessageError;
+
+    fn try_from(envelope: &Envelope) -> Result<Self, MessageError> {
+        envelope.expect(KIND, VERSION)?;
+        Ok(Self {
+            job: JobId(envelope.number("job")?),
+            batch: BatchNo(envelope.number("batch")?),
+            first_line: envelope.number("first_line")?,
+            rows: envelope.number("rows")?,
+            first_offset: envelope.number("first_offset")?,
+            end_offset: envelope.number("end_offset")?,
+            dialect: Dialect::parse(envelope.header("dialect")?).ok_or(MessageError::HeaderInvalid("dialect"))?,
+            payload: envelope.body.clone(),
+        })
+    }
+}

@@ -1,0 +1,69 @@
+//! Every version of every message, as it stands on a queue somewhere.
+
+use bytes::Bytes;
+use muster_domain::{BatchNo, Dialect, JobId};
+use muster_messages::{BatchMessage, Envelope, SplitMessage};
+use serde_json::{Value, json};
+
+fn as_json(envelope: &Envelope) -> Value {
+    json!({
+        "kind": envelope.kind,
+        "version": envelope.version,
+        "message_id": envelope.message_id,
+        "headers": envelope.headers,
+        "body": String::from_utf8(envelope.body.to_vec()).unwrap(),
+    })
+}
+
+fn from_json(value: &Value) -> Envelope {
+    Envelope {
+        kind: value["kind"].as_str().unwrap().to_owned(),
+        version: u16::try_from(value["version"].as_u64().unwrap()).unwrap(),
+        message_id: value["message_id"].as_str().unwrap().to_owned(),
+        headers: serde_json::from_value(value["headers"].clone()).unwrap(),
+        body: Bytes::from(value["body"].as_str().unwrap().to_owned()),
+    }
+}
+
+fn batch() -> BatchMessage {
+    BatchMessage {
+        job: JobId(9),
+        batch: BatchNo(3),
+        first_line: 4002,
+        rows: 2000,
+        first_offset: 1_048_576,
+        end_offset: 1_572_864,
+        dialect: Dialect::Spigit,
+        payload: Bytes::from_static(b"payload"),
+    }
+}
+
+#[test]
+fn batch_v1_is_written_and_read_as_ever() {
+    let golden: Value = serde_json::from_str(include_str!("golden/batch.v1.json")).unwrap();
+    assert_eq!(as_json(&batch().into()), golden);
+    assert_eq!(BatchMessage::try_from(&from_json(&golden)).unwrap(), batch());
+}
+
+#[test]
+fn split_v1_is_written_and_read_as_ever() {
+    let golden: Value = serde_json::from_str(include_str!("golden/split.v1.json")).unwrap();
+    assert_eq!(as_json(&SplitMessage { job: JobId(9) }.into()), golden);
+    assert_eq!(SplitMessage::try_from(&from_json(&golden)).unwrap(), SplitMessage { job: JobId(9) });
+}
+
+#[test]
+fn unknown_and_damaged_messages_are_refused_with_a_reason() {
+    let good = Envelope::from(batch());
+    let newer = Envelope { version: 2, ..good.clone() };
+    assert_eq!(
+        BatchMessage::try_from(&newer).unwrap_err().to_string(),
+        "expected a batch message of version 1, found batch of version 2"
+    );
+    let mut damaged = good.clone();
+    damaged.headers.remove("first_line");
+    assert_eq!(BatchMessage::try_from(&damaged).unwrap_err().to_string(), "the header first_line is missing");
+    let mut damaged = good;
+    damaged.headers.insert("batch".to_owned(), "-1".to_owned());
+    assert_eq!(BatchMessage::try_from(&damaged).unwrap_err().to_string(), "the header batch cannot be read");
+}

@@ -1,0 +1,26 @@
+//! What services ask of the outside, as traits; adapters answer.
+//!
+//! The calls are coarse, one for a batch and never one for a row, so that dynamic dispatch costs
+//! nothing. Each port comes with a contract suite in `tests/it`, which every adapter passes.
+//!
+//! Errors are for branching: [`StoreError::is_transient`] says whether to try again. They carry
+//! codes, never statement texts or values, because those hold data about people.
+
+mod counters;
+mod error;
+mod job;
+mod queue;
+mod rawstore;
+mod store;
+mod tenant;
+
+pub use counters::{Counters, LedgerView, Recorded, View};
+pub use error::{BoxError, CountersError, QueueError, RawStoreError, StoreError};
+pub use job::{
+    Applied, BatchToApply, CreatedJob, CutRules, Deletion, FinishedJob, JobFilter, JobRules, JobView, Lease,
+    LedgerTotals, NewJob, PageAfter, RawFile, SplitEnd, SplitJob,
+};
+pub use queue::{Consumer, Delivery, Publisher, Queue, QueueName, Settle};
+pub use rawstore::{RawReader, RawStore, RawUpload};
+pub use store::{Batches, Jobs, Reports, Signals, Splits, Store, Tenants, Upkeep};
+pub use tenant::{Grant, NewToken, Scope, ShortRows, TenantRecord, TokenRecord, UserRecord};

@@ -1,0 +1,146 @@
+//! The database: the truth about tenants, jobs, the ledger and users.
+
+use std::time::Duration;
+
+use async_trait::async_trait;
+use muster_domain::{BatchNo, JobId, Rejection, TenantId};
+use tokio::sync::broadcast;
+
+use crate::error::StoreError;
+use crate::job::{
+    Applied, BatchToApply, CreatedJob, Deletion, FinishedJob, JobFilter, JobRules, JobView, Lease, LedgerTotals,
+    NewJob, PageAfter, SplitEnd, SplitJob,
+};
+use crate::tenant::{Grant, NewToken, ShortRows, TenantRecord, TokenRecord, UserRecord};
+
+/// All that the database does.
+pub trait Store: Tenants + Jobs + Splits + Batches + Reports + Upkeep {}
+
+impl<T: Tenants + Jobs + Splits + Batches + Reports + Upkeep> Store for T {}
+
+/// Tenants and their tokens.
+#[async_trait]
+pub trait Tenants: Send + Sync {
+    /// Makes a tenant. Nothing if the name is taken.
+    async fn create_tenant(&self, name: &str, short_rows: ShortRows) -> Result<Option<TenantId>, StoreError>;
+    /// All tenants, by name.
+    async fn list_tenants(&self) -> Result<Vec<TenantRecord>, StoreError>;
+    /// Stores a token and gives its id.
+    async fn create_token(&self, token: NewToken) -> Result<i64, StoreError>;
+    /// The tokens of a tenant, oldest first.
+    async fn list_tokens(&self, tenant: TenantId) -> Result<Vec<TokenRecord>, StoreError>;
+    /// Revokes a token. Says whether there was one that was not revoked.
+    async fn revoke_token(&self, id: i64) -> Result<bool, StoreError>;
+    /// What a token stands for. Nothing if it is unknown, revoked or past its end.
+    async fn find_grant(&self, token_sha256: &[u8; 32]) -> Result<Option<Grant>, StoreError>;
+}
+
+/// Accepting and deleting jobs.
+#[async_trait]
+pub trait Jobs: Send + Sync {
+    /// Accepts a job. The ids of a tenant become visible in their order.
+    async fn create_job(&self, job: NewJob) -> Result<CreatedJob, StoreError>;
+    /// Deletes a job, its ledger and its rejections, unless it is being processed. Users stay.
+    async fn delete_job(&self, tenant: TenantId, job: JobId) -> Result<Deletion, StoreError>;
+    /// Moves a job to its final state if its ledger is complete and joins without a gap from the
+    /// file's start to its end. Nothing if it is not complete, or final already.
+    async fn finish_job(&self, job: JobId) -> Result<Option<FinishedJob>, StoreError>;
+}
+
+/// Splitting jobs.
+#[async_trait]
+pub trait Splits: Send + Sync {
+    /// Takes the right to split a job. Nothing if another splitter has it, an earlier job of the
+    /// tenant is unfinished, the job is not there, or it is split or final already.
+    async fn lease_split(&self, job: JobId, duration: Duration) -> Result<Option<SplitJob>, StoreError>;
+    /// Prolongs a lease. False if it was lost.
+    async fn renew_lease(&self, lease: Lease, duration: Duration) -> Result<bool, StoreError>;
+    /// Gives a lease back, so that another splitter may begin at once. A split that made no
+    /// progress is begun anew with more patience.
+    async fn release_lease(&self, lease: Lease, stalled: bool) -> Result<(), StoreError>;
+    /// The applied batches of a job with a number greater than `after`, in order.
+    async fn applied_batches(&self, job: JobId, after: BatchNo) -> Result<Vec<BatchNo>, StoreError>;
+    /// Writes down what the split came to. False if the lease was lost.
+    async fn finish_split(&self, lease: Lease, end: SplitEnd) -> Result<bool, StoreError>;
+}
+
+/// Applying batches.
+#[async_trait]
+pub trait Batches: Send + Sync {
+    /// What a worker must know of a job. Nothing if the job is not there.
+    async fn job_rules(&self, job: JobId) -> Result<Option<JobRules>, StoreError>;
+    /// Notes that a redelivered batch is tried again. Gives the number of tries so noted.
+    async fn record_attempt(&self, job: JobId, batch: BatchNo) -> Result<u32, StoreError>;
+    /// Applies a batch: its users, its rejections and its ledger row in one transaction.
+    async fn apply_batch(&self, batch: BatchToApply) -> Result<Applied, StoreError>;
+}
+
+/// Reading.
+#[async_trait]
+pub trait Reports: Send + Sync {
+    /// Whether the database answers and has the schema that this version needs.
+    async fn check_ready(&self) -> Result<(), StoreError>;
+    /// A job of a tenant.
+    async fn find_job(&self, tenant: TenantId, job: JobId) -> Result<Option<JobView>, StoreError>;
+    /// Jobs of a tenant, newest first.
+    async fn list_jobs(&self, tenant: TenantId, filter: JobFilter) -> Result<Vec<JobView>, StoreError>;
+    /// Sums over the ledger of a job.
+    async fn ledger_totals(&self, job: JobId) -> Result<LedgerTotals, StoreError>;
+    /// Rejections of a job, in line order.
+    async fn list_rejections(
+        &self,
+        tenant: TenantId,
+        job: JobId,
+        page: PageAfter,
+    ) -> Result<Vec<Rejection>, StoreError>;
+    /// A user of a tenant by folded user name.
+    async fn find_user(&self, tenant: TenantId, username_key: &str) -> Result<Option<UserRecord>, StoreError>;
+    /// Tells about jobs that made progress, in this process or in any other.
+    fn signals(&self) -> Signals;
+}
+
+/// What the reconciler asks.
+#[async_trait]
+pub trait Upkeep: Send + Sync {
+    /// Whether `holder` is the one reconciler for the next `duration`.
+    async fn lead(&self, holder: &str, duration: Duration) -> Result<bool, StoreError>;
+    /// Jobs that may be split now and that no splitter holds.
+    async fn jobs_to_split(&self) -> Result<Vec<JobId>, StoreError>;
+    /// Split jobs whose missing batches have not come for too long. Their split begins anew.
+    async fn restart_stalled_splits(&self) -> Result<Vec<JobId>, StoreError>;
+    /// Split jobs whose ledger has as many rows as they have batches.
+    async fn jobs_to_finish(&self) -> Result<Vec<JobId>, StoreError>;
+    /// Jobs that are being processed.
+    async fn running_jobs(&self) -> Result<Vec<JobId>, StoreError>;
+    /// Voids every lease: for an embedded start, when no other process can hold one.
+    async fn void_leases(&self) -> Result<(), StoreError>;
+}
+
+/// Jobs that made progress: a batch was applied, or the job became final.
+///
+/// Signals may be lost; whoever waits looks for itself at least once a second.
+#[derive(Debug)]
+pub struct Signals {
+    receiver: broadcast::Receiver<JobId>,
+}
+
+impl Signals {
+    /// Follows a channel of signals.
+    pub fn new(receiver: broadcast::Receiver<JobId>) -> Self {
+        Self { receiver }
+    }
+
+    /// Waits until the job makes progress, or for a second.
+    pub async fn progress(&mut self, job: JobId) {
+        let next = async {
+            loop {
+                match self.receiver.recv().await {
+                    Ok(signalled) if signalled != job => {}
+                    Ok(_) | Err(broadcast::error::RecvError::Lagged(_)) => return,
+                    Err(broadcast::error::RecvError::Closed) => std::future::pending().await,
+                }
+            }
+        };
+        let _ = tokio::time::timeout(Duration::from_secs(1), next).await;
+    }
+}

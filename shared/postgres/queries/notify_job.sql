@@ -1,0 +1,2 @@
+-- notify_job
+select pg_notify('muster_jobs', $1)

@@ -1,0 +1,2 @@
+-- schema_version
+select max(version) from _sqlx_migrations where success

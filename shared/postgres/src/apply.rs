@@ -1,0 +1,239 @@
+//! Applies a batch: job, ledger, users, rejections, in one transaction and in this order of locks.
+//!
+//! | step | file |
+//! | --- | --- |
+//! | job row shared, batch claimed in the ledger | here |
+//! | which users exist, who holds which e-mail | [`probe`] |
+//! | changed and new users in one go | [`mass`], rows in COPY form by [`copy`] |
+//! | contested users row by row | [`one_by_one`] |
+//! | rejections, counts, commit | here |
+//!
+//! What other transactions can do meanwhile: another delivery of this batch waits at the claim and
+//! then finds it taken. A batch of the same job cannot touch the same users (epochs), but may take
+//! an e-mail: then the insert fails with 23505, everything is rolled back, and the next attempt
+//! inserts around conflicts. A user whose version has moved since it was probed also rolls back.
+
+mod copy;
+mod mass;
+mod one_by_one;
+mod probe;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use muster_domain::plan::{Existing, plan};
+use muster_domain::profile::Version;
+use muster_domain::{BatchNo, Counts, JobId, JobState, Rejection, TenantId};
+use muster_ports::{Applied, BatchToApply, Batches, JobRules, StoreError};
+use sqlx::Row;
+use sqlx::postgres::{PgConnection, PgPool};
+
+use crate::error::{is_unique_violation, store_error};
+use crate::jobs::aborted;
+use crate::splits::{read_cut, read_dialect, read_titles};
+use crate::sql;
+use crate::store::PostgresStore;
+use crate::transaction::{self, Work};
+use mass::Inserts;
+
+/// How often a batch is tried when other transactions are in the way.
+const ATTEMPTS: u32 = 8;
+
+#[async_trait]
+impl Batches for PostgresStore {
+    async fn job_rules(&self, job: JobId) -> Result<Option<JobRules>, StoreError> {
+        let row: Option<(i64, String, String, String, String)> =
+            sqlx::query_as(sql::JOB_RULES).bind(job.0).fetch_optional(&self.pool).await.map_err(store_error)?;
+        row.map(|(tenant, dialect, handling, titles, cut)| {
+            Ok(JobRules {
+                tenant: TenantId(tenant),
+                dialect: read_dialect(&dialect)?,
+                handling: muster_domain::Handling::parse(&handling)
+                    .ok_or(StoreError::Unreadable("the handling of a job"))?,
+                titles: read_titles(&titles)?,
+                record: read_cut(&cut)?.record,
+            })
+        })
+        .transpose()
+    }
+
+    async fn record_attempt(&self, job: JobId, batch: BatchNo) -> Result<u32, StoreError> {
+        let attempts: i32 = sqlx::query_scalar(sql::RECORD_ATTEMPT)
+            .bind(job.0)
+            .bind(batch.0.cast_signed())
+            .fetch_one(&self.pool)
+            .await
+            .map_err(store_error)?;
+        Ok(attempts.cast_unsigned())
+    }
+
+    async fn apply_batch(&self, batch: BatchToApply) -> Result<Applied, StoreError> {
+        let pool = self.pool.clone();
+        self.tasks.spawn("apply batch", apply(pool, Arc::new(batch))).await.map_err(aborted)?
+    }
+}
+
+async fn apply(pool: PgPool, batch: Arc<BatchToApply>) -> Result<Applied, StoreError> {
+    let mut inserts = Inserts::Copy;
+    let mut last = StoreError::Contention { code: "40001".to_owned() };
+    for attempt in 0..ATTEMPTS {
+        if attempt > 0 {
+            let jitter: f64 = rand::random();
+            tokio::time::sleep(Duration::from_millis(20 << attempt).mul_f64(jitter)).await;
+        }
+        let error = match transaction::run(&pool, Apply { batch: batch.clone(), inserts }).await {
+            Ok(applied) => return Ok(applied),
+            Err(error) => error,
+        };
+        if is_unique_violation(&error) {
+            inserts = Inserts::AroundConflicts;
+        }
+        let retry = is_unique_violation(&error) || is_moved(&error);
+        last = store_error(error);
+        if !retry && !matches!(last, StoreError::Contention { .. }) {
+            return Err(last);
+        }
+    }
+    match last {
+        contention @ StoreError::Contention { .. } => Err(contention),
+        _ => Err(StoreError::Contention { code: "40001".to_owned() }),
+    }
+}
+
+/// A user was written by somebody else between probe and write.
+#[derive(Debug, thiserror::Error)]
+#[error("a user changed while its batch was applied")]
+struct Moved;
+
+fn moved() -> sqlx::Error {
+    sqlx::Error::AnyDriverError(Box::new(Moved))
+}
+
+fn is_moved(error: &sqlx::Error) -> bool {
+    matches!(error, sqlx::Error::AnyDriverError(inner) if inner.is::<Moved>())
+}
+
+struct Apply {
+    batch: Arc<BatchToApply>,
+    inserts: Inserts,
+}
+
+/// What the steps of a transaction add up to.
+#[derive(Default)]
+struct Outcome {
+    counts: Counts,
+    rejections: Vec<Rejection>,
+}
+
+impl Work for Apply {
+    type Output = Applied;
+
+    async fn run(self, connection: &mut PgConnection) -> Result<Applied, sqlx::Error> {
+        let batch = &*self.batch;
+        if !share_running_job(connection, batch).await? {
+            return Ok(Applied::NotRunning);
+        }
+        if !claim(connection, batch).await? {
+            return Ok(Applied::Before(ledger_counts(connection, batch).await?));
+        }
+        let mut outcome = Outcome { counts: batch.rows.initial_counts(), rejections: batch.rows.rejections().to_vec() };
+        write_users(connection, batch, self.inserts, &mut outcome).await?;
+        insert_rejections(connection, batch, &outcome.rejections).await?;
+        settle(connection, batch, &outcome.counts).await?;
+        Ok(Applied::Now(outcome.counts))
+    }
+}
+
+async fn write_users(
+    connection: &mut PgConnection,
+    batch: &BatchToApply,
+    inserts: Inserts,
+    outcome: &mut Outcome,
+) -> Result<(), sqlx::Error> {
+    if batch.isolate_rows {
+        return one_by_one::isolated(connection, batch, batch.rows.rows(), outcome).await;
+    }
+    let users = probe::users(connection, batch).await?;
+    let holders = probe::email_holders(connection, batch).await?;
+    let existing = Existing { users: probe::read_users(&users)?, email_holders: probe::read_holders(&holders)? };
+    let plan = plan(&batch.rows, &existing);
+    outcome.counts.add(&plan.unchanged);
+    mass::update(connection, batch, &plan.updates, outcome).await?;
+    let left = mass::insert(connection, batch, plan.inserts, inserts, outcome).await?;
+    let mut rows = plan.one_by_one;
+    rows.extend(left);
+    rows.sort_unstable_by_key(muster_domain::CheckedRow::line);
+    one_by_one::apply(connection, batch, rows, outcome).await
+}
+
+/// Keeps the job from being stopped while the batch is applied. False if it is not running.
+async fn share_running_job(connection: &mut PgConnection, batch: &BatchToApply) -> Result<bool, sqlx::Error> {
+    let row: Option<(String, bool)> =
+        sqlx::query_as(sql::SHARE_JOB).bind(batch.tenant.0).bind(batch.job.0).fetch_optional(connection).await?;
+    Ok(row.is_some_and(|(state, stopping)| state == JobState::Processing.as_str() && !stopping))
+}
+
+async fn claim(connection: &mut PgConnection, batch: &BatchToApply) -> Result<bool, sqlx::Error> {
+    let done = sqlx::query(sql::CLAIM_BATCH)
+        .bind(batch.tenant.0)
+        .bind(batch.job.0)
+        .bind(batch.batch.0.cast_signed())
+        .bind(batch.first_offset.cast_signed())
+        .bind(batch.end_offset.cast_signed())
+        .execute(connection)
+        .await?;
+    Ok(done.rows_affected() > 0)
+}
+
+async fn ledger_counts(connection: &mut PgConnection, batch: &BatchToApply) -> Result<Counts, sqlx::Error> {
+    let row = sqlx::query(sql::LEDGER_COUNTS)
+        .bind(batch.tenant.0)
+        .bind(batch.job.0)
+        .bind(batch.batch.0.cast_signed())
+        .fetch_one(connection)
+        .await?;
+    let count = |index| row.try_get::<i32, _>(index).map(|n| u64::from(n.cast_unsigned()));
+    Ok(Counts { created: count(0)?, updated: count(1)?, unchanged: count(2)?, failed: count(3)?, warnings: count(4)? })
+}
+
+async fn insert_rejections(
+    connection: &mut PgConnection,
+    batch: &BatchToApply,
+    rejections: &[Rejection],
+) -> Result<(), sqlx::Error> {
+    if rejections.is_empty() {
+        return Ok(());
+    }
+    sqlx::query(sql::INSERT_REJECTIONS)
+        .bind(batch.tenant.0)
+        .bind(batch.job.0)
+        .bind(rejections.iter().map(|r| r.line.cast_signed()).collect::<Vec<_>>())
+        .bind(rejections.iter().map(|r| r.column.as_deref()).collect::<Vec<_>>())
+        .bind(rejections.iter().map(|r| r.code.as_str()).collect::<Vec<_>>())
+        .bind(rejections.iter().map(|r| r.message.as_str()).collect::<Vec<_>>())
+        .execute(connection)
+        .await?;
+    Ok(())
+}
+
+async fn settle(connection: &mut PgConnection, batch: &BatchToApply, counts: &Counts) -> Result<(), sqlx::Error> {
+    let number = |count: u64| i32::try_from(count).unwrap_or(i32::MAX);
+    sqlx::query(sql::SETTLE_BATCH)
+        .bind(batch.tenant.0)
+        .bind(batch.job.0)
+        .bind(batch.batch.0.cast_signed())
+        .bind(number(counts.created))
+        .bind(number(counts.updated))
+        .bind(number(counts.unchanged))
+        .bind(number(counts.failed))
+        .bind(number(counts.warnings))
+        .execute(connection)
+        .await?;
+    Ok(())
+}
+
+/// The version that a row writes.
+fn version(batch: &BatchToApply, line: u64) -> Version {
+    Version { job: batch.job.0, line: line.cast_signed() }
+}

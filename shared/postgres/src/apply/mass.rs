@@ -1,0 +1,92 @@
+//! Writes the users that have nothing to do with each other, in one go.
+
+use std::collections::HashSet;
+
+use muster_domain::CheckedRow;
+use muster_domain::plan::Write;
+use muster_domain::profile::StoredUser;
+use muster_ports::BatchToApply;
+use sqlx::postgres::PgConnection;
+
+use super::copy::CopyText;
+use super::{Outcome, moved, version};
+use crate::sql;
+
+/// How new users are inserted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Inserts {
+    /// By COPY straight into the table: the fastest way, which fails as a whole on any conflict.
+    Copy,
+    /// Through the stage, leaving out those who are in the way of others.
+    AroundConflicts,
+}
+
+/// Updates changed users, each only if it is still as it was probed.
+pub(super) async fn update(
+    connection: &mut PgConnection,
+    batch: &BatchToApply,
+    updates: &[(&StoredUser<'_>, Write<'_>)],
+    outcome: &mut Outcome,
+) -> Result<(), sqlx::Error> {
+    if updates.is_empty() {
+        return Ok(());
+    }
+    let mut text = CopyText::with_capacity(updates.len());
+    for (user, write) in updates {
+        let version = version(batch, write.line);
+        if version <= user.version {
+            tracing::error!(job = %batch.job, batch = %batch.batch, "a user was written by a later row before an earlier one");
+        }
+        text.push_target(Some((user.id, user.version)));
+        text.push_user(batch.tenant, version, write.key, &write.folded.profile);
+    }
+    sqlx::query(sql::CREATE_STAGE).execute(&mut *connection).await?;
+    text.send(connection, sql::COPY_STAGE).await?;
+    let done = sqlx::query(sql::UPDATE_STAGED).bind(batch.tenant.0).execute(connection).await?;
+    if done.rows_affected() < updates.len() as u64 {
+        return Err(moved());
+    }
+    for (_, write) in updates {
+        outcome.counts.add(&write.folded.counts);
+    }
+    Ok(())
+}
+
+/// Inserts new users. Gives back the rows of those that were in the way of others.
+pub(super) async fn insert<'a>(
+    connection: &mut PgConnection,
+    batch: &BatchToApply,
+    writes: Vec<Write<'a>>,
+    inserts: Inserts,
+    outcome: &mut Outcome,
+) -> Result<Vec<CheckedRow<'a>>, sqlx::Error> {
+    if writes.is_empty() {
+        return Ok(Vec::new());
+    }
+    let mut text = CopyText::with_capacity(writes.len());
+    for write in &writes {
+        if inserts == Inserts::AroundConflicts {
+            text.push_target(None);
+        }
+        text.push_user(batch.tenant, version(batch, write.line), write.key, &write.folded.profile);
+    }
+    if inserts == Inserts::Copy {
+        text.send(connection, sql::COPY_USERS).await?;
+        writes.iter().for_each(|write| outcome.counts.add(&write.folded.counts));
+        return Ok(Vec::new());
+    }
+    sqlx::query(sql::CREATE_STAGE).execute(&mut *connection).await?;
+    sqlx::query(sql::EMPTY_STAGE).execute(&mut *connection).await?;
+    text.send(connection, sql::COPY_STAGE).await?;
+    let inserted: Vec<String> = sqlx::query_scalar(sql::INSERT_STAGED).fetch_all(connection).await?;
+    let inserted: HashSet<&str> = inserted.iter().map(String::as_str).collect();
+    let mut left = Vec::new();
+    for write in writes {
+        if inserted.contains(write.key) {
+            outcome.counts.add(&write.folded.counts);
+        } else {
+            left.extend(write.rows);
+        }
+    }
+    Ok(left)
+}

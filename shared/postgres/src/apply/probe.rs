@@ -1,0 +1,53 @@
+//! Looks up which users a batch meets.
+
+use std::collections::HashMap;
+
+use muster_domain::field::FIELD_COUNT;
+use muster_domain::profile::{Profile, StoredUser, Version};
+use muster_ports::BatchToApply;
+use sqlx::Row;
+use sqlx::postgres::{PgConnection, PgRow};
+
+use crate::sql;
+
+/// The users whom the rows name.
+pub(super) async fn users(connection: &mut PgConnection, batch: &BatchToApply) -> Result<Vec<PgRow>, sqlx::Error> {
+    let keys: Vec<&str> = batch.rows.rows().map(|row| row.key()).collect();
+    users_by_key(connection, batch, &keys).await
+}
+
+pub(super) async fn users_by_key(
+    connection: &mut PgConnection,
+    batch: &BatchToApply,
+    keys: &[&str],
+) -> Result<Vec<PgRow>, sqlx::Error> {
+    sqlx::query(sql::PROBE_USERS).bind(batch.tenant.0).bind(keys).fetch_all(connection).await
+}
+
+/// Who holds the e-mails that the rows want.
+pub(super) async fn email_holders(
+    connection: &mut PgConnection,
+    batch: &BatchToApply,
+) -> Result<Vec<PgRow>, sqlx::Error> {
+    let emails: Vec<&str> = batch.rows.rows().map(|row| row.email_key()).collect();
+    sqlx::query(sql::PROBE_EMAIL_HOLDERS).bind(batch.tenant.0).bind(emails).fetch_all(connection).await
+}
+
+pub(super) fn read_users(rows: &[PgRow]) -> Result<HashMap<&str, StoredUser<'_>>, sqlx::Error> {
+    rows.iter().map(|row| Ok((row.try_get(3)?, read_user(row)?))).collect()
+}
+
+pub(super) fn read_holders(rows: &[PgRow]) -> Result<HashMap<&str, &str>, sqlx::Error> {
+    rows.iter().map(|row| Ok((row.try_get(0)?, row.try_get(1)?))).collect()
+}
+
+/// Reads a row of `probe_users.sql`.
+pub(super) fn read_user(row: &PgRow) -> Result<StoredUser<'_>, sqlx::Error> {
+    let mut values = [None; FIELD_COUNT];
+    for (index, value) in values.iter_mut().enumerate() {
+        *value = row.try_get(index + 5)?;
+    }
+    let profile = Profile::stored(values, row.try_get(4)?, row.try_get(FIELD_COUNT + 5)?)
+        .map_err(|error| sqlx::Error::Decode(error.into()))?;
+    Ok(StoredUser { id: row.try_get(0)?, version: Version { job: row.try_get(1)?, line: row.try_get(2)? }, profile })
+}

@@ -1,0 +1,90 @@
+//! The connections of a process to the database.
+
+use std::time::Duration;
+
+use muster_ports::StoreError;
+use muster_runtime::{Shutdown, Tasks};
+use secrecy::{ExposeSecret, SecretString};
+use sqlx::postgres::{PgConnectOptions, PgPool, PgPoolOptions};
+
+use crate::error::store_error;
+use crate::signals::SignalSource;
+
+/// How to reach the database.
+#[derive(Debug)]
+pub struct PostgresConfig {
+    /// `postgres://user:password@host:port/database`.
+    pub url: SecretString,
+    /// Connections at most.
+    pub max_connections: u32,
+    /// What `pg_stat_activity` shows.
+    pub application_name: String,
+    /// How long to wait for a free connection.
+    pub acquire_timeout: Duration,
+}
+
+/// The store on PostgreSQL.
+#[derive(Debug)]
+pub struct PostgresStore {
+    pub(crate) pool: PgPool,
+    pub(crate) tasks: Tasks,
+    pub(crate) signals: SignalSource,
+}
+
+/// What the server ends by itself. Ordered: a statement gives up before the client does
+/// ([`crate::transaction::CLIENT_DEADLINE`]).
+const SERVER_DEADLINES: [(&str, &str); 4] = [
+    ("statement_timeout", "60s"),
+    ("lock_timeout", "10s"),
+    ("idle_in_transaction_session_timeout", "15s"),
+    // "create temporary table if not exists" has nothing to tell.
+    ("client_min_messages", "warning"),
+];
+
+impl PostgresStore {
+    /// Prepares connections; the first is made when it is needed. `shutdown` ends the listener.
+    pub fn new(config: &PostgresConfig, shutdown: Shutdown) -> Result<Self, StoreError> {
+        let options = connect_options(config)?.options(SERVER_DEADLINES);
+        let pool = PgPoolOptions::new()
+            .max_connections(config.max_connections)
+            .acquire_timeout(config.acquire_timeout)
+            .connect_lazy_with(options);
+        let tasks = Tasks::new();
+        let signals = SignalSource::new(pool.clone(), tasks.clone(), shutdown);
+        Ok(Self { pool, tasks, signals })
+    }
+
+    /// Creates or updates the schema.
+    pub async fn migrate(config: &PostgresConfig) -> Result<(), StoreError> {
+        let options = connect_options(config)?;
+        let pool = PgPoolOptions::new()
+            .max_connections(1)
+            .acquire_timeout(config.acquire_timeout)
+            .connect_with(options)
+            .await
+            .map_err(store_error)?;
+        let result = sqlx::migrate!("./migrations").run(&pool).await;
+        pool.close().await;
+        result.map_err(|error| match error {
+            sqlx::migrate::MigrateError::Execute(error) => store_error(error),
+            other => StoreError::Unavailable(Some(Box::new(other))),
+        })
+    }
+
+    /// The version of the schema that this build needs.
+    pub(crate) fn schema_version() -> i64 {
+        sqlx::migrate!("./migrations").iter().map(|migration| migration.version).max().unwrap_or_default()
+    }
+
+    /// Waits for transactions under way and closes the connections.
+    pub async fn close(&self, limit: Duration) {
+        self.tasks.wait(limit).await;
+        let _ = tokio::time::timeout(limit, self.pool.close()).await;
+    }
+}
+
+fn connect_options(config: &PostgresConfig) -> Result<PgConnectOptions, StoreError> {
+    let options: PgConnectOptions =
+        config.url.expose_secret().parse().map_err(|_| StoreError::Unreadable("the address of the database"))?;
+    Ok(options.application_name(&config.application_name))
+}

@@ -1,0 +1,83 @@
+//! Tenants and tokens.
+
+use async_trait::async_trait;
+use muster_domain::TenantId;
+use muster_ports::{Grant, NewToken, Scope, ShortRows, StoreError, TenantRecord, Tenants, TokenRecord};
+
+use crate::error::store_error;
+use crate::sql;
+use crate::store::PostgresStore;
+
+#[async_trait]
+impl Tenants for PostgresStore {
+    async fn create_tenant(&self, name: &str, short_rows: ShortRows) -> Result<Option<TenantId>, StoreError> {
+        let id = sqlx::query_scalar::<_, i64>(sql::CREATE_TENANT)
+            .bind(name)
+            .bind(short_rows.as_str())
+            .fetch_optional(&self.pool)
+            .await
+            .map_err(store_error)?;
+        Ok(id.map(TenantId))
+    }
+
+    async fn list_tenants(&self) -> Result<Vec<TenantRecord>, StoreError> {
+        let rows: Vec<(i64, String, String)> =
+            sqlx::query_as(sql::LIST_TENANTS).fetch_all(&self.pool).await.map_err(store_error)?;
+        rows.into_iter()
+            .map(|(id, name, short_rows)| {
+                Ok(TenantRecord { id: TenantId(id), name, short_rows: read_short_rows(&short_rows)? })
+            })
+            .collect()
+    }
+
+    async fn create_token(&self, token: NewToken) -> Result<i64, StoreError> {
+        sqlx::query_scalar(sql::CREATE_TOKEN)
+            .bind(token.tenant.0)
+            .bind(token.sha256.as_slice())
+            .bind(&token.prefix)
+            .bind(Scope::join(&token.scopes))
+            .bind(token.expires_in_seconds)
+            .fetch_one(&self.pool)
+            .await
+            .map_err(store_error)
+    }
+
+    async fn list_tokens(&self, tenant: TenantId) -> Result<Vec<TokenRecord>, StoreError> {
+        let rows: Vec<(i64, String, String, i64, Option<i64>, Option<i64>)> =
+            sqlx::query_as(sql::LIST_TOKENS).bind(tenant.0).fetch_all(&self.pool).await.map_err(store_error)?;
+        let read = |(id, prefix, scopes, created_ms, expires_ms, revoked_ms): (_, _, String, _, _, _)| TokenRecord {
+            id,
+            prefix,
+            scopes: Scope::split(&scopes),
+            created_ms,
+            expires_ms,
+            revoked_ms,
+        };
+        Ok(rows.into_iter().map(read).collect())
+    }
+
+    async fn revoke_token(&self, id: i64) -> Result<bool, StoreError> {
+        let done = sqlx::query(sql::REVOKE_TOKEN).bind(id).execute(&self.pool).await.map_err(store_error)?;
+        Ok(done.rows_affected() > 0)
+    }
+
+    async fn find_grant(&self, token_sha256: &[u8; 32]) -> Result<Option<Grant>, StoreError> {
+        let row: Option<(i64, String, String)> = sqlx::query_as(sql::FIND_GRANT)
+            .bind(token_sha256.as_slice())
+            .fetch_optional(&self.pool)
+            .await
+            .map_err(store_error)?;
+        row.map(|(tenant, scopes, short_rows)| {
+            Ok(Grant {
+                tenant: TenantId(tenant),
+                scopes: Scope::split(&scopes),
+                short_rows: read_short_rows(&short_rows)?,
+            })
+        })
+        .transpose()
+    }
+}
+
+fn read_short_rows(text: &str) -> Result<ShortRows, StoreError> {
+    ShortRows::parse(text).ok_or(StoreError::Unreadable("a tenant's setting short_rows"))
+}
