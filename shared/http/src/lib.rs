@@ -1,1 +1,19 @@
+//! What the HTTP services have in common: the shape of errors, bearer tokens, health, and a server
+//! with the limits that `axum::serve` does not set.
 
+mod auth;
+mod error;
+mod health;
+mod path;
+mod serve;
+mod token;
+
+pub use auth::{Authorize, Caller};
+pub use error::{ApiError, Shape};
+pub use health::{Ready, health};
+pub use path::IdPath;
+pub use serve::{drain, serve};
+pub use token::token_sha256;
+
+/// Every body of the vendor's API is of this type, with this spelling.
+pub const JSON: &str = "application/json;charset=UTF-8";

@@ -1,1 +1,32 @@
+//! Logs: one line for each decision, nothing for each row, nothing about a person.
 
+use tracing_subscriber::EnvFilter;
+
+/// The form of log lines.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum LogFormat {
+    /// For people.
+    Pretty,
+    /// One JSON object a line, for machines.
+    Json,
+}
+
+/// The filter is not understood.
+#[derive(Debug, thiserror::Error)]
+#[error("the log filter cannot be read; expected something like `info` or `warn,muster_worker=debug`")]
+pub struct FilterError(#[from] tracing_subscriber::filter::ParseError);
+
+/// Starts logging to standard error. Libraries log errors only, unless the filter names them.
+pub fn init(filter: &str, format: LogFormat) -> Result<(), FilterError> {
+    let quiet = ["sqlx", "lapin", "hyper", "object_store", "rustls", "reqwest", "amq_protocol", "async_rs", "tower"];
+    let unnamed =
+        quiet.into_iter().filter(|library| !filter.contains(library)).map(|library| format!("{library}=error"));
+    let directives: Vec<String> = std::iter::once(filter.to_owned()).chain(unnamed).collect();
+    let filter = EnvFilter::builder().parse(directives.join(","))?;
+    let lines = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    match format {
+        LogFormat::Json => lines.json().flatten_event(true).init(),
+        LogFormat::Pretty => lines.with_target(false).init(),
+    }
+    Ok(())
+}

@@ -72,7 +72,9 @@ pub(super) async fn insert<'a>(
     }
     if inserts == Inserts::Copy {
         text.send(connection, sql::COPY_USERS).await?;
-        writes.iter().for_each(|write| outcome.counts.add(&write.folded.counts));
+        for write in &writes {
+            outcome.counts.add(&write.folded.counts);
+        }
         return Ok(Vec::new());
     }
     sqlx::query(sql::CREATE_STAGE).execute(&mut *connection).await?;

@@ -64,10 +64,22 @@ async fn apply_row(
     };
     if written {
         outcome.counts.add(&folded.counts);
-    } else {
+    } else if has_other_holder(connection, batch, row).await? {
         reject(outcome, row, RejectionCode::ConflictEmail, "EMAIL belongs to another user");
+    } else {
+        return Err(moved());
     }
     Ok(())
+}
+
+/// Whether a row was not written because of its e-mail, not because its user moved meanwhile.
+async fn has_other_holder(
+    connection: &mut PgConnection,
+    batch: &BatchToApply,
+    row: CheckedRow<'_>,
+) -> Result<bool, sqlx::Error> {
+    let holders = probe::holders_of(connection, batch, &[row.email_key()]).await?;
+    Ok(probe::read_holders(&holders)?.values().any(|holder| *holder != row.key()))
 }
 
 fn reject(outcome: &mut Outcome, row: CheckedRow<'_>, code: RejectionCode, message: &str) {

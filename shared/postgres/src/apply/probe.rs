@@ -30,6 +30,14 @@ pub(super) async fn email_holders(
     batch: &BatchToApply,
 ) -> Result<Vec<PgRow>, sqlx::Error> {
     let emails: Vec<&str> = batch.rows.rows().map(|row| row.email_key()).collect();
+    holders_of(connection, batch, &emails).await
+}
+
+pub(super) async fn holders_of(
+    connection: &mut PgConnection,
+    batch: &BatchToApply,
+    emails: &[&str],
+) -> Result<Vec<PgRow>, sqlx::Error> {
     sqlx::query(sql::PROBE_EMAIL_HOLDERS).bind(batch.tenant.0).bind(emails).fetch_all(connection).await
 }
 

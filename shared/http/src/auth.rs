@@ -1,0 +1,128 @@
+//! Who is calling, by `Authorization: Bearer`.
+//!
+//! The tokens of the Spigit sample have `$` in them, which RFC 6750 does not allow: no syntax is
+//! checked, only that there is one header of one token.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::extract::{FromRef, FromRequestParts};
+use axum::http::request::Parts;
+use axum::http::{HeaderValue, StatusCode, header};
+use muster_domain::TenantId;
+use muster_ports::{Grant, Scope, ShortRows, Tenants};
+
+use crate::error::ApiError;
+use crate::token::token_sha256;
+
+/// How long a caller waits for the look-up of its token.
+const DEADLINE: Duration = Duration::from_secs(5);
+
+/// Looks tokens up. Part of the state of every service.
+#[derive(Clone)]
+pub struct Authorize(pub Arc<dyn Tenants>);
+
+/// An authenticated caller. Extracting one answers 401 to everybody else.
+#[derive(Clone, Debug)]
+pub struct Caller {
+    grant: Grant,
+}
+
+impl Caller {
+    /// Whose token it is.
+    pub fn tenant(&self) -> TenantId {
+        self.grant.tenant
+    }
+
+    /// What the tenant wants done with short rows.
+    pub fn short_rows(&self) -> ShortRows {
+        self.grant.short_rows
+    }
+
+    /// Refuses a caller whose token does not allow this.
+    pub fn require(&self, scope: Scope) -> Result<(), ApiError> {
+        if self.grant.scopes.contains(&scope) {
+            return Ok(());
+        }
+        let message = format!("The token does not have the scope {}.", scope.as_str());
+        Err(ApiError::new(StatusCode::FORBIDDEN, "scope_missing", message))
+    }
+}
+
+impl<S> FromRequestParts<S> for Caller
+where
+    Authorize: FromRef<S>,
+    S: Send + Sync,
+{
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, ApiError> {
+        let sha256 = token_sha256(bearer(parts)?);
+        let Authorize(tenants) = Authorize::from_ref(state);
+        let found = tokio::time::timeout(DEADLINE, tenants.find_grant(&sha256)).await;
+        let found = found
+            .map_err(|_| ApiError::unavailable("database_unavailable", "The database is not available; try again."))?;
+        match found? {
+            Some(grant) => Ok(Self { grant }),
+            None => Err(refuse("auth_invalid", "The token is not valid.")),
+        }
+    }
+}
+
+fn bearer(parts: &Parts) -> Result<&[u8], ApiError> {
+    let mut values = parts.headers.get_all(header::AUTHORIZATION).iter();
+    let Some(value) = values.next() else {
+        return Err(refuse("auth_missing", "A token is needed: send the header `Authorization: Bearer <token>`."));
+    };
+    if values.next().is_some() {
+        let message = "The header Authorization was sent more than once.";
+        return Err(ApiError::new(StatusCode::BAD_REQUEST, "header_repeated", message));
+    }
+    let value = value.as_bytes();
+    let token = match value.split_at_checked(7) {
+        Some((scheme, token)) if scheme.eq_ignore_ascii_case(b"bearer ") => token.trim_ascii(),
+        _ => b"",
+    };
+    if token.is_empty() || token.contains(&b' ') {
+        return Err(refuse("auth_scheme", "The header Authorization must be `Bearer <token>`."));
+    }
+    Ok(token)
+}
+
+fn refuse(code: &'static str, message: &str) -> ApiError {
+    ApiError::new(StatusCode::UNAUTHORIZED, code, message)
+        .with_header(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use axum::http::Request;
+    use axum::response::IntoResponse;
+
+    fn token_of(values: &[&[u8]]) -> Result<Vec<u8>, u16> {
+        let mut request = Request::builder();
+        for value in values {
+            request = request.header(header::AUTHORIZATION, *value);
+        }
+        let (parts, ()) = request.body(()).unwrap().into_parts();
+        bearer(&parts).map(<[u8]>::to_vec).map_err(|error| error.into_response().status().as_u16())
+    }
+
+    #[test]
+    fn tokens_are_opaque() {
+        let seed = b"Bearer $2a$10$./KN8pb6Yp8w9ijv.Y1CXO4Bc7V.kcSlbJwjOrW5.7nf4waRjw77y";
+        assert_eq!(token_of(&[seed]).unwrap(), seed[7..]);
+        assert_eq!(token_of(&[b"bearer  x"]).unwrap(), b"x");
+        assert_eq!(token_of(&[b"Bearer \xff\xfe"]).unwrap(), b"\xff\xfe");
+    }
+
+    #[test]
+    fn anything_else_is_refused() {
+        assert_eq!(token_of(&[]), Err(401));
+        for value in [b"Basic abc".as_slice(), b"Bearer ", b"Bearer", b"Bearer x y", b""] {
+            assert_eq!(token_of(&[value]), Err(401), "{}", String::from_utf8_lossy(value));
+        }
+        assert_eq!(token_of(&[b"Bearer x", b"Bearer y"]), Err(400));
+    }
+}

@@ -1,0 +1,111 @@
+//! Errors as clients see them.
+
+use axum::http::{HeaderName, HeaderValue, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use muster_ports::{QueueError, RawStoreError, StoreError};
+use serde_json::json;
+
+/// The form of an error's body.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Shape {
+    /// `{"message": "…", "code": "…"}`.
+    Message,
+    /// `{"status": "Status: Failed. …", "code": "…"}`: an upload that was refused. The Spigit API
+    /// describes `status` as a validation message.
+    Upload,
+}
+
+/// An error to be answered.
+#[derive(Debug)]
+pub struct ApiError {
+    status: StatusCode,
+    code: &'static str,
+    message: String,
+    shape: Shape,
+    header: Option<(HeaderName, HeaderValue)>,
+}
+
+impl ApiError {
+    /// An error with a stable code and one sentence for the person who reads it.
+    pub fn new(status: StatusCode, code: &'static str, message: impl Into<String>) -> Self {
+        Self { status, code, message: message.into(), shape: Shape::Message, header: None }
+    }
+
+    /// An upload that is refused; the reason becomes part of `status`.
+    pub fn upload(status: StatusCode, code: &'static str, reason: impl Into<String>) -> Self {
+        Self { shape: Shape::Upload, ..Self::new(status, code, reason) }
+    }
+
+    /// The error in the form of a refused upload.
+    #[must_use]
+    pub fn as_upload(self) -> Self {
+        Self { shape: Shape::Upload, ..self }
+    }
+
+    /// Adds a header.
+    #[must_use]
+    pub fn with_header(self, name: HeaderName, value: HeaderValue) -> Self {
+        Self { header: Some((name, value)), ..self }
+    }
+
+    /// No such file; also for the file of another tenant.
+    pub fn file_not_found() -> Self {
+        Self::new(StatusCode::NOT_FOUND, "job_not_found", "File not found.")
+    }
+
+    /// Something that is needed is not there for the moment.
+    pub fn unavailable(code: &'static str, message: &str) -> Self {
+        Self::new(StatusCode::SERVICE_UNAVAILABLE, code, message)
+            .with_header(header::RETRY_AFTER, HeaderValue::from_static("5"))
+    }
+
+    fn internal(error: &(dyn std::error::Error + 'static)) -> Self {
+        tracing::error!(error, "a request failed");
+        Self::new(StatusCode::INTERNAL_SERVER_ERROR, "internal", "The server failed; its log says why.")
+    }
+}
+
+impl From<StoreError> for ApiError {
+    fn from(error: StoreError) -> Self {
+        if error.is_transient() {
+            tracing::warn!(error = &error as &(dyn std::error::Error + 'static), "the database is not available");
+            return Self::unavailable("database_unavailable", "The database is not available; try again.");
+        }
+        Self::internal(&error)
+    }
+}
+
+impl From<RawStoreError> for ApiError {
+    fn from(error: RawStoreError) -> Self {
+        tracing::warn!(error = &error as &(dyn std::error::Error + 'static), "the raw store is not available");
+        match error {
+            RawStoreError::Full(_) => Self::new(
+                StatusCode::INSUFFICIENT_STORAGE,
+                "storage_full",
+                "No space is left for uploads; try again later.",
+            ),
+            _ => Self::unavailable("storage_unavailable", "The upload store is not available; try again."),
+        }
+    }
+}
+
+impl From<QueueError> for ApiError {
+    fn from(error: QueueError) -> Self {
+        tracing::warn!(error = &error as &(dyn std::error::Error + 'static), "the queue is not available");
+        Self::unavailable("queue_unavailable", "The queue is not available; try again.")
+    }
+}
+
+impl IntoResponse for ApiError {
+    fn into_response(self) -> Response {
+        let body = match self.shape {
+            Shape::Message => json!({ "message": self.message, "code": self.code }),
+            Shape::Upload => json!({ "status": format!("Status: Failed. {}", self.message), "code": self.code }),
+        };
+        let mut response = (self.status, [(header::CONTENT_TYPE, crate::JSON)], body.to_string()).into_response();
+        if let Some((name, value)) = self.header {
+            response.headers_mut().insert(name, value);
+        }
+        response
+    }
+}

@@ -1,0 +1,35 @@
+//! `/livez` and `/readyz`.
+
+use std::pin::Pin;
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::Router;
+use axum::http::StatusCode;
+use axum::routing::get;
+use muster_runtime::Shutdown;
+
+/// Says what is not ready, if anything.
+pub type Ready = Arc<dyn Fn() -> Pin<Box<dyn Future<Output = Result<(), String>> + Send>> + Send + Sync>;
+
+/// How long the dependencies have to answer.
+const DEADLINE: Duration = Duration::from_secs(3);
+
+/// The health routes. `/livez` never depends on another system; `/readyz` does, and turns
+/// unready as soon as a stop begins.
+pub fn health(ready: Ready, shutdown: Shutdown) -> Router {
+    let readyz = move || {
+        let (check, stopping) = (ready(), shutdown.has_begun());
+        async move {
+            if stopping {
+                return (StatusCode::SERVICE_UNAVAILABLE, "stopping\n".to_owned());
+            }
+            match tokio::time::timeout(DEADLINE, check).await {
+                Ok(Ok(())) => (StatusCode::OK, "ready\n".to_owned()),
+                Ok(Err(reason)) => (StatusCode::SERVICE_UNAVAILABLE, format!("{reason}\n")),
+                Err(_) => (StatusCode::SERVICE_UNAVAILABLE, "a dependency did not answer in time\n".to_owned()),
+            }
+        }
+    };
+    Router::new().route("/livez", get(|| async { "alive\n" })).route("/readyz", get(readyz))
+}

@@ -1,0 +1,126 @@
+//! The server.
+//!
+//! `axum::serve` 0.8 sets no timer, so that hyper's limit on slow headers is off; hence hyper-util
+//! directly.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::Router;
+use axum::body::Body;
+use axum::extract::Request;
+use axum::http::{HeaderName, HeaderValue, StatusCode};
+use axum::response::{IntoResponse, Response};
+use http_body_util::BodyExt;
+use hyper::body::Incoming;
+use hyper::service::service_fn;
+use hyper_util::rt::{TokioIo, TokioTimer};
+use muster_runtime::{Backoff, Shutdown, Tasks};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::Semaphore;
+use tower::ServiceExt;
+use tracing::Instrument;
+
+use crate::error::ApiError;
+use crate::path::collapse_slashes;
+
+/// How long a client may take to send the head of a request.
+const HEADER_DEADLINE: Duration = Duration::from_secs(10);
+/// Bytes of a request's head at most.
+const HEADER_BYTES: usize = 32 * 1024;
+/// Headers of a request at most.
+const HEADER_COUNT: usize = 100;
+/// Connections at a time at most; further ones wait to be accepted.
+const CONNECTIONS: usize = 1024;
+/// What is still read of a body that is not wanted, so that a client that writes before it reads
+/// sees the answer.
+const DRAIN_BYTES: usize = 16 * 1024 * 1024;
+const DRAIN_DEADLINE: Duration = Duration::from_secs(5);
+const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+
+/// Serves until a stop is asked for and the requests under way are answered, or the stop is forced.
+pub async fn serve(listener: TcpListener, router: Router, tasks: Tasks, shutdown: Shutdown) {
+    let router = router
+        .fallback(|| async {
+            ApiError::new(StatusCode::NOT_FOUND, "route_unknown", "There is nothing at this address.")
+        })
+        .method_not_allowed_fallback(|| async {
+            ApiError::new(
+                StatusCode::METHOD_NOT_ALLOWED,
+                "method_not_allowed",
+                "This address does not take this method.",
+            )
+        });
+    let connections = Arc::new(Semaphore::new(CONNECTIONS));
+    let mut backoff = Backoff::new(Duration::from_millis(10), Duration::from_secs(1));
+    loop {
+        let Ok(permit) = connections.clone().acquire_owned().await else { return };
+        match shutdown.unless_begun(listener.accept()).await {
+            Some(Ok((stream, _))) => {
+                backoff.reset();
+                let connection = serve_connection(stream, router.clone(), shutdown.clone());
+                tasks.spawn("connection", async move {
+                    connection.await;
+                    drop(permit);
+                });
+            }
+            Some(Err(error)) => {
+                tracing::warn!(%error, "a connection could not be accepted");
+                backoff.wait().await;
+            }
+            None => return,
+        }
+    }
+}
+
+async fn serve_connection(stream: TcpStream, router: Router, shutdown: Shutdown) {
+    // Answers are small and wanted at once.
+    let _ = stream.set_nodelay(true);
+    let service = service_fn(move |request| answer(router.clone(), request));
+    let connection = hyper::server::conn::http1::Builder::new()
+        .timer(TokioTimer::new())
+        .header_read_timeout(HEADER_DEADLINE)
+        .max_headers(HEADER_COUNT)
+        .max_buf_size(HEADER_BYTES.max(64 * 1024))
+        .half_close(true)
+        .serve_connection(TokioIo::new(stream), service);
+    tokio::pin!(connection);
+    // A connection that fails is the client's to notice.
+    let _ = tokio::select! {
+        result = &mut connection => result,
+        () = shutdown.begun() => {
+            connection.as_mut().graceful_shutdown();
+            tokio::select! {
+                result = connection => result,
+                () = shutdown.forced() => Ok(()),
+            }
+        }
+    };
+}
+
+async fn answer(router: Router, request: Request<Incoming>) -> Result<Response, std::convert::Infallible> {
+    let mut request = request.map(Body::new);
+    collapse_slashes(request.uri_mut());
+    let id = format!("{:016x}", rand::random::<u64>());
+    // The path alone: queries may hold what does not belong in a log.
+    let span = tracing::info_span!("request", id, method = %request.method(), path = request.uri().path());
+    let mut response = router.oneshot(request).instrument(span).await.into_response();
+    if let Ok(value) = HeaderValue::from_str(&id) {
+        response.headers_mut().insert(REQUEST_ID, value);
+    }
+    Ok(response)
+}
+
+/// Reads what is left of a body and throws it away, within bounds.
+pub async fn drain(mut body: Body) {
+    let reading = async {
+        let mut left = DRAIN_BYTES;
+        while let Some(Ok(frame)) = body.frame().await {
+            match left.checked_sub(frame.data_ref().map_or(0, bytes::Bytes::len)) {
+                Some(rest) => left = rest,
+                None => return,
+            }
+        }
+    };
+    let _ = tokio::time::timeout(DRAIN_DEADLINE, reading).await;
+}

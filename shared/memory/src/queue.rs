@@ -1,0 +1,165 @@
+//! A queue of envelopes in memory, bounded by bytes.
+
+use std::collections::{HashMap, VecDeque};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use async_trait::async_trait;
+use muster_messages::Envelope;
+use muster_ports::{Consumer, Delivery, Publisher, Queue, QueueError, QueueName, Settle};
+use muster_runtime::{Shutdown, Tasks};
+use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore, mpsc};
+
+/// Bodies of all waiting messages at most, in bytes. A publisher waits for room.
+const MAX_BYTES: usize = 64 * 1024 * 1024;
+
+/// The queue in process.
+pub struct MemoryQueue {
+    shared: Arc<Shared>,
+    tasks: Tasks,
+    shutdown: Shutdown,
+}
+
+#[derive(Default)]
+struct Shared {
+    waiting: Mutex<Waiting>,
+    arrived: Notify,
+    room: Notify,
+}
+
+#[derive(Default)]
+struct Waiting {
+    queues: HashMap<QueueName, VecDeque<Item>>,
+    bytes: usize,
+}
+
+struct Item {
+    envelope: Envelope,
+    redelivered: bool,
+}
+
+impl MemoryQueue {
+    /// An empty queue. `shutdown` ends its consumers.
+    pub fn new(tasks: Tasks, shutdown: Shutdown) -> Self {
+        Self { shared: Arc::default(), tasks, shutdown }
+    }
+}
+
+impl Queue for MemoryQueue {
+    fn consume(&self, queue: QueueName, prefetch: u16) -> Consumer {
+        let (sender, receiver) = mpsc::channel(1);
+        let shared = self.shared.clone();
+        let shutdown = self.shutdown.clone();
+        let permits = Arc::new(Semaphore::new(usize::from(prefetch)));
+        self.tasks.spawn("consume", async move {
+            shutdown.unless_begun(deliver(shared, queue, permits, sender)).await;
+        });
+        Consumer::new(receiver)
+    }
+}
+
+#[async_trait]
+impl Publisher for MemoryQueue {
+    async fn publish(&self, queue: QueueName, message: Envelope) -> Result<(), QueueError> {
+        let mut item = Some(Item { envelope: message, redelivered: false });
+        loop {
+            let room = self.shared.room.notified();
+            if self.shared.push(queue, &mut item) {
+                return Ok(());
+            }
+            room.await;
+        }
+    }
+
+    async fn check_ready(&self) -> Result<(), QueueError> {
+        Ok(())
+    }
+}
+
+async fn deliver(shared: Arc<Shared>, queue: QueueName, permits: Arc<Semaphore>, sender: mpsc::Sender<Delivery>) {
+    while let Ok(permit) = permits.clone().acquire_owned().await {
+        let item = tokio::select! {
+            item = shared.pop(queue) => item,
+            () = sender.closed() => return,
+        };
+        let envelope = item.envelope.clone();
+        let settle = MemorySettle { shared: shared.clone(), queue, item: Some(item), _permit: permit };
+        let redelivered = settle.item.as_ref().is_some_and(|item| item.redelivered);
+        if sender.send(Delivery::new(envelope, redelivered, Box::new(settle))).await.is_err() {
+            return;
+        }
+    }
+}
+
+impl Shared {
+    fn waiting(&self) -> MutexGuard<'_, Waiting> {
+        self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Takes the item if there is room, or if nothing else is waiting.
+    fn push(&self, queue: QueueName, item: &mut Option<Item>) -> bool {
+        let mut waiting = self.waiting();
+        let size = item.as_ref().map_or(0, |item| item.envelope.body.len());
+        if waiting.bytes > 0 && waiting.bytes + size > MAX_BYTES {
+            return false;
+        }
+        waiting.bytes += size;
+        waiting.queues.entry(queue).or_default().extend(item.take());
+        self.arrived.notify_waiters();
+        true
+    }
+
+    /// Puts an item that was not settled to the front again.
+    fn put_back(&self, queue: QueueName, mut item: Item) {
+        item.redelivered = true;
+        let mut waiting = self.waiting();
+        waiting.bytes += item.envelope.body.len();
+        waiting.queues.entry(queue).or_default().push_front(item);
+        self.arrived.notify_waiters();
+    }
+
+    async fn pop(&self, queue: QueueName) -> Item {
+        loop {
+            let arrived = self.arrived.notified();
+            if let Some(item) = self.try_pop(queue) {
+                return item;
+            }
+            arrived.await;
+        }
+    }
+
+    fn try_pop(&self, queue: QueueName) -> Option<Item> {
+        let mut waiting = self.waiting();
+        let item = waiting.queues.get_mut(&queue)?.pop_front()?;
+        waiting.bytes -= item.envelope.body.len();
+        self.room.notify_waiters();
+        Some(item)
+    }
+}
+
+struct MemorySettle {
+    shared: Arc<Shared>,
+    queue: QueueName,
+    item: Option<Item>,
+    _permit: OwnedSemaphorePermit,
+}
+
+#[async_trait]
+impl Settle for MemorySettle {
+    async fn ack(mut self: Box<Self>) {
+        self.item = None;
+    }
+
+    async fn reject(mut self: Box<Self>, mut envelope: Envelope, reason: &str) {
+        envelope.headers.insert("reason".to_owned(), reason.to_owned());
+        self.item = None;
+        self.shared.put_back(QueueName::Dead, Item { envelope, redelivered: false });
+    }
+}
+
+impl Drop for MemorySettle {
+    fn drop(&mut self) {
+        if let Some(item) = self.item.take() {
+            self.shared.put_back(self.queue, item);
+        }
+    }
+}

@@ -1,0 +1,14 @@
+-- Makes a view from a snapshot of the ledger. KEYS: bitmap, totals. ARGV: bitmap, ttl in seconds,
+-- then name and amount pairs. Does nothing if there is a view.
+if redis.call('GETBIT', KEYS[1], 0) == 1 and redis.call('HEXISTS', KEYS[2], 'view') == 1 then
+    return 0
+end
+redis.call('DEL', KEYS[1], KEYS[2])
+redis.call('SET', KEYS[1], ARGV[1])
+redis.call('HSET', KEYS[2], 'view', 1)
+for i = 3, #ARGV, 2 do
+    redis.call('HSET', KEYS[2], ARGV[i], ARGV[i + 1])
+end
+redis.call('EXPIRE', KEYS[1], ARGV[2])
+redis.call('EXPIRE', KEYS[2], ARGV[2])
+return 1

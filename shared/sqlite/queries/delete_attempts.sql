@@ -1,0 +1,2 @@
+-- delete_attempts
+delete from attempts where job = ?1

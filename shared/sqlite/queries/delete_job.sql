@@ -1,0 +1,2 @@
+-- delete_job
+delete from jobs where tenant = ?1 and id = ?2

@@ -1,0 +1,9 @@
+-- find_user: one user, to be read back.
+select
+    id, email, username, first_name, last_name, work_city, partner_nr, position_ltxt, work_state,
+    intf_publish_dt, position_stxt, job_nm, job_view, org_unit_ltxt, org_unit_stxt, cost_center_nm,
+    cost_ctr_ort01, cost_ctr_regio, cost_ctr_land1, known_as_nm, network_id, manager_pnr, company_id,
+    attributes, created_at, updated_at
+from users
+where tenant = ?1
+    and username_key = ?2

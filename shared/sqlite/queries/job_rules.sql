@@ -1,0 +1,2 @@
+-- job_rules
+select tenant, dialect, handling, titles, cut from jobs where id = ?1

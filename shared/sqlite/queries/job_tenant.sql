@@ -1,0 +1,2 @@
+-- job_tenant
+select tenant from jobs where id = ?1

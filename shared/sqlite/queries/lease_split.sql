@@ -1,0 +1,17 @@
+-- lease_split: takes the right to split a job, if it may run and nobody else has it.
+update jobs
+set
+    state = 'PROCESSING',
+    started_at = coalesce(started_at, cast(unixepoch('subsec') * 1000 as integer)),
+    lease_fence = lease_fence + 1,
+    lease_until = cast(unixepoch('subsec') * 1000 as integer) + ?2
+where id = ?1
+    and state in ('PENDING', 'PROCESSING')
+    and not stopping
+    and total_batches is null
+    and cut_version = ?3
+    and (lease_until is null or lease_until < cast(unixepoch('subsec') * 1000 as integer))
+    and not exists (
+        select 1 from jobs e where e.tenant = jobs.tenant and e.id < jobs.id and e.state in ('PENDING', 'PROCESSING')
+    )
+returning lease_fence, dialect, raw_key, raw_bytes, raw_sha256, raw_encoding, titles, cut, stalls

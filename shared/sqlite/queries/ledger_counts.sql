@@ -1,0 +1,2 @@
+-- ledger_counts
+select created, updated, unchanged, failed, warnings from ledger where tenant = ?1 and job = ?2 and batch = ?3

@@ -1,0 +1,6 @@
+-- list_rejections: in line order.
+select line, column_title, code, message
+from rejections
+where tenant = ?1 and job = ?2 and line > ?3
+order by line
+limit ?4

@@ -1,0 +1,2 @@
+-- running_jobs
+select id from jobs where state = 'PROCESSING'

@@ -1,0 +1,30 @@
+//! From SQLite's result codes to what a caller can do about them.
+
+use muster_ports::StoreError;
+use rusqlite::ErrorCode;
+
+pub(crate) fn store_error(error: rusqlite::Error) -> StoreError {
+    match error {
+        transient if is_transient(&transient) => StoreError::Unavailable(None),
+        rusqlite::Error::SqliteFailure(code, _) => {
+            StoreError::Refused { code: code.extended_code.to_string(), constraint: None }
+        }
+        rusqlite::Error::QueryReturnedNoRows => StoreError::Unreadable("a row that must be there is missing"),
+        _ => StoreError::Unreadable("a column has another type than expected"),
+    }
+}
+
+/// Whether the same may succeed later.
+pub(crate) fn is_transient(error: &rusqlite::Error) -> bool {
+    matches!(
+        error.sqlite_error_code(),
+        Some(
+            ErrorCode::DatabaseBusy
+                | ErrorCode::DatabaseLocked
+                | ErrorCode::DiskFull
+                | ErrorCode::SystemIoFailure
+                | ErrorCode::CannotOpen
+                | ErrorCode::OutOfMemory
+        )
+    )
+}

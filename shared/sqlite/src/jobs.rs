@@ -1,0 +1,98 @@
+//! Accepting, finishing and deleting jobs.
+
+use async_trait::async_trait;
+use muster_domain::{JobId, JobState, TenantId};
+use muster_ports::{CreatedJob, Deletion, FinishedJob, Jobs, NewJob, StoreError};
+use rusqlite::{Connection, OptionalExtension, params};
+
+use crate::reports::ledger_sums;
+use crate::sql;
+use crate::store::SqliteStore;
+
+#[async_trait]
+impl Jobs for SqliteStore {
+    async fn create_job(&self, job: NewJob) -> Result<CreatedJob, StoreError> {
+        let titles = serde_json::to_string(&job.titles).map_err(|_| StoreError::Unreadable("the titles of a job"))?;
+        let cut = serde_json::to_string(&job.cut).map_err(|_| StoreError::Unreadable("the cut rules of a job"))?;
+        self.write(move |db| {
+            let values = params![
+                job.tenant.0,
+                job.dialect.as_str(),
+                job.handling.as_str(),
+                job.raw.key,
+                job.raw.bytes.cast_signed(),
+                job.raw.sha256,
+                job.raw.encoding,
+                titles,
+                cut,
+                job.cut.version
+            ];
+            let id = JobId(db.query_row(sql::CREATE_JOB, values, |row| row.get(0))?);
+            Ok(CreatedJob { id, may_begin: first_unfinished(db, job.tenant)? == Some(id) })
+        })
+        .await
+    }
+
+    async fn delete_job(&self, tenant: TenantId, job: JobId) -> Result<Deletion, StoreError> {
+        self.write(move |db| {
+            let found: Option<(String, String)> = db
+                .query_row(sql::LOCK_JOB, params![tenant.0, job.0], |row| Ok((row.get(0)?, row.get(1)?)))
+                .optional()?;
+            let Some((state, raw_key)) = found else { return Ok(Deletion::Unknown) };
+            if state == JobState::Processing.as_str() {
+                return Ok(Deletion::Processing);
+            }
+            for statement in [sql::DELETE_REJECTIONS, sql::DELETE_LEDGER, sql::DELETE_JOB] {
+                db.execute(statement, params![tenant.0, job.0])?;
+            }
+            db.execute(sql::DELETE_ATTEMPTS, [job.0])?;
+            Ok(Deletion::Deleted { raw_key, next: first_unfinished(db, tenant)? })
+        })
+        .await
+    }
+
+    async fn finish_job(&self, job: JobId) -> Result<Option<FinishedJob>, StoreError> {
+        let finished = self.write(move |db| finish(db, job)).await?;
+        if finished.is_some() {
+            // Nobody waiting is no error.
+            let _ = self.signals.send(job);
+        }
+        Ok(finished)
+    }
+}
+
+fn first_unfinished(db: &Connection, tenant: TenantId) -> rusqlite::Result<Option<JobId>> {
+    let id: Option<i64> = db.prepare_cached(sql::FIRST_UNFINISHED)?.query_row([tenant.0], |row| row.get(0))?;
+    Ok(id.map(JobId))
+}
+
+fn finish(db: &Connection, job: JobId) -> rusqlite::Result<Option<FinishedJob>> {
+    let complete: Option<(i64, i64, i64, bool)> = db
+        .prepare_cached(sql::COMPLETENESS)?
+        .query_row([job.0], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?)))
+        .optional()?;
+    let Some((tenant, batches, bytes, unreadable)) = complete else { return Ok(None) };
+    let tenant = TenantId(tenant);
+    let sums = ledger_sums(db, tenant, job)?;
+    let covers_the_file = sums.batches == 0 || (sums.joins && sums.end_offset == bytes);
+    if sums.batches != batches || !covers_the_file {
+        tracing::error!(%job, "the ledger has all batches but not the whole file; the job waits for repair");
+        return Ok(None);
+    }
+    let counts = sums.totals.counts;
+    let state = JobState::of_finished(&counts, unreadable);
+    let values = params![
+        tenant.0,
+        job.0,
+        state.as_str(),
+        counts.created.cast_signed(),
+        counts.updated.cast_signed(),
+        counts.unchanged.cast_signed(),
+        counts.failed.cast_signed(),
+        counts.warnings.cast_signed()
+    ];
+    if db.execute(sql::FINISH_JOB, values)? == 0 {
+        return Ok(None);
+    }
+    Ok(Some(FinishedJob { state, counts, next: first_unfinished(db, tenant)? }))
+}

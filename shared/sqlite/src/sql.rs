@@ -1,0 +1,53 @@
+//! Every statement, by name. `ALL` is what the test prepares against a migrated database.
+
+macro_rules! statements {
+    ($($name:ident => $file:literal,)*) => {
+        $(pub(crate) const $name: &str = include_str!(concat!("../queries/", $file, ".sql"));)*
+
+        /// Every statement with its name.
+        pub const ALL: &[(&str, &str)] = &[$(($file, $name),)*];
+    };
+}
+
+statements! {
+    APPLIED_BATCHES => "applied_batches",
+    COMPLETENESS => "completeness",
+    CREATE_JOB => "create_job",
+    CREATE_TENANT => "create_tenant",
+    CREATE_TOKEN => "create_token",
+    DELETE_ATTEMPTS => "delete_attempts",
+    DELETE_JOB => "delete_job",
+    DELETE_LEDGER => "delete_ledger",
+    DELETE_REJECTIONS => "delete_rejections",
+    FIND_GRANT => "find_grant",
+    FIND_JOB => "find_job",
+    FIND_USER => "find_user",
+    FINISH_JOB => "finish_job",
+    FINISH_SPLIT => "finish_split",
+    FIRST_UNFINISHED => "first_unfinished",
+    INSERT_REJECTION => "insert_rejection",
+    INSERT_USER => "insert_user",
+    JOB_RULES => "job_rules",
+    JOB_TENANT => "job_tenant",
+    JOBS_TO_FINISH => "jobs_to_finish",
+    JOBS_TO_SPLIT => "jobs_to_split",
+    LEASE_SPLIT => "lease_split",
+    LEDGER_COUNTS => "ledger_counts",
+    LEDGER_SUMS => "ledger_sums",
+    LIST_JOBS => "list_jobs",
+    LIST_REJECTIONS => "list_rejections",
+    LIST_TENANTS => "list_tenants",
+    LIST_TOKENS => "list_tokens",
+    LOCK_JOB => "lock_job",
+    PROBE_USER => "probe_user",
+    RECORD_ATTEMPT => "record_attempt",
+    RELEASE_LEASE => "release_lease",
+    RENEW_LEASE => "renew_lease",
+    RESTART_STALLED_SPLITS => "restart_stalled_splits",
+    REVOKE_TOKEN => "revoke_token",
+    RUNNING_JOBS => "running_jobs",
+    SETTLE_BATCH => "settle_batch",
+    SHARE_JOB => "share_job",
+    UPDATE_USER => "update_user",
+    VOID_LEASES => "void_leases",
+}

@@ -1,0 +1,108 @@
+//! The connections of the one process.
+
+use std::fs::{File, TryLockError};
+use std::path::{Path, PathBuf};
+
+use muster_domain::JobId;
+use muster_ports::StoreError;
+use rusqlite::{Connection, OpenFlags, TransactionBehavior};
+use tokio::sync::broadcast;
+
+use crate::migrate::{self, MigrateError};
+use crate::threads::Threads;
+
+const READERS: usize = 3;
+const CACHED_STATEMENTS: usize = 64;
+
+/// Why a data folder cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum OpenError {
+    /// Another process uses it.
+    #[error("the data folder {0} is in use by another process")]
+    InUse(PathBuf),
+    /// It cannot be made or written.
+    #[error("the data folder {0} cannot be made or written")]
+    Folder(PathBuf, #[source] std::io::Error),
+    /// The database in it cannot be used.
+    #[error("the database in {0} cannot be opened")]
+    Database(PathBuf, #[source] MigrateError),
+}
+
+/// The store on SQLite.
+#[derive(Debug)]
+pub struct SqliteStore {
+    writer: Threads,
+    readers: Threads,
+    pub(crate) signals: broadcast::Sender<JobId>,
+    _lock: File,
+}
+
+impl SqliteStore {
+    /// Opens the database `muster.db` in a folder, which is made if it is not there. Nobody else
+    /// can open the folder as long as this lives.
+    pub fn open(folder: &Path) -> Result<Self, OpenError> {
+        let lock = lock(folder)?;
+        let file = folder.join("muster.db");
+        let database = |error| OpenError::Database(folder.to_owned(), error);
+        let mut writer = connect(&file, OpenFlags::default()).map_err(|error| database(error.into()))?;
+        migrate::run(&mut writer).map_err(database)?;
+        let readers = (0..READERS)
+            .map(|_| connect(&file, OpenFlags::default()))
+            .collect::<Result<_, _>>()
+            .map_err(|error| database(error.into()))?;
+        let threads = |name, connections| {
+            Threads::start(name, connections).map_err(|error| OpenError::Folder(folder.to_owned(), error))
+        };
+        Ok(Self {
+            writer: threads("sqlite writer", vec![writer])?,
+            readers: threads("sqlite reader", readers)?,
+            signals: broadcast::channel(1024).0,
+            _lock: lock,
+        })
+    }
+
+    /// Runs a transaction on the writing thread.
+    pub(crate) async fn write<T, F>(&self, work: F) -> Result<T, StoreError>
+    where
+        T: Send + 'static,
+        F: FnOnce(&Connection) -> rusqlite::Result<T> + Send + 'static,
+    {
+        let in_transaction = move |connection: &mut Connection| {
+            let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+            let output = work(&transaction)?;
+            transaction.commit()?;
+            Ok(output)
+        };
+        self.writer.call(in_transaction).await
+    }
+
+    /// Runs a query on a reading thread.
+    pub(crate) async fn read<T, F>(&self, work: F) -> Result<T, StoreError>
+    where
+        T: Send + 'static,
+        F: FnOnce(&Connection) -> rusqlite::Result<T> + Send + 'static,
+    {
+        self.readers.call(move |connection| work(connection)).await
+    }
+}
+
+fn lock(folder: &Path) -> Result<File, OpenError> {
+    let unusable = |error| OpenError::Folder(folder.to_owned(), error);
+    std::fs::create_dir_all(folder).map_err(unusable)?;
+    let file = File::create(folder.join("lock")).map_err(unusable)?;
+    match file.try_lock() {
+        Ok(()) => Ok(file),
+        Err(TryLockError::WouldBlock) => Err(OpenError::InUse(folder.to_owned())),
+        Err(TryLockError::Error(error)) => Err(unusable(error)),
+    }
+}
+
+fn connect(file: &Path, flags: OpenFlags) -> rusqlite::Result<Connection> {
+    let connection = Connection::open_with_flags(file, flags)?;
+    connection.set_prepared_statement_cache_capacity(CACHED_STATEMENTS);
+    connection.pragma_update(None, "journal_mode", "wal")?;
+    connection.pragma_update(None, "synchronous", "full")?;
+    connection.pragma_update(None, "cache_size", -64 * 1024)?;
+    connection.pragma_update(None, "wal_autocheckpoint", 8000)?;
+    Ok(connection)
+}

@@ -1,0 +1,43 @@
+//! What the reconciler asks.
+
+use std::time::Duration;
+
+use async_trait::async_trait;
+use muster_domain::JobId;
+use muster_ports::{StoreError, Upkeep};
+use rusqlite::Connection;
+
+use crate::sql;
+use crate::store::SqliteStore;
+
+#[async_trait]
+impl Upkeep for SqliteStore {
+    async fn lead(&self, _holder: &str, _duration: Duration) -> Result<bool, StoreError> {
+        // The folder is locked: there is no other process.
+        Ok(true)
+    }
+
+    async fn jobs_to_split(&self) -> Result<Vec<JobId>, StoreError> {
+        self.read(|db| job_ids(db, sql::JOBS_TO_SPLIT)).await
+    }
+
+    async fn restart_stalled_splits(&self) -> Result<Vec<JobId>, StoreError> {
+        self.write(|db| job_ids(db, sql::RESTART_STALLED_SPLITS)).await
+    }
+
+    async fn jobs_to_finish(&self) -> Result<Vec<JobId>, StoreError> {
+        self.read(|db| job_ids(db, sql::JOBS_TO_FINISH)).await
+    }
+
+    async fn running_jobs(&self) -> Result<Vec<JobId>, StoreError> {
+        self.read(|db| job_ids(db, sql::RUNNING_JOBS)).await
+    }
+
+    async fn void_leases(&self) -> Result<(), StoreError> {
+        self.write(|db| db.execute(sql::VOID_LEASES, []).map(drop)).await
+    }
+}
+
+fn job_ids(db: &Connection, statement: &str) -> rusqlite::Result<Vec<JobId>> {
+    db.prepare_cached(statement)?.query_map([], |row| row.get(0).map(JobId))?.collect()
+}
