@@ -1,1 +1,53 @@
+//! From an upload to row batches on the queue.
+//!
+//! | step | module |
+//! | --- | --- |
+//! | HTTP: take an upload, delete a file | [`http`] |
+//! | stream a body, look at its head, store it, accept the job | [`upload`] |
+//! | cut the stored file into batches and publish them | [`split`] |
+//! | put right whatever was interrupted | [`reconcile`] |
+//!
+//! Invariants: only a complete upload becomes a job; a job row is committed before its split is
+//! rung for; nothing here holds a whole file in memory.
 
+mod config;
+mod http;
+mod reconcile;
+mod split;
+mod upload;
+
+use std::sync::Arc;
+
+use axum::Router;
+use muster_ports::{Counters, Queue, RawStore, Store};
+use muster_runtime::{Shutdown, Tasks};
+
+pub use config::IngestConfig;
+
+/// What the service works with.
+#[derive(Clone)]
+pub struct IngestDeps {
+    /// The database.
+    pub store: Arc<dyn Store>,
+    /// Where messages go, and where splits come from.
+    pub queue: Arc<dyn Queue>,
+    /// Where uploads lie.
+    pub raw: Arc<dyn RawStore>,
+    /// The counters, which the reconciler keeps in step with the ledger.
+    pub counters: Arc<dyn Counters>,
+    /// The owner of the service's tasks.
+    pub tasks: Tasks,
+    /// When to stop.
+    pub shutdown: Shutdown,
+}
+
+/// The HTTP side of the service.
+pub fn router(deps: IngestDeps, config: IngestConfig) -> Router {
+    http::router(deps, config)
+}
+
+/// Starts the splitter and the reconciler.
+pub fn start(deps: &IngestDeps, config: &IngestConfig) {
+    split::start(deps, config);
+    reconcile::start(deps);
+}

@@ -1,1 +1,57 @@
-fn main() {}
+//! Muster: takes users in by the million.
+//!
+//! The one binary. It reads the command line and the environment, chooses adapters, wires them to
+//! the services and runs them. Nothing else in the workspace does any of this.
+
+mod admin;
+mod cli;
+mod demo;
+mod generate;
+mod roles;
+mod settings;
+mod token;
+mod wiring;
+
+use std::process::ExitCode;
+
+use clap::Parser;
+
+use cli::{Cli, Command};
+
+/// Threads for blocking work: checking rows, compressing, files. Each may hold a batch.
+const BLOCKING_THREADS: usize = 16;
+
+fn main() -> ExitCode {
+    // Before anything speaks TLS: rustls wants one provider for the process.
+    let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
+    let cli = Cli::parse();
+    let runtime =
+        tokio::runtime::Builder::new_multi_thread().enable_all().max_blocking_threads(BLOCKING_THREADS).build();
+    let result = runtime.map_err(anyhow::Error::from).and_then(|runtime| runtime.block_on(run(cli)));
+    match result {
+        Ok(code) => code,
+        Err(error) => {
+            #[expect(clippy::print_stderr, reason = "the last word of a program that failed")]
+            {
+                eprintln!("muster: {error:#}");
+            }
+            ExitCode::FAILURE
+        }
+    }
+}
+
+async fn run(cli: Cli) -> anyhow::Result<ExitCode> {
+    settings::refuse_unknown_variables()?;
+    match cli.command {
+        Command::Demo(args) => return demo::run(args).await,
+        Command::Generate(args) => generate::run(&args)?,
+        Command::Serve(args) => roles::serve::run(args).await?,
+        Command::Ingest(args) => roles::ingest::run(args).await?,
+        Command::Worker(args) => roles::worker::run(args).await?,
+        Command::Status(args) => roles::status::run(args).await?,
+        Command::Migrate(args) => admin::migrate(&args).await?,
+        Command::Tenant(command) => admin::tenant(command).await?,
+        Command::Token(command) => admin::token(command).await?,
+    }
+    Ok(ExitCode::SUCCESS)
+}

@@ -1,1 +1,54 @@
+//! Answers: how far a job is, which rows failed and why, what was imported.
+//!
+//! A job row is read first. If the job is final, that is the answer; otherwise the counters say how
+//! far it is, and the ledger where they have nothing. This service writes nothing.
 
+mod errors;
+mod files;
+mod progress;
+mod users;
+
+use std::sync::Arc;
+
+use axum::Router;
+use axum::extract::FromRef;
+use axum::routing::get;
+use muster_http::Authorize;
+use muster_ports::{Counters, Store};
+
+use progress::Views;
+
+/// What the service works with.
+#[derive(Clone)]
+pub struct StatusDeps {
+    /// The database.
+    pub store: Arc<dyn Store>,
+    /// The fast view of running jobs.
+    pub counters: Arc<dyn Counters>,
+    /// The address under which clients reach Muster, without a slash at its end. Without it, the
+    /// `Host` header of each request is used.
+    pub public_url: Option<String>,
+}
+
+#[derive(Clone)]
+pub(crate) struct Status {
+    pub(crate) deps: StatusDeps,
+    pub(crate) views: Arc<Views>,
+}
+
+impl FromRef<Status> for Authorize {
+    fn from_ref(status: &Status) -> Self {
+        Self(status.deps.store.clone())
+    }
+}
+
+/// The HTTP side of the service.
+pub fn router(deps: StatusDeps) -> Router {
+    let views = Arc::new(Views::new(deps.store.clone(), deps.counters.clone()));
+    Router::new()
+        .route("/bulk/v1/files", get(files::list))
+        .route("/bulk/v1/files/{id}", get(files::show))
+        .route("/bulk/v1/files/{id}/errors", get(errors::list))
+        .route("/bulk/v1/users/{username}", get(users::show))
+        .with_state(Status { deps, views })
+}

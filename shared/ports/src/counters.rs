@@ -38,6 +38,15 @@ pub struct LedgerView {
     pub bytes: u64,
 }
 
+impl LedgerView {
+    /// Adds a batch of the ledger.
+    pub fn add(&mut self, batch: BatchNo, counts: &Counts, bytes: u64) {
+        self.batches.push(batch);
+        self.counts.add(counts);
+        self.bytes += bytes;
+    }
+}
+
 /// Counts batches, each once, however often it is told of them.
 #[async_trait]
 pub trait Counters: Send + Sync {

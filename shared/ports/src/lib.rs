@@ -8,6 +8,7 @@
 
 mod counters;
 mod error;
+mod finish;
 mod job;
 mod queue;
 mod rawstore;
@@ -16,6 +17,7 @@ mod tenant;
 
 pub use counters::{Counters, LedgerView, Recorded, View};
 pub use error::{BoxError, CountersError, QueueError, RawStoreError, StoreError};
+pub use finish::finish_and_ring;
 pub use job::{
     Applied, BatchToApply, CreatedJob, CutRules, Deletion, FinishedJob, JobFilter, JobRules, JobView, Lease,
     LedgerTotals, NewJob, PageAfter, RawFile, SplitEnd, SplitJob,

@@ -6,6 +6,7 @@ use async_trait::async_trait;
 use muster_domain::{BatchNo, JobId, Rejection, TenantId};
 use tokio::sync::broadcast;
 
+use crate::counters::LedgerView;
 use crate::error::StoreError;
 use crate::job::{
     Applied, BatchToApply, CreatedJob, Deletion, FinishedJob, JobFilter, JobRules, JobView, Lease, LedgerTotals,
@@ -112,6 +113,8 @@ pub trait Upkeep: Send + Sync {
     async fn jobs_to_finish(&self) -> Result<Vec<JobId>, StoreError>;
     /// Jobs that are being processed.
     async fn running_jobs(&self) -> Result<Vec<JobId>, StoreError>;
+    /// A snapshot of the ledger of a job, to rebuild its counters from.
+    async fn ledger_view(&self, job: JobId) -> Result<LedgerView, StoreError>;
     /// Voids every lease: for an embedded start, when no other process can hold one.
     async fn void_leases(&self) -> Result<(), StoreError>;
 }

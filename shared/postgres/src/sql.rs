@@ -41,6 +41,7 @@ statements! {
     LEAD => "lead",
     LEASE_SPLIT => "lease_split",
     LEDGER_COUNTS => "ledger_counts",
+    LEDGER_ROWS => "ledger_rows",
     LEDGER_SUMS => "ledger_sums",
     LIST_JOBS => "list_jobs",
     LIST_REJECTIONS => "list_rejections",

@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use async_trait::async_trait;
-use muster_domain::JobId;
-use muster_ports::{StoreError, Upkeep};
+use muster_domain::{BatchNo, Counts, JobId};
+use muster_ports::{LedgerView, StoreError, Upkeep};
 
 use crate::error::store_error;
 use crate::splits::milliseconds;
@@ -37,6 +37,24 @@ impl Upkeep for PostgresStore {
 
     async fn running_jobs(&self) -> Result<Vec<JobId>, StoreError> {
         self.job_ids(sql::RUNNING_JOBS).await
+    }
+
+    async fn ledger_view(&self, job: JobId) -> Result<LedgerView, StoreError> {
+        let rows: Vec<(i32, i32, i32, i32, i32, i32, i64)> =
+            sqlx::query_as(sql::LEDGER_ROWS).bind(job.0).fetch_all(&self.pool).await.map_err(store_error)?;
+        let mut view = LedgerView::default();
+        let count = |count: i32| u64::from(count.cast_unsigned());
+        for (batch, created, updated, unchanged, failed, warnings, bytes) in rows {
+            let counts = Counts {
+                created: count(created),
+                updated: count(updated),
+                unchanged: count(unchanged),
+                failed: count(failed),
+                warnings: count(warnings),
+            };
+            view.add(BatchNo(batch.cast_unsigned()), &counts, bytes.cast_unsigned());
+        }
+        Ok(view)
     }
 
     async fn void_leases(&self) -> Result<(), StoreError> {

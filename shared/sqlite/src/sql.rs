@@ -33,6 +33,7 @@ statements! {
     JOBS_TO_SPLIT => "jobs_to_split",
     LEASE_SPLIT => "lease_split",
     LEDGER_COUNTS => "ledger_counts",
+    LEDGER_ROWS => "ledger_rows",
     LEDGER_SUMS => "ledger_sums",
     LIST_JOBS => "list_jobs",
     LIST_REJECTIONS => "list_rejections",

@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use async_trait::async_trait;
-use muster_domain::JobId;
-use muster_ports::{StoreError, Upkeep};
+use muster_domain::{BatchNo, Counts, JobId};
+use muster_ports::{LedgerView, StoreError, Upkeep};
 use rusqlite::Connection;
 
 use crate::sql;
@@ -31,6 +31,27 @@ impl Upkeep for SqliteStore {
 
     async fn running_jobs(&self) -> Result<Vec<JobId>, StoreError> {
         self.read(|db| job_ids(db, sql::RUNNING_JOBS)).await
+    }
+
+    async fn ledger_view(&self, job: JobId) -> Result<LedgerView, StoreError> {
+        self.read(move |db| {
+            let mut statement = db.prepare_cached(sql::LEDGER_ROWS)?;
+            let mut rows = statement.query([job.0])?;
+            let mut view = LedgerView::default();
+            while let Some(row) = rows.next()? {
+                let number = |index| row.get::<_, i64>(index).map(i64::cast_unsigned);
+                let counts = Counts {
+                    created: number(1)?,
+                    updated: number(2)?,
+                    unchanged: number(3)?,
+                    failed: number(4)?,
+                    warnings: number(5)?,
+                };
+                view.add(BatchNo(row.get(0)?), &counts, number(6)?);
+            }
+            Ok(view)
+        })
+        .await
     }
 
     async fn void_leases(&self) -> Result<(), StoreError> {

@@ -1,0 +1,147 @@
+//! `POST /bulk/v1/files` and `DELETE /bulk/v1/files/{id}`.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::body::Body;
+use axum::extract::{FromRef, State};
+use axum::http::{HeaderMap, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use axum::routing::{delete, post};
+use axum::{Json, Router};
+use muster_domain::{Handling, JobId};
+use muster_http::{ApiError, Authorize, Caller, IdPath, JSON, drain};
+use muster_messages::SplitMessage;
+use muster_ports::{Deletion, QueueName, Scope, ShortRows};
+use serde_json::{Value, json};
+use tokio::sync::Semaphore;
+
+use crate::IngestDeps;
+use crate::config::IngestConfig;
+use crate::upload::{self, Upload};
+
+/// How long an answer waits for the queue. The job is committed by then: if the bell is not heard,
+/// the reconciler rings again.
+const RING_DEADLINE: Duration = Duration::from_secs(4);
+
+#[derive(Clone)]
+struct Ingest {
+    deps: IngestDeps,
+    config: Arc<IngestConfig>,
+    slots: Arc<Semaphore>,
+}
+
+impl FromRef<Ingest> for Authorize {
+    fn from_ref(ingest: &Ingest) -> Self {
+        Self(ingest.deps.store.clone())
+    }
+}
+
+pub(crate) fn router(deps: IngestDeps, config: IngestConfig) -> Router {
+    let slots = Arc::new(Semaphore::new(config.max_uploads));
+    Router::new()
+        .route("/bulk/v1/files", post(post_file))
+        .route("/bulk/v1/files/{id}", delete(delete_file))
+        .with_state(Ingest { deps, config: Arc::new(config), slots })
+}
+
+async fn post_file(
+    State(ingest): State<Ingest>,
+    caller: Result<Caller, ApiError>,
+    headers: HeaderMap,
+    body: Body,
+) -> Result<Response, ApiError> {
+    let caller = match caller.and_then(|caller| caller.require(Scope::ImportWrite).map(|()| caller)) {
+        Ok(caller) => caller,
+        Err(error) => {
+            drain(body).await;
+            return Err(error);
+        }
+    };
+    let Ok(slot) = ingest.slots.clone().try_acquire_owned() else {
+        drain(body).await;
+        let busy = ApiError::unavailable("uploads_in_flight", "Too many uploads are under way; try again.");
+        return Err(busy.as_upload());
+    };
+    let upload = Upload {
+        tenant: caller.tenant(),
+        handling: handling(&headers, caller.short_rows()),
+        raw: ingest.deps.raw.clone(),
+        store: ingest.deps.store.clone(),
+        max_bytes: ingest.config.max_upload_bytes,
+        cut: ingest.config.cut,
+    };
+    let status_base = status_base(&ingest.config, &headers);
+    // A task of its own: a client that goes away must not drop a transaction half-way.
+    let accepting = ingest.deps.tasks.spawn("upload", async move {
+        let created = upload::receive(&upload, &headers, body).await;
+        drop(slot);
+        created
+    });
+    let created =
+        accepting.await.map_err(|_| ApiError::unavailable("stopping", "The service is stopping; try again."))??;
+    if created.may_begin {
+        ring(&ingest.deps, created.id).await;
+    }
+    tracing::info!(job = %created.id, tenant = %caller.tenant(), "job accepted");
+    let body = json!({ "status": "Status: Success", "status_url": format!("{status_base}/{}", created.id) });
+    Ok(answer(StatusCode::ACCEPTED, &body))
+}
+
+async fn delete_file(State(ingest): State<Ingest>, caller: Caller, IdPath(job): IdPath) -> Result<Response, ApiError> {
+    caller.require(Scope::ImportWrite)?;
+    match ingest.deps.store.delete_job(caller.tenant(), job).await? {
+        Deletion::Unknown => Err(ApiError::file_not_found()),
+        Deletion::Processing => Err(ApiError::new(
+            StatusCode::CONFLICT,
+            "job_not_terminal",
+            "File is being processed and cannot be deleted.",
+        )),
+        Deletion::Deleted { raw_key, next } => {
+            if let Err(error) = ingest.deps.raw.delete(&raw_key).await {
+                tracing::warn!(%job, %error, "the stored upload of a deleted job could not be removed");
+            }
+            if let Err(error) = ingest.deps.counters.forget(job).await {
+                tracing::debug!(%job, %error, "the counters of a deleted job could not be removed");
+            }
+            if let Some(next) = next {
+                ring(&ingest.deps, next).await;
+            }
+            tracing::info!(%job, tenant = %caller.tenant(), "job deleted");
+            Ok(answer(StatusCode::OK, &json!({ "message": "File deleted." })))
+        }
+    }
+}
+
+fn answer(status: StatusCode, body: &Value) -> Response {
+    (status, [(header::CONTENT_TYPE, JSON)], Json(body)).into_response()
+}
+
+async fn ring(deps: &IngestDeps, job: JobId) {
+    let ringing = deps.queue.publish(QueueName::Split, SplitMessage { job }.into());
+    if !matches!(tokio::time::timeout(RING_DEADLINE, ringing).await, Ok(Ok(()))) {
+        tracing::warn!(%job, "the queue did not take the split; the reconciler will try again");
+    }
+}
+
+/// `Prefer: handling=lenient` or `strict` (RFC 7240); otherwise as the tenant has it.
+fn handling(headers: &HeaderMap, short_rows: ShortRows) -> Handling {
+    let preferred = headers
+        .get_all("prefer")
+        .iter()
+        .filter_map(|value| value.to_str().ok())
+        .flat_map(|value| value.split(','))
+        .find_map(|preference| Handling::parse(preference.trim().strip_prefix("handling=")?.trim_matches('"')));
+    preferred.unwrap_or(match short_rows {
+        ShortRows::Fail => Handling::Strict,
+        ShortRows::Pad => Handling::Lenient,
+    })
+}
+
+fn status_base(config: &IngestConfig, headers: &HeaderMap) -> String {
+    let base = config.public_url.clone().unwrap_or_else(|| {
+        let host = headers.get(header::HOST).and_then(|host| host.to_str().ok()).unwrap_or("localhost");
+        format!("http://{host}")
+    });
+    format!("{base}/bulk/v1/files")
+}

@@ -1,0 +1,107 @@
+//! Cuts stored files into batches and publishes them.
+//!
+//! The split message is a doorbell: whoever hears it takes the lease in the job row, acknowledges,
+//! and keeps the lease while it works. A split that begins anew reads the file from its start, cuts
+//! the same batches and publishes those that are not in the ledger. Whatever goes wrong, the lease
+//! is given back or lapses, and the reconciler rings again.
+
+mod cutter;
+mod job;
+mod lanes;
+mod source;
+mod window;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use muster_domain::JobId;
+use muster_messages::{PayloadCodec, SplitMessage};
+use muster_ports::{Delivery, QueueName, finish_and_ring};
+use tokio::sync::Semaphore;
+
+use crate::IngestDeps;
+use crate::config::IngestConfig;
+use job::{SplitTask, Stop};
+
+/// How long a lease lasts, and how often it is renewed.
+pub(crate) const LEASE: Duration = Duration::from_mins(1);
+pub(crate) const LEASE_HEARTBEAT: Duration = Duration::from_secs(15);
+/// Doorbells heard ahead.
+const PREFETCH: u16 = 4;
+/// Splits of more than five batches at a time in one process.
+const BIG_SPLITS: usize = 8;
+/// Batches that are compressed and published at the same time. Waiting jobs are served in turn.
+const TURNS: usize = 4;
+
+/// What the splits of a process share.
+pub(crate) struct Shared {
+    pub(crate) deps: IngestDeps,
+    pub(crate) codec: PayloadCodec,
+    pub(crate) job_window: usize,
+    pub(crate) big: Arc<Semaphore>,
+    pub(crate) turns: Semaphore,
+    pub(crate) window: Arc<Semaphore>,
+}
+
+/// Starts the consumer of doorbells.
+pub(crate) fn start(deps: &IngestDeps, config: &IngestConfig) {
+    let codec = match &config.payload_key {
+        Some(key) => PayloadCodec::encrypted(key).unwrap_or_default(),
+        None => PayloadCodec::plain(),
+    };
+    let shared = Arc::new(Shared {
+        deps: deps.clone(),
+        codec,
+        job_window: config.job_window,
+        big: Arc::new(Semaphore::new(BIG_SPLITS)),
+        turns: Semaphore::new(TURNS),
+        window: Arc::new(Semaphore::new(config.total_window)),
+    });
+    let mut doorbells = deps.queue.consume(QueueName::Split, PREFETCH);
+    let shutdown = deps.shutdown.clone();
+    deps.tasks.spawn("split doorbell", async move {
+        while let Some(Some(delivery)) = shutdown.unless_begun(doorbells.next()).await {
+            answer(&shared, delivery).await;
+        }
+    });
+}
+
+async fn answer(shared: &Arc<Shared>, delivery: Delivery) {
+    let job = match SplitMessage::try_from(delivery.envelope()) {
+        Ok(message) => message.job,
+        Err(error) => {
+            tracing::warn!(%error, "a message on the split queue cannot be read");
+            return delivery.reject(&error.to_string()).await;
+        }
+    };
+    match shared.deps.store.lease_split(job, LEASE).await {
+        Ok(Some(split)) => {
+            let task = SplitTask::new(shared.clone(), split);
+            shared.deps.tasks.spawn("split", run(shared.clone(), task, job));
+        }
+        Ok(None) => tracing::debug!(%job, "there is nothing to split, or another splitter has it"),
+        Err(error) => tracing::warn!(%job, %error, "a split could not be begun; the reconciler rings again"),
+    }
+    delivery.ack().await;
+}
+
+async fn run(shared: Arc<Shared>, task: SplitTask, job: JobId) {
+    let lease = task.lease();
+    tracing::info!(%job, "split begun");
+    match task.run().await {
+        Ok(end) => {
+            tracing::info!(%job, batches = end.batches, rows = end.rows, readable = end.file_error.is_none(), "split done");
+            match finish_and_ring(&*shared.deps.store, &*shared.deps.queue, job).await {
+                Ok(Some(finished)) => tracing::info!(%job, state = finished.state.as_str(), "job finished"),
+                Ok(None) => {}
+                Err(error) => tracing::warn!(%job, %error, "a job could not be finished; the reconciler will"),
+            }
+        }
+        Err(stop) => {
+            tracing::info!(%job, reason = %stop, "split interrupted; it will be taken up again");
+            if let Err(error) = shared.deps.store.release_lease(lease, matches!(stop, Stop::Stalled)).await {
+                tracing::debug!(%job, %error, "a lease was not given back; it lapses");
+            }
+        }
+    }
+}

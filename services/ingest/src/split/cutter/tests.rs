@@ -1,0 +1,132 @@
+//! Batches joined are the file; epochs never share a user; pieces do not matter.
+
+use std::collections::HashMap;
+
+use muster_domain::{CheckedBatch, Handling, spigit};
+use proptest::prelude::*;
+
+use super::*;
+
+const TITLES: &str = "EMAIL,USERNAME,FIRST_NM,LAST_NM";
+
+fn header() -> Header {
+    Header::from_titles(TITLES.split(',').map(str::to_owned).collect())
+}
+
+fn rules(batch_rows: u32, epoch_rows: u64) -> CutRules {
+    CutRules { batch_rows, epoch_rows, ..CutRules::default() }
+}
+
+fn cut(text: &[u8], rules: CutRules, piece: usize) -> (Vec<Cut>, Progress) {
+    let mut cutter = Cutter::new(rules, &header(), 0);
+    let mut cuts = Vec::new();
+    let mut rest = text;
+    loop {
+        let input = &rest[..piece.min(rest.len())];
+        let at_end = input.len() == rest.len();
+        let (found, used) = cutter.read(input, at_end).unwrap();
+        rest = &rest[used..];
+        let found_none = found.is_none();
+        cuts.extend(found);
+        if found_none && at_end {
+            break;
+        }
+    }
+    cuts.extend(cutter.last());
+    (cuts, cutter.progress())
+}
+
+fn file(users: &[&str]) -> String {
+    let rows: Vec<String> = users.iter().map(|user| format!("{user}@x.y,{user},f,l\n")).collect();
+    format!("{TITLES}\n{}", rows.concat())
+}
+
+fn checked(cut: &Cut) -> CheckedBatch {
+    let limits = CutRules::default().record;
+    spigit::check_batch(&header(), Handling::Strict, limits, cut.first_line, &cut.records)
+}
+
+#[test]
+fn batches_are_cut_by_rows_and_join_without_a_gap() {
+    let text = file(&["a", "b", "c", "d", "e"]);
+    let (cuts, progress) = cut(text.as_bytes(), rules(2, 100), 7);
+    let shape: Vec<_> = cuts.iter().map(|c| (c.batch.0, c.first_line, c.rows, c.begins_epoch)).collect();
+    assert_eq!(shape, [(1, 2, 2, false), (2, 4, 2, false), (3, 6, 1, false)]);
+    assert_eq!(cuts[0].first_offset, 0);
+    assert!(cuts.windows(2).all(|pair| pair[0].end_offset == pair[1].first_offset));
+    assert_eq!(cuts[2].end_offset, text.len() as u64);
+    assert_eq!(progress, Progress { batches: 3, rows: 5, end_offset: text.len() as u64 });
+}
+
+#[test]
+fn a_user_of_an_earlier_batch_begins_an_epoch() {
+    let text = file(&["a", "b", "c", "A", "d", "a"]);
+    let (cuts, _) = cut(text.as_bytes(), rules(2, 100), 4096);
+    let shape: Vec<_> = cuts.iter().map(|c| (c.first_line, c.rows, c.begins_epoch)).collect();
+    assert_eq!(shape, [(2, 2, false), (4, 1, false), (5, 2, true), (7, 1, true)]);
+}
+
+#[test]
+fn rows_of_one_user_that_follow_each_other_stay_together() {
+    let text = file(&["a", "b", "b", "b", "c"]);
+    let (cuts, _) = cut(text.as_bytes(), rules(2, 100), 4096);
+    let shape: Vec<_> = cuts.iter().map(|c| (c.rows, c.begins_epoch)).collect();
+    assert_eq!(shape, [(4, false), (1, false)]);
+}
+
+#[test]
+fn an_epoch_ends_at_its_row_limit() {
+    let text = file(&["a", "b", "c", "d", "e"]);
+    let (cuts, _) = cut(text.as_bytes(), rules(2, 4), 4096);
+    let shape: Vec<_> = cuts.iter().map(|c| (c.rows, c.begins_epoch)).collect();
+    assert_eq!(shape, [(2, false), (2, false), (1, true)]);
+}
+
+#[test]
+fn batches_are_cut_by_bytes() {
+    let text = file(&["a", "b", "c"]);
+    let small = CutRules { batch_bytes: 25, ..CutRules::default() };
+    let (cuts, _) = cut(text.as_bytes(), small, 4096);
+    assert_eq!(cuts.iter().map(|c| c.rows).collect::<Vec<_>>(), [2, 1]);
+}
+
+#[test]
+fn blank_lines_keep_line_numbers_right_in_every_batch() {
+    let text = format!("{TITLES}\r\n\r\na@x.y,a,f,l\r\n\r\n\r\nb@x.y,b,f,l\r\nbroken\r\n");
+    let (cuts, _) = cut(text.as_bytes(), rules(1, 100), 3);
+    let lines: Vec<u64> = cuts.iter().map(|c| c.first_line).collect();
+    assert_eq!(lines, [3, 6, 7]);
+    assert_eq!(checked(&cuts[2]).rejections()[0].line, 7);
+}
+
+proptest! {
+    #[test]
+    fn no_two_batches_of_an_epoch_share_a_user(users in proptest::collection::vec("[a-f]", 0..60), size in 1_u32..5) {
+        let users: Vec<&str> = users.iter().map(String::as_str).collect();
+        let (cuts, progress) = cut(file(&users).as_bytes(), rules(size, 1000), 11);
+        prop_assert_eq!(progress.rows, users.len() as u64);
+        let mut seen: HashMap<String, BatchNo> = HashMap::new();
+        let mut joined = Vec::new();
+        for cut in &cuts {
+            if cut.begins_epoch {
+                seen.clear();
+            }
+            let batch = checked(cut);
+            prop_assert_eq!(batch.row_count(), u64::from(cut.rows));
+            for row in batch.rows() {
+                joined.push(row.key().to_owned());
+                let first = *seen.entry(row.key().to_owned()).or_insert(cut.batch);
+                prop_assert_eq!(first, cut.batch);
+            }
+        }
+        prop_assert_eq!(joined, users);
+    }
+
+    #[test]
+    fn the_pieces_do_not_matter(text in "[a-c,\"\r\n ]{0,120}", piece in 1_usize..30, size in 1_u32..4) {
+        let text = format!("{TITLES}\n{text}\"\n");
+        let whole = std::panic::catch_unwind(|| cut(text.as_bytes(), rules(size, 8), usize::MAX));
+        let pieces = std::panic::catch_unwind(|| cut(text.as_bytes(), rules(size, 8), piece));
+        prop_assert_eq!(whole.ok(), pieces.ok());
+    }
+}

@@ -1,0 +1,192 @@
+//! The split of one job, under its lease.
+
+use std::sync::Arc;
+
+use muster_domain::record::RecordError;
+use muster_domain::sniff::strip_bom;
+use muster_domain::{Header, Rejection, RejectionCode};
+use muster_ports::{Lease, QueueName, SplitEnd, SplitJob, StoreError};
+
+use super::cutter::{Cut, Cutter};
+use super::lanes::Lanes;
+use super::source::{ReadError, Source};
+use super::window::Window;
+use super::{LEASE, LEASE_HEARTBEAT, Shared};
+
+/// Why a split ends before its file does. It is taken up again, here or elsewhere.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum Stop {
+    #[error("the service is stopping")]
+    Stopping,
+    #[error("the lease was lost")]
+    LeaseLost,
+    #[error("no batch was applied for too long")]
+    Stalled,
+    #[error("too many big files are being split")]
+    TooManyBig,
+    #[error("the stored upload cannot be read for now")]
+    SourceUnavailable,
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+/// A job that this process splits.
+pub(crate) struct SplitTask {
+    shared: Arc<Shared>,
+    split: SplitJob,
+}
+
+impl SplitTask {
+    pub(crate) fn new(shared: Arc<Shared>, split: SplitJob) -> Self {
+        Self { shared, split }
+    }
+
+    pub(crate) fn lease(&self) -> Lease {
+        self.split.lease
+    }
+
+    /// Splits the file to its end, or until the lease is lost or the service stops.
+    pub(crate) async fn run(self) -> Result<SplitEnd, Stop> {
+        let lease = self.split.lease;
+        let shared = self.shared.clone();
+        tokio::select! {
+            end = self.split() => end,
+            stop = keep_lease(&shared, lease) => Err(stop),
+            () = shared.deps.shutdown.begun() => Err(Stop::Stopping),
+        }
+    }
+
+    async fn split(&self) -> Result<SplitEnd, Stop> {
+        let Self { shared, split } = self;
+        let job = split.lease.job;
+        let window = Window::open(shared.deps.store.clone(), job, split.patience).await?;
+        let lanes = Lanes::new(shared.clone(), job, split.dialect);
+        let mut out = Out { shared, window, lanes };
+        let end = match Source::open(&*shared.deps.raw, &split.raw).await {
+            Ok(source) => self.cut(source, &mut out).await?,
+            Err(error) => {
+                let file_error = error.file_error(1).ok_or(Stop::SourceUnavailable)?;
+                SplitEnd { batches: 0, rows: 0, bytes: 0, file_error: Some(file_error) }
+            }
+        };
+        out.flush().await?;
+        if shared.deps.store.finish_split(split.lease, end.clone()).await? { Ok(end) } else { Err(Stop::LeaseLost) }
+    }
+
+    async fn cut(&self, mut source: Source, out: &mut Out<'_>) -> Result<SplitEnd, Stop> {
+        let header = Header::from_titles(self.split.titles.clone());
+        let mut cutter: Option<Cutter> = None;
+        let mut unpacked = 0;
+        let file_error = loop {
+            let text = match source.next().await {
+                Ok(text) => text,
+                Err(ReadError::Unavailable) => return Err(Stop::SourceUnavailable),
+                Err(error) => break error.file_error(cutter.as_ref().map_or(1, Cutter::line)),
+            };
+            let at_end = text.is_empty();
+            let (cutter, text) = if let Some(cutter) = &mut cutter {
+                (cutter, text)
+            } else {
+                let stripped = strip_bom(text);
+                let skipped = (text.len() - stripped.len()) as u64;
+                (cutter.insert(Cutter::new(self.split.cut, &header, skipped)), stripped)
+            };
+            unpacked += text.len() as u64;
+            if unpacked > self.split.cut.unpacked_bytes {
+                break Some(too_large(cutter.line(), self.split.cut.unpacked_bytes));
+            }
+            if let Err(error) = self.publish_all(cutter, text, at_end, out).await? {
+                break Some(rejection(error));
+            }
+            if at_end {
+                break None;
+            }
+        };
+        let Some(mut cutter) = cutter else {
+            return Ok(SplitEnd { batches: 0, rows: 0, bytes: 0, file_error });
+        };
+        if let Some(cut) = cutter.last() {
+            out.publish(cut).await?;
+        }
+        let progress = cutter.progress();
+        Ok(SplitEnd { batches: progress.batches, rows: progress.rows, bytes: progress.end_offset, file_error })
+    }
+
+    /// Publishes the batches that end within a piece of text. The inner error is the file's.
+    async fn publish_all(
+        &self,
+        cutter: &mut Cutter,
+        mut text: &[u8],
+        at_end: bool,
+        out: &mut Out<'_>,
+    ) -> Result<Result<(), RecordError>, Stop> {
+        loop {
+            match cutter.read(text, at_end) {
+                Ok((Some(cut), used)) => {
+                    text = &text[used..];
+                    out.publish(cut).await?;
+                }
+                Ok((None, _)) => return Ok(Ok(())),
+                Err(error) => return Ok(Err(error)),
+            }
+        }
+    }
+}
+
+/// Where the batches of a split go.
+struct Out<'a> {
+    shared: &'a Arc<Shared>,
+    window: Window,
+    lanes: Lanes,
+}
+
+impl Out<'_> {
+    async fn publish(&mut self, cut: Cut) -> Result<(), Stop> {
+        if cut.begins_epoch {
+            self.flush().await?;
+            self.window.wait_for(0).await?;
+        }
+        if self.window.is_applied(cut.batch) {
+            return Ok(());
+        }
+        let ready = self.lanes.admit(cut)?;
+        self.send(ready).await
+    }
+
+    /// Sends what is held back and waits until the queue has everything.
+    async fn flush(&mut self) -> Result<(), Stop> {
+        let held = self.lanes.release();
+        self.send(held).await?;
+        self.lanes.settle().await
+    }
+
+    async fn send(&mut self, ready: Vec<(QueueName, Cut)>) -> Result<(), Stop> {
+        for (lane, cut) in ready {
+            self.window.enter(cut.batch, self.shared.job_window, &self.shared.window).await?;
+            self.lanes.publish(lane, cut).await?;
+        }
+        Ok(())
+    }
+}
+
+/// Renews the lease until it is lost.
+async fn keep_lease(shared: &Shared, lease: Lease) -> Stop {
+    loop {
+        tokio::time::sleep(LEASE_HEARTBEAT).await;
+        match shared.deps.store.renew_lease(lease, LEASE).await {
+            Ok(true) => {}
+            Ok(false) => return Stop::LeaseLost,
+            // Four heartbeats fit into a lease; if it lapses, its fence makes this split harmless.
+            Err(error) => tracing::warn!(job = %lease.job, %error, "a lease was not renewed"),
+        }
+    }
+}
+
+fn rejection(error: RecordError) -> Rejection {
+    Rejection { line: error.line, column: None, code: error.code, message: error.problem }
+}
+
+fn too_large(line: u64, limit: u64) -> Rejection {
+    let message = format!("the unpacked file is larger than {limit} bytes");
+    Rejection { line, column: None, code: RejectionCode::UnpackedTooLarge, message }
+}

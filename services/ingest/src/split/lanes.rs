@@ -1,0 +1,113 @@
+//! Which lane a batch takes, and its way onto the queue.
+
+use std::sync::Arc;
+
+use muster_domain::{Dialect, JobId};
+use muster_messages::BatchMessage;
+use muster_ports::{QueueError, QueueName};
+use muster_runtime::Backoff;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::task::JoinSet;
+
+use super::Shared;
+use super::cutter::Cut;
+use super::job::Stop;
+
+/// A job of so many batches is small.
+const SMALL_JOB_BATCHES: usize = 5;
+/// Publications of one job in flight at most.
+const IN_FLIGHT: usize = 4;
+
+/// The batches of one job on their way to the queue.
+pub(crate) struct Lanes {
+    shared: Arc<Shared>,
+    job: JobId,
+    dialect: Dialect,
+    /// Batches held back until it is known whether the job is small.
+    held: Vec<Cut>,
+    seen: usize,
+    big: Option<OwnedSemaphorePermit>,
+    publishing: JoinSet<Result<(), Stop>>,
+}
+
+impl Lanes {
+    pub(crate) fn new(shared: Arc<Shared>, job: JobId, dialect: Dialect) -> Self {
+        Self { shared, job, dialect, held: Vec::new(), seen: 0, big: None, publishing: JoinSet::new() }
+    }
+
+    /// Takes a batch and gives those that may go now, each with its lane. A job that turns out to be
+    /// big needs a place among the big ones.
+    pub(crate) fn admit(&mut self, cut: Cut) -> Result<Vec<(QueueName, Cut)>, Stop> {
+        self.held.push(cut);
+        self.seen += 1;
+        if self.seen <= SMALL_JOB_BATCHES {
+            return Ok(Vec::new());
+        }
+        if self.big.is_none() {
+            let places: &Arc<Semaphore> = &self.shared.big;
+            self.big = Some(places.clone().try_acquire_owned().map_err(|_| Stop::TooManyBig)?);
+        }
+        Ok(self.held.drain(..).map(|cut| (QueueName::Batch, cut)).collect())
+    }
+
+    /// Gives what was held back: before the end of an epoch, and at the end of the file.
+    pub(crate) fn release(&mut self) -> Vec<(QueueName, Cut)> {
+        self.held.drain(..).map(|cut| (QueueName::BatchSmall, cut)).collect()
+    }
+
+    /// Waits until the queue has everything safely.
+    pub(crate) async fn settle(&mut self) -> Result<(), Stop> {
+        while let Some(published) = self.publishing.join_next().await {
+            published.map_err(|_| Stop::Stopping)??;
+        }
+        Ok(())
+    }
+
+    /// Puts a batch on its way to the queue.
+    pub(crate) async fn publish(&mut self, lane: QueueName, cut: Cut) -> Result<(), Stop> {
+        while self.publishing.len() >= IN_FLIGHT {
+            if let Some(published) = self.publishing.join_next().await {
+                published.map_err(|_| Stop::Stopping)??;
+            }
+        }
+        self.publishing.spawn(publish(self.shared.clone(), self.job, self.dialect, lane, cut));
+        Ok(())
+    }
+}
+
+/// Compresses and publishes one batch, when it is its job's turn.
+async fn publish(shared: Arc<Shared>, job: JobId, dialect: Dialect, lane: QueueName, cut: Cut) -> Result<(), Stop> {
+    let _turn = shared.turns.acquire().await.map_err(|_| Stop::Stopping)?;
+    let sealing = shared.clone();
+    let message = tokio::task::spawn_blocking(move || seal(&sealing, job, dialect, &cut)).await;
+    let message = message.map_err(|_| Stop::Stopping)??;
+    let mut backoff = Backoff::reconnect();
+    loop {
+        match shared.deps.queue.publish(lane, message.clone().into()).await {
+            Ok(()) => return Ok(()),
+            Err(QueueError::Mismatch(queue)) => {
+                tracing::error!(queue, "the queue exists with other arguments than Muster declares");
+                backoff.wait().await;
+            }
+            Err(error) => {
+                tracing::debug!(%job, %error, "a batch was not taken by the queue; trying again");
+                backoff.wait().await;
+            }
+        }
+    }
+}
+
+fn seal(shared: &Shared, job: JobId, dialect: Dialect, cut: &Cut) -> Result<BatchMessage, Stop> {
+    let mut message = BatchMessage {
+        job,
+        batch: cut.batch,
+        first_line: cut.first_line,
+        rows: cut.rows,
+        first_offset: cut.first_offset,
+        end_offset: cut.end_offset,
+        dialect,
+        payload: bytes::Bytes::new(),
+    };
+    message.payload = shared.codec.seal(&message.message_id(), &cut.records).map_err(|_| Stop::Stopping)?;
+    Ok(message)
+}

@@ -1,0 +1,123 @@
+//! The stored file as decoded text.
+
+use std::io;
+use std::pin::Pin;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use async_compression::tokio::bufread::{GzipDecoder, ZstdDecoder};
+use async_compression::zstd::DParameter;
+use futures_util::StreamExt;
+use muster_domain::{Rejection, RejectionCode};
+use muster_ports::{RawFile, RawStore, RawStoreError};
+use sha2::{Digest, Sha256};
+use tokio::io::{AsyncRead, AsyncReadExt};
+use tokio_util::io::StreamReader;
+
+use crate::upload::Encoding;
+
+/// zstd windows larger than 8 MiB are refused: each would be memory of this process.
+const ZSTD_WINDOW_LOG: u32 = 23;
+const READ_BYTES: usize = 64 * 1024;
+
+/// Reads a stored file.
+pub(crate) struct Source {
+    reader: Pin<Box<dyn AsyncRead + Send>>,
+    hash: Arc<Mutex<Sha256>>,
+    expected: [u8; 32],
+    buffer: Vec<u8>,
+}
+
+/// Why a file cannot be read on.
+#[derive(Debug)]
+pub(crate) enum ReadError {
+    /// The file itself is at fault; trying again does not help.
+    Unusable(RejectionCode, String),
+    /// Something on the way is at fault.
+    Unavailable,
+}
+
+impl ReadError {
+    /// What a job reports that ends at `line` because of this.
+    pub(crate) fn file_error(self, line: u64) -> Option<Rejection> {
+        match self {
+            Self::Unusable(code, message) => Some(Rejection { line, column: None, code, message }),
+            Self::Unavailable => None,
+        }
+    }
+}
+
+impl Source {
+    pub(crate) async fn open(raw: &dyn RawStore, file: &RawFile) -> Result<Self, ReadError> {
+        let hash = Arc::new(Mutex::new(Sha256::new()));
+        let hashing = hash.clone();
+        let pieces = raw.read(&file.key, file.bytes).await.map_err(|error| read_error(&error))?;
+        let pieces = pieces.map(move |piece| {
+            if let Ok(piece) = &piece {
+                hashing.lock().unwrap_or_else(PoisonError::into_inner).update(piece);
+            }
+            piece.map_err(io::Error::other)
+        });
+        let packed = StreamReader::new(pieces);
+        let reader: Pin<Box<dyn AsyncRead + Send>> = match Encoding::parse(&file.encoding) {
+            Some(Encoding::Gzip) => {
+                let mut decoder = GzipDecoder::new(packed);
+                decoder.multiple_members(true);
+                Box::pin(decoder)
+            }
+            Some(Encoding::Zstd) => {
+                let mut decoder = ZstdDecoder::with_params(packed, &[DParameter::window_log_max(ZSTD_WINDOW_LOG)]);
+                decoder.multiple_members(true);
+                Box::pin(decoder)
+            }
+            _ => Box::pin(packed),
+        };
+        Ok(Self { reader, hash, expected: file.sha256, buffer: vec![0; READ_BYTES] })
+    }
+
+    /// The next piece of text; empty at the end, where the hash has been checked.
+    pub(crate) async fn next(&mut self) -> Result<&[u8], ReadError> {
+        let mut filled = 0;
+        // Whole buffers, so that a byte order mark is never cut.
+        while filled < self.buffer.len() {
+            match self.reader.read(&mut self.buffer[filled..]).await {
+                Ok(0) => break,
+                Ok(read) => filled += read,
+                Err(error) => return Err(explain(&error)),
+            }
+        }
+        if filled == 0 {
+            self.check_hash()?;
+        }
+        Ok(&self.buffer[..filled])
+    }
+
+    fn check_hash(&self) -> Result<(), ReadError> {
+        let found: [u8; 32] = self.hash.lock().unwrap_or_else(PoisonError::into_inner).clone().finalize().into();
+        if found == self.expected { Ok(()) } else { Err(read_error(&RawStoreError::Changed)) }
+    }
+}
+
+fn explain(error: &io::Error) -> ReadError {
+    match error.get_ref().and_then(|inner| inner.downcast_ref::<RawStoreError>()) {
+        Some(error) => read_error(error),
+        None => ReadError::Unusable(
+            RejectionCode::CompressionInvalid,
+            "the compressed data are damaged or end early".to_owned(),
+        ),
+    }
+}
+
+fn read_error(error: &RawStoreError) -> ReadError {
+    match error {
+        RawStoreError::Missing | RawStoreError::Changed => {
+            ReadError::Unusable(RejectionCode::RawMissing, error.to_string())
+        }
+        RawStoreError::Full(_) | RawStoreError::Unavailable(_) => {
+            tracing::warn!(
+                error = error as &(dyn std::error::Error + 'static),
+                "a stored upload cannot be read for now"
+            );
+            ReadError::Unavailable
+        }
+    }
+}

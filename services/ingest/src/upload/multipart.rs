@@ -1,0 +1,145 @@
+//! `multipart/form-data` with one part named `file`.
+//!
+//! multer reads ahead as long as its stream is ready, which for a body without a boundary means all
+//! of it. So it is fed one frame a poll, and little before the part begins.
+
+use std::io;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::task::{Context, Poll};
+
+use async_compression::tokio::bufread::{GzipDecoder, ZstdDecoder};
+use bytes::Bytes;
+use futures_util::stream::BoxStream;
+use futures_util::{Stream, StreamExt, stream};
+use multer::Multipart;
+use tokio::io::AsyncRead;
+use tokio_util::io::{ReaderStream, StreamReader};
+
+use super::body::Frames;
+use super::intake::{Intake, Stored};
+use super::{Encoding, Upload, UploadError};
+
+/// Bytes before the part begins at most: boundary and headers.
+const PREAMBLE_BYTES: usize = 64 * 1024;
+
+/// Receives the one part.
+pub(crate) async fn receive(
+    upload: &Upload,
+    content_type: &str,
+    encoding: Encoding,
+    frames: &mut Frames,
+) -> Result<Stored, UploadError> {
+    let boundary = multer::parse_boundary(content_type)
+        .map_err(|_| UploadError::Multipart("Content-Type has no boundary".to_owned()))?;
+    let in_part = Arc::new(AtomicBool::new(false));
+    let envelope = decoded(encoding, pieces(frames));
+    let mut parts =
+        Multipart::new(Fed { inner: envelope, handed_out: false, preamble: 0, in_part: in_part.clone() }, boundary);
+    let mut intake = Intake::new(upload, Encoding::Identity);
+    match read_part(&mut parts, &mut intake, &in_part).await {
+        Ok(()) => intake.finish().await,
+        Err(error) => {
+            intake.abandon().await;
+            Err(error)
+        }
+    }
+}
+
+async fn read_part(
+    parts: &mut Multipart<'_>,
+    intake: &mut Intake<'_>,
+    in_part: &AtomicBool,
+) -> Result<(), UploadError> {
+    let mut part = parts.next_field().await.map_err(explain)?.ok_or(UploadError::PartMissing)?;
+    if part.name() != Some("file") {
+        return Err(UploadError::PartMissing);
+    }
+    in_part.store(true, Ordering::Relaxed);
+    while let Some(piece) = part.chunk().await.map_err(explain)? {
+        intake.push(piece).await?;
+    }
+    drop(part);
+    in_part.store(false, Ordering::Relaxed);
+    match parts.next_field().await.map_err(explain)? {
+        None => Ok(()),
+        Some(_) => Err(UploadError::PartUnexpected),
+    }
+}
+
+/// The body as a stream of bytes.
+fn pieces(frames: &mut Frames) -> BoxStream<'_, io::Result<Bytes>> {
+    stream::unfold(frames, |frames| async {
+        let piece = frames.next().await.map_err(io::Error::other).transpose()?;
+        Some((piece, frames))
+    })
+    .boxed()
+}
+
+/// The envelope, decompressed.
+fn decoded(encoding: Encoding, pieces: BoxStream<'_, io::Result<Bytes>>) -> BoxStream<'_, io::Result<Bytes>> {
+    let packed = StreamReader::new(pieces);
+    let reader: Pin<Box<dyn AsyncRead + Send + '_>> = match encoding {
+        Encoding::Identity => return packed.into_inner(),
+        Encoding::Gzip => {
+            let mut decoder = GzipDecoder::new(packed);
+            decoder.multiple_members(true);
+            Box::pin(decoder)
+        }
+        Encoding::Zstd => Box::pin(ZstdDecoder::new(packed)),
+    };
+    ReaderStream::with_capacity(reader, 32 * 1024).boxed()
+}
+
+/// Hands out one piece a poll, and an error when the part does not begin.
+struct Fed<S> {
+    inner: S,
+    handed_out: bool,
+    preamble: usize,
+    in_part: Arc<AtomicBool>,
+}
+
+impl<S: Stream<Item = io::Result<Bytes>> + Unpin> Stream for Fed<S> {
+    type Item = io::Result<Bytes>;
+
+    fn poll_next(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Self::Item>> {
+        if std::mem::take(&mut self.handed_out) {
+            context.waker().wake_by_ref();
+            return Poll::Pending;
+        }
+        let next = self.inner.poll_next_unpin(context);
+        if let Poll::Ready(Some(Ok(piece))) = &next {
+            self.handed_out = true;
+            if !self.in_part.load(Ordering::Relaxed) {
+                // Pieces behind the part count too: nothing but the closing boundary belongs there.
+                self.preamble += piece.len();
+                if self.preamble > 2 * PREAMBLE_BYTES {
+                    return Poll::Ready(Some(Err(io::Error::other(UploadError::PartMissing))));
+                }
+            }
+        }
+        next
+    }
+}
+
+/// Translates multer's errors; ours come back from inside of them.
+fn explain(error: multer::Error) -> UploadError {
+    match error {
+        multer::Error::StreamReadFailed(source) => match source.downcast::<io::Error>() {
+            Ok(error) => inner(*error),
+            Err(_) => UploadError::Truncated,
+        },
+        multer::Error::IncompleteFieldData { .. }
+        | multer::Error::IncompleteHeaders
+        | multer::Error::IncompleteStream => UploadError::Multipart("it ends before its closing boundary".to_owned()),
+        _ => UploadError::Multipart("its boundary or its part headers are malformed".to_owned()),
+    }
+}
+
+fn inner(error: io::Error) -> UploadError {
+    match error.downcast::<UploadError>() {
+        Ok(error) => error,
+        Err(_) => UploadError::Compression("compressed"),
+    }
+}

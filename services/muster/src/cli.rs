@@ -1,0 +1,186 @@
+//! The command line. Every setting is a flag and a variable, with its default and its range.
+
+use clap::{Args, Parser, Subcommand};
+
+use crate::settings::{
+    CountersArgs, DatabaseArgs, HttpArgs, ImportArgs, LogArgs, PayloadArgs, QueueArgs, RawStoreArgs, StopArgs,
+    StoreArgs,
+};
+
+/// Muster takes users in by the million: upload a CSV, poll its status, find every row applied or
+/// explained.
+#[derive(Debug, Parser)]
+#[command(name = "muster", version, max_term_width = 100)]
+pub(crate) struct Cli {
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Everything in one process, on SQLite, with no server to install.
+    Serve(ServeArgs),
+    /// Show that it works: import a generated file into a temporary folder, through HTTP.
+    Demo(DemoArgs),
+    /// Write a sample file to standard output; the same rows for the same seed.
+    Generate(GenerateArgs),
+    /// The service that takes uploads and cuts them into batches.
+    Ingest(IngestArgs),
+    /// The service that applies batches. Start as many as you need.
+    Worker(WorkerArgs),
+    /// The service that answers how far imports are.
+    Status(StatusArgs),
+    /// Create or update the schema in Postgres.
+    Migrate(MigrateArgs),
+    /// Manage tenants.
+    #[command(subcommand)]
+    Tenant(TenantCommand),
+    /// Manage the tokens of tenants.
+    #[command(subcommand)]
+    Token(TokenCommand),
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct ServeArgs {
+    /// The folder for database and uploads.
+    #[arg(long, env = "MUSTER_DATA", default_value = "./muster-data")]
+    pub(crate) data: std::path::PathBuf,
+    #[command(flatten)]
+    pub(crate) http: HttpArgs,
+    #[command(flatten)]
+    pub(crate) import: ImportArgs,
+    #[command(flatten)]
+    pub(crate) stop: StopArgs,
+    #[command(flatten)]
+    pub(crate) log: LogArgs,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct DemoArgs {
+    /// How many users to import.
+    #[arg(long, default_value_t = 100_000, value_parser = clap::value_parser!(u64).range(1..=100_000_000))]
+    pub(crate) rows: u64,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct GenerateArgs {
+    /// How many users.
+    #[arg(value_parser = clap::value_parser!(u64).range(0..=1_000_000_000))]
+    pub(crate) rows: u64,
+    /// Another seed makes other users.
+    #[arg(long, default_value_t = 1)]
+    pub(crate) seed: u64,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct IngestArgs {
+    #[command(flatten)]
+    pub(crate) http: HttpArgs,
+    #[command(flatten)]
+    pub(crate) import: ImportArgs,
+    #[command(flatten)]
+    pub(crate) database: DatabaseArgs,
+    #[command(flatten)]
+    pub(crate) queue: QueueArgs,
+    #[command(flatten)]
+    pub(crate) counters: CountersArgs,
+    #[command(flatten)]
+    pub(crate) raw_store: RawStoreArgs,
+    #[command(flatten)]
+    pub(crate) payload: PayloadArgs,
+    #[command(flatten)]
+    pub(crate) stop: StopArgs,
+    #[command(flatten)]
+    pub(crate) log: LogArgs,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct WorkerArgs {
+    /// Batches of big jobs at a time; small jobs have a slot of their own.
+    #[arg(long, env = "MUSTER_CONCURRENCY", default_value_t = 2, value_parser = clap::value_parser!(u16).range(1..=64))]
+    pub(crate) concurrency: u16,
+    #[command(flatten)]
+    pub(crate) database: DatabaseArgs,
+    #[command(flatten)]
+    pub(crate) queue: QueueArgs,
+    #[command(flatten)]
+    pub(crate) counters: CountersArgs,
+    #[command(flatten)]
+    pub(crate) payload: PayloadArgs,
+    #[command(flatten)]
+    pub(crate) stop: StopArgs,
+    #[command(flatten)]
+    pub(crate) log: LogArgs,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct StatusArgs {
+    #[command(flatten)]
+    pub(crate) http: HttpArgs,
+    #[command(flatten)]
+    pub(crate) database: DatabaseArgs,
+    #[command(flatten)]
+    pub(crate) counters: CountersArgs,
+    #[command(flatten)]
+    pub(crate) stop: StopArgs,
+    #[command(flatten)]
+    pub(crate) log: LogArgs,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct MigrateArgs {
+    #[command(flatten)]
+    pub(crate) database: DatabaseArgs,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum TenantCommand {
+    /// Make a tenant.
+    Create {
+        /// Its unique name.
+        name: String,
+        /// What becomes of rows with fewer values than the header has titles.
+        #[arg(long, default_value = "fail", value_parser = ["fail", "pad"])]
+        short_rows: String,
+        #[command(flatten)]
+        store: StoreArgs,
+    },
+    /// List all tenants.
+    List {
+        #[command(flatten)]
+        store: StoreArgs,
+    },
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum TokenCommand {
+    /// Make a token and print it. It is shown this once: only its hash is stored.
+    Create {
+        /// The tenant's name.
+        #[arg(long)]
+        tenant: String,
+        /// What it allows; repeat for several.
+        #[arg(long = "scope", value_parser = ["import:write", "import:read"], default_values = ["import:write", "import:read"])]
+        scopes: Vec<String>,
+        /// In how many days it ends; never, if not given.
+        #[arg(long, value_parser = clap::value_parser!(u32).range(0..=3650))]
+        expires_in_days: Option<u32>,
+        #[command(flatten)]
+        store: StoreArgs,
+    },
+    /// List the tokens of a tenant.
+    List {
+        /// The tenant's name.
+        #[arg(long)]
+        tenant: String,
+        #[command(flatten)]
+        store: StoreArgs,
+    },
+    /// Revoke a token by the id that `token list` shows.
+    Revoke {
+        /// The id.
+        id: i64,
+        #[command(flatten)]
+        store: StoreArgs,
+    },
+}

@@ -1,0 +1,84 @@
+//! A client of the API, as small as the demonstration needs.
+
+use std::path::Path;
+use std::time::Duration;
+
+use anyhow::{Context, bail};
+use reqwest::header::{AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderValue};
+use reqwest::{Response, StatusCode};
+use serde_json::Value;
+
+/// What a status answers.
+pub(crate) struct JobStatus {
+    pub(crate) state: String,
+    pub(crate) total: u64,
+    pub(crate) processed: u64,
+    pub(crate) created: u64,
+    pub(crate) failed: u64,
+    pub(crate) error_message: String,
+}
+
+impl JobStatus {
+    pub(crate) fn is_final(&self) -> bool {
+        !matches!(self.state.as_str(), "PENDING" | "PROCESSING")
+    }
+}
+
+pub(crate) struct Client {
+    http: reqwest::Client,
+    address: String,
+}
+
+impl Client {
+    pub(crate) fn new(address: String, token: &str) -> anyhow::Result<Self> {
+        let mut headers = HeaderMap::new();
+        let mut value = HeaderValue::from_str(&format!("Bearer {token}"))?;
+        value.set_sensitive(true);
+        headers.insert(AUTHORIZATION, value);
+        let http = reqwest::Client::builder()
+            .default_headers(headers)
+            .connect_timeout(Duration::from_secs(5))
+            .read_timeout(Duration::from_mins(1))
+            .no_proxy()
+            .build()?;
+        Ok(Self { http, address })
+    }
+
+    /// Uploads a file and gives the address of its status.
+    pub(crate) async fn upload(&self, file: &Path) -> anyhow::Result<String> {
+        let body = reqwest::Body::from(tokio::fs::File::open(file).await?);
+        let request =
+            self.http.post(format!("{}/bulk/v1/files", self.address)).header(CONTENT_TYPE, "text/csv").body(body);
+        let answer = json(request.send().await?, StatusCode::ACCEPTED).await?;
+        Ok(answer["status_url"].as_str().context("the answer has no status_url")?.to_owned())
+    }
+
+    pub(crate) async fn status(&self, url: &str) -> anyhow::Result<JobStatus> {
+        let answer = json(self.http.get(url).send().await?, StatusCode::OK).await?;
+        let number = |key: &str| answer[key].as_u64().with_context(|| format!("the status has no {key}"));
+        let text =
+            |key: &str| answer[key].as_str().map(str::to_owned).with_context(|| format!("the status has no {key}"));
+        Ok(JobStatus {
+            state: text("status")?,
+            total: number("total_users")?,
+            processed: number("processed_users")?,
+            created: number("created_users")?,
+            failed: number("failed_users")?,
+            error_message: text("error_message")?,
+        })
+    }
+
+    pub(crate) async fn user(&self, username: &str) -> anyhow::Result<Value> {
+        let answer = self.http.get(format!("{}/bulk/v1/users/{username}", self.address)).send().await?;
+        json(answer, StatusCode::OK).await
+    }
+}
+
+async fn json(answer: Response, expected: StatusCode) -> anyhow::Result<Value> {
+    let status = answer.status();
+    let text = answer.text().await?;
+    if status != expected {
+        bail!("expected {expected}, the server answered {status}: {text}");
+    }
+    Ok(serde_json::from_str(&text)?)
+}

@@ -1,0 +1,72 @@
+//! All services in one process, on SQLite, with queue and counters in memory.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use anyhow::Context;
+use muster_ingest::{IngestConfig, IngestDeps};
+use muster_memory::{MemoryCounters, MemoryQueue};
+use muster_ports::{Scope, ShortRows, Tenants, Upkeep};
+use muster_rawstore::ObjectRawStore;
+use muster_sqlite::SqliteStore;
+use muster_status::StatusDeps;
+use muster_worker::{WorkerConfig, WorkerDeps};
+
+use crate::settings::HttpArgs;
+use crate::token;
+use crate::wiring::{Process, ready};
+
+/// Batches that are checked at the same time. They are written one after another.
+const CONCURRENCY: usize = 2;
+/// Batches of all jobs in memory at most: 64 MiB, at 512 KiB each.
+const TOTAL_WINDOW: usize = 128;
+
+/// The running services.
+pub(crate) struct Embedded {
+    pub(crate) address: String,
+    pub(crate) store: Arc<SqliteStore>,
+}
+
+/// Starts everything on a data folder.
+pub(crate) async fn start(
+    process: &Process,
+    folder: &Path,
+    http: &HttpArgs,
+    config: IngestConfig,
+) -> anyhow::Result<Embedded> {
+    let store = Arc::new(SqliteStore::open(folder)?);
+    // Nobody else can hold one: the folder is locked.
+    store.void_leases().await?;
+    let raw_folder = std::path::absolute(folder.join("raw"))?;
+    let raw = ObjectRawStore::open(&format!("file://{}", raw_folder.display()), [])?;
+    let (tasks, shutdown) = (process.tasks.clone(), process.shutdown.clone());
+    let queue = Arc::new(MemoryQueue::new(tasks.clone(), shutdown.clone()));
+    let counters = Arc::new(MemoryCounters::new());
+    let config = IngestConfig { total_window: TOTAL_WINDOW, ..config };
+
+    let ingest = IngestDeps {
+        store: store.clone(),
+        queue: queue.clone(),
+        raw: Arc::new(raw),
+        counters: counters.clone(),
+        tasks: tasks.clone(),
+        shutdown: shutdown.clone(),
+    };
+    let worker = WorkerDeps { store: store.clone(), queue, counters: counters.clone(), tasks, shutdown };
+    let status = StatusDeps { store: store.clone(), counters, public_url: http.public_url.clone() };
+
+    let routes = muster_ingest::router(ingest.clone(), config.clone()).merge(muster_status::router(status));
+    let address = process.serve(http, routes, ready(store.clone(), None)).await?;
+    muster_worker::start(&worker, &WorkerConfig { concurrency: CONCURRENCY, payload_key: None });
+    muster_ingest::start(&ingest, &config);
+    Ok(Embedded { address, store })
+}
+
+/// Makes the first tenant and its token, if there is no tenant yet.
+pub(crate) async fn first_token(store: &SqliteStore) -> anyhow::Result<Option<String>> {
+    if !store.list_tenants().await?.is_empty() {
+        return Ok(None);
+    }
+    let tenant = store.create_tenant("default", ShortRows::Fail).await?.context("the first tenant is there already")?;
+    Ok(Some(token::create(store, tenant, Scope::ALL.to_vec(), None).await?))
+}

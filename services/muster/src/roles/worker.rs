@@ -1,0 +1,37 @@
+//! `muster worker`.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use muster_worker::{WorkerConfig, WorkerDeps};
+
+use crate::cli::WorkerArgs;
+use crate::wiring::{self, Pool, Process};
+
+/// Connections beside those of the slots: the small lane, and reading.
+const SPARE_CONNECTIONS: u32 = 2;
+
+pub(crate) async fn run(args: WorkerArgs) -> anyhow::Result<()> {
+    args.log.init()?;
+    let process = Process::start(&args.stop);
+    let connections = u32::from(args.concurrency) + SPARE_CONNECTIONS;
+    let pool = Pool { name: "worker", connections, acquire: Duration::from_secs(30) };
+    let store = process.store(&args.database, &pool)?;
+    wiring::wait_for_store(&*store, &process.shutdown).await?;
+    let deps = WorkerDeps {
+        store: store.clone(),
+        queue: Arc::new(process.queue(&args.queue, "worker")),
+        counters: wiring::counters(&args.counters)?,
+        tasks: process.tasks.clone(),
+        shutdown: process.shutdown.clone(),
+    };
+    let config = WorkerConfig {
+        concurrency: usize::from(args.concurrency),
+        payload_key: args.payload.payload_key.as_ref().map(|key| key.0),
+    };
+    muster_worker::start(&deps, &config);
+    drop(deps);
+    tracing::info!(concurrency = config.concurrency, "worker ready");
+    process.run_to_end(Some(&store)).await;
+    Ok(())
+}

@@ -1,0 +1,241 @@
+//! Groups of settings that several commands share.
+
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use clap::{Args, CommandFactory, ValueEnum};
+use muster_telemetry::LogFormat;
+use secrecy::SecretString;
+
+use crate::cli::Cli;
+
+#[derive(Debug, Args)]
+pub(crate) struct HttpArgs {
+    /// The address to listen on.
+    #[arg(long, env = "MUSTER_LISTEN", default_value = "127.0.0.1:8080")]
+    pub(crate) listen: SocketAddr,
+    /// The address under which clients reach Muster, for links in answers. Default: the Host header.
+    #[arg(long, env = "MUSTER_PUBLIC_URL", value_parser = public_url)]
+    pub(crate) public_url: Option<String>,
+}
+
+fn public_url(text: &str) -> Result<String, String> {
+    if text.starts_with("http://") || text.starts_with("https://") {
+        Ok(text.trim_end_matches('/').to_owned())
+    } else {
+        Err("expected an address such as https://users.example.com".to_owned())
+    }
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct ImportArgs {
+    /// Bytes of an upload at most.
+    #[arg(long, env = "MUSTER_MAX_UPLOAD_BYTES", default_value_t = 2 << 30, value_parser = clap::value_parser!(u64).range(1..))]
+    pub(crate) max_upload_bytes: u64,
+    /// Uploads at a time at most.
+    #[arg(long, env = "MUSTER_MAX_UPLOADS", default_value_t = 64, value_parser = clap::value_parser!(u16).range(1..=4096))]
+    pub(crate) max_uploads: u16,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct DatabaseArgs {
+    /// Postgres, as postgres://user:password@host:port/database.
+    #[arg(long, env = "MUSTER_DATABASE_URL", hide_env_values = true)]
+    pub(crate) database_url: SecretString,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct QueueArgs {
+    /// RabbitMQ, as amqp://user:password@host:port/vhost (or amqps).
+    #[arg(long, env = "MUSTER_AMQP_URL", hide_env_values = true)]
+    pub(crate) amqp_url: SecretString,
+    /// What stands before the names of the queues.
+    #[arg(long, env = "MUSTER_QUEUE_PREFIX", default_value = "muster", value_parser = prefix)]
+    pub(crate) queue_prefix: String,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct CountersArgs {
+    /// Redis, as redis://user:password@host:port/0 (or rediss).
+    #[arg(long, env = "MUSTER_REDIS_URL", hide_env_values = true)]
+    pub(crate) redis_url: SecretString,
+    /// What stands before the keys in Redis.
+    #[arg(long, env = "MUSTER_REDIS_PREFIX", default_value = "muster", value_parser = prefix)]
+    pub(crate) redis_prefix: String,
+}
+
+fn prefix(text: &str) -> Result<String, String> {
+    let plain = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'-' | b'.');
+    if (1..=100).contains(&text.len()) && text.bytes().all(plain) {
+        Ok(text.to_owned())
+    } else {
+        Err("expected 1 to 100 letters, digits, dots, dashes or underscores".to_owned())
+    }
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct RawStoreArgs {
+    /// Where uploads lie: file:///folder, s3://bucket/prefix, gs://bucket/prefix or az://container/prefix.
+    /// Credentials of a cloud come from its own variables (AWS_…, GOOGLE_…, AZURE_…).
+    #[arg(long, env = "MUSTER_RAW_STORE")]
+    pub(crate) raw_store: String,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct PayloadArgs {
+    /// A key of 64 hexadecimal digits, the same for ingest and workers: rows are encrypted on the
+    /// queue.
+    #[arg(long, env = "MUSTER_PAYLOAD_KEY", hide_env_values = true, value_parser = payload_key)]
+    pub(crate) payload_key: Option<PayloadKey>,
+}
+
+/// A key that is not printed.
+#[derive(Clone)]
+pub(crate) struct PayloadKey(pub(crate) [u8; 32]);
+
+impl std::fmt::Debug for PayloadKey {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("PayloadKey(hidden)")
+    }
+}
+
+fn payload_key(text: &str) -> Result<PayloadKey, String> {
+    let wrong = || "expected 64 hexadecimal digits".to_owned();
+    if text.len() != 64 || !text.is_ascii() {
+        return Err(wrong());
+    }
+    let mut key = [0; 32];
+    for (byte, digits) in key.iter_mut().zip(text.as_bytes().chunks_exact(2)) {
+        let digits = std::str::from_utf8(digits).map_err(|_| wrong())?;
+        *byte = u8::from_str_radix(digits, 16).map_err(|_| wrong())?;
+    }
+    Ok(PayloadKey(key))
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct StopArgs {
+    /// How many seconds running work may take after SIGTERM.
+    #[arg(long, env = "MUSTER_DRAIN_SECONDS", default_value_t = 40, value_parser = clap::value_parser!(u64).range(0..=3600))]
+    drain_seconds: u64,
+}
+
+impl StopArgs {
+    pub(crate) fn drain(&self) -> Duration {
+        Duration::from_secs(self.drain_seconds)
+    }
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+pub(crate) enum LogFormatArg {
+    Pretty,
+    Json,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct LogArgs {
+    /// What to log: a level, or levels by module.
+    #[arg(long, env = "MUSTER_LOG", default_value = "info")]
+    log: String,
+    /// The form of log lines.
+    #[arg(long, env = "MUSTER_LOG_FORMAT", default_value = "pretty")]
+    log_format: LogFormatArg,
+}
+
+impl LogArgs {
+    pub(crate) fn init(&self) -> anyhow::Result<()> {
+        let format = match self.log_format {
+            LogFormatArg::Pretty => LogFormat::Pretty,
+            LogFormatArg::Json => LogFormat::Json,
+        };
+        Ok(muster_telemetry::init(&self.log, format)?)
+    }
+}
+
+/// Which database an administrator means.
+#[derive(Debug, Args)]
+#[group(required = true, multiple = false)]
+pub(crate) struct StoreArgs {
+    /// Postgres, as postgres://user:password@host:port/database.
+    #[arg(long, env = "MUSTER_DATABASE_URL", hide_env_values = true)]
+    pub(crate) database_url: Option<SecretString>,
+    /// The data folder of `muster serve`, which must not be running.
+    #[arg(long)]
+    pub(crate) data: Option<std::path::PathBuf>,
+}
+
+/// Variables that belong to the scripts and clients around Muster.
+const FOREIGN: [&str; 3] = ["MUSTER_URL", "MUSTER_TOKEN", "MUSTER_BIN"];
+const FOREIGN_PREFIXES: [&str; 3] = ["MUSTER_STACK_", "MUSTER_TEST_", "MUSTER_WORKER_PIDS"];
+
+/// A misspelt variable would silently do nothing.
+pub(crate) fn refuse_unknown_variables() -> anyhow::Result<()> {
+    let known = known_variables();
+    for (name, _) in std::env::vars_os() {
+        let Some(name) = name.to_str().filter(|name| name.starts_with("MUSTER_")) else { continue };
+        let foreign = FOREIGN.contains(&name) || FOREIGN_PREFIXES.iter().any(|prefix| name.starts_with(prefix));
+        if !foreign && !known.iter().any(|variable| variable == name) {
+            let nearest = known.iter().min_by_key(|variable| distance(variable, name));
+            let hint = nearest.map(|nearest| format!("; did you mean {nearest}?")).unwrap_or_default();
+            anyhow::bail!("the variable {name} is set, but Muster has no such setting{hint}");
+        }
+    }
+    Ok(())
+}
+
+fn known_variables() -> Vec<String> {
+    fn collect(command: &clap::Command, found: &mut Vec<String>) {
+        let variables = command.get_arguments().filter_map(|argument| argument.get_env()?.to_str());
+        found.extend(variables.map(str::to_owned));
+        command.get_subcommands().for_each(|command| collect(command, found));
+    }
+    let mut found = Vec::new();
+    collect(&Cli::command(), &mut found);
+    found
+}
+
+/// How many single-character edits lie between two names (Levenshtein).
+fn distance(left: &str, right: &str) -> usize {
+    let mut row: Vec<usize> = (0..=right.len()).collect();
+    for (i, a) in left.bytes().enumerate() {
+        let mut diagonal = row[0];
+        row[0] = i + 1;
+        for (j, b) in right.bytes().enumerate() {
+            let replaced = diagonal + usize::from(a != b);
+            diagonal = row[j + 1];
+            row[j + 1] = replaced.min(diagonal + 1).min(row[j] + 1);
+        }
+    }
+    row[right.len()]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn every_setting_has_a_variable_of_ours() {
+        let known = known_variables();
+        assert!(known.iter().all(|name| name.starts_with("MUSTER_")), "{known:?}");
+        assert!(known.iter().any(|name| name == "MUSTER_CONCURRENCY"));
+    }
+
+    #[test]
+    fn the_nearest_name_is_the_one_meant() {
+        let known = known_variables();
+        let nearest = known.iter().min_by_key(|variable| distance(variable, "MUSTER_CONCURENCY"));
+        assert_eq!(nearest.map(String::as_str), Some("MUSTER_CONCURRENCY"));
+    }
+
+    #[test]
+    fn keys_are_64_hexadecimal_digits() {
+        assert_eq!(payload_key(&"0a".repeat(32)).unwrap().0, [10; 32]);
+        for wrong in ["", "0a", &"zz".repeat(32), &"é".repeat(32)] {
+            assert!(payload_key(wrong).is_err(), "{wrong}");
+        }
+    }
+}

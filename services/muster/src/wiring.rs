@@ -1,0 +1,160 @@
+//! Chooses adapters and starts services on them.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::Context;
+use axum::Router;
+use muster_http::{Ready, health, serve};
+use muster_ingest::IngestConfig;
+use muster_ports::{Counters, Publisher, Reports, Store};
+use muster_postgres::{PostgresConfig, PostgresStore};
+use muster_rabbitmq::{RabbitConfig, RabbitQueue};
+use muster_rawstore::ObjectRawStore;
+use muster_redis::{RedisConfig, RedisCounters};
+use muster_runtime::{Backoff, Shutdown, Tasks};
+use tokio::net::TcpListener;
+
+use crate::settings::{CountersArgs, DatabaseArgs, HttpArgs, ImportArgs, PayloadArgs, QueueArgs, StopArgs};
+
+/// What every service process has.
+#[derive(Clone, Default)]
+pub(crate) struct Process {
+    pub(crate) tasks: Tasks,
+    pub(crate) shutdown: Shutdown,
+}
+
+/// How long connections may take to close at the end.
+const CLOSE_DEADLINE: Duration = Duration::from_secs(5);
+
+impl Process {
+    /// Follows the signals from now on.
+    pub(crate) fn start(stop: &StopArgs) -> Self {
+        let started = Self::default();
+        let (shutdown, drain) = (started.shutdown.clone(), stop.drain());
+        #[expect(
+            clippy::disallowed_methods,
+            reason = "it must outlive the tasks that it stops, so it is not one of them"
+        )]
+        tokio::spawn(async move {
+            if let Err(error) = shutdown.follow_signals(drain).await {
+                tracing::error!(%error, "signals cannot be followed");
+            }
+        });
+        started
+    }
+
+    /// Waits for the stop, and then for the running work.
+    pub(crate) async fn run_to_end(&self, store: Option<&PostgresStore>) {
+        self.shutdown.begun().await;
+        tokio::select! {
+            drained = self.tasks.wait(Duration::from_hours(1)) => {
+                tracing::info!(drained, "stopped");
+            }
+            () = self.shutdown.forced() => {
+                tracing::warn!(tasks = self.tasks.running(), "stopped before all work was done");
+            }
+        }
+        if let Some(store) = store {
+            store.close(CLOSE_DEADLINE).await;
+        }
+        self.shutdown.force();
+    }
+
+    /// Serves until the stop.
+    pub(crate) async fn serve(&self, http: &HttpArgs, routes: Router, ready: Ready) -> anyhow::Result<String> {
+        let listener = TcpListener::bind(http.listen)
+            .await
+            .with_context(|| format!("cannot listen on {}: is another program using the port?", http.listen))?;
+        let address = format!("http://{}", listener.local_addr()?);
+        let router = routes.merge(health(ready, self.shutdown.clone()));
+        self.tasks.spawn("http", serve(listener, router, self.tasks.clone(), self.shutdown.clone()));
+        tracing::info!(%address, "listening");
+        Ok(address)
+    }
+
+    pub(crate) fn queue(&self, args: &QueueArgs, name: &str) -> RabbitQueue {
+        let config = RabbitConfig {
+            url: args.amqp_url.clone(),
+            namespace: args.queue_prefix.clone(),
+            connection_name: format!("muster {name}"),
+            publish_deadline: Duration::from_secs(30),
+        };
+        RabbitQueue::new(config, self.tasks.clone(), self.shutdown.clone())
+    }
+
+    pub(crate) fn store(&self, args: &DatabaseArgs, pool: &Pool) -> anyhow::Result<Arc<PostgresStore>> {
+        let config = pool.config(args);
+        Ok(Arc::new(PostgresStore::new(&config, self.shutdown.clone()).context("MUSTER_DATABASE_URL cannot be used")?))
+    }
+}
+
+/// How many connections a role needs, and how patient it is.
+pub(crate) struct Pool {
+    pub(crate) name: &'static str,
+    pub(crate) connections: u32,
+    pub(crate) acquire: Duration,
+}
+
+impl Pool {
+    pub(crate) fn config(&self, args: &DatabaseArgs) -> PostgresConfig {
+        PostgresConfig {
+            url: args.database_url.clone(),
+            max_connections: self.connections,
+            application_name: format!("muster {}", self.name),
+            acquire_timeout: self.acquire,
+        }
+    }
+}
+
+pub(crate) fn counters(args: &CountersArgs) -> anyhow::Result<Arc<dyn Counters>> {
+    let config = RedisConfig { url: args.redis_url.clone(), namespace: args.redis_prefix.clone() };
+    Ok(Arc::new(RedisCounters::new(config).context("MUSTER_REDIS_URL cannot be used")?))
+}
+
+/// Opens the raw store. The variables of a cloud's own tools are its settings.
+pub(crate) fn raw_store(address: &str) -> anyhow::Result<ObjectRawStore> {
+    let of_a_cloud = |name: &str| ["AWS_", "GOOGLE_", "AZURE_"].iter().any(|prefix| name.starts_with(prefix));
+    let options = std::env::vars().filter(|(name, _)| of_a_cloud(name));
+    let options = options.map(|(name, value)| (name.to_ascii_lowercase(), value));
+    ObjectRawStore::open(address, options).context("MUSTER_RAW_STORE cannot be used")
+}
+
+pub(crate) fn ingest_config(http: &HttpArgs, import: &ImportArgs, payload: Option<&PayloadArgs>) -> IngestConfig {
+    IngestConfig {
+        public_url: http.public_url.clone(),
+        max_upload_bytes: import.max_upload_bytes,
+        max_uploads: usize::from(import.max_uploads),
+        payload_key: payload.and_then(|payload| payload.payload_key.as_ref()).map(|key| key.0),
+        ..IngestConfig::default()
+    }
+}
+
+/// Waits until the database answers and has the right schema. A wrong schema is an error at once.
+pub(crate) async fn wait_for_store(store: &dyn Reports, shutdown: &Shutdown) -> anyhow::Result<()> {
+    let mut backoff = Backoff::reconnect();
+    loop {
+        match store.check_ready().await {
+            Ok(()) => return Ok(()),
+            Err(error) if error.is_transient() && !shutdown.has_begun() => {
+                tracing::warn!(error = &error as &(dyn std::error::Error + 'static), "waiting for the database");
+                shutdown.unless_begun(backoff.wait()).await;
+            }
+            Err(error) => return Err(error.into()),
+        }
+    }
+}
+
+/// Ready when the database answers, and the queue where there is one.
+pub(crate) fn ready(store: Arc<dyn Store>, queue: Option<Arc<dyn Publisher>>) -> Ready {
+    Arc::new(move || {
+        let (store, queue) = (store.clone(), queue.clone());
+        Box::pin(async move {
+            store.check_ready().await.map_err(|error| error.to_string())?;
+            match queue {
+                Some(queue) => queue.check_ready().await.map_err(|error| error.to_string()),
+                None => Ok(()),
+            }
+        })
+    })
+}

@@ -1,0 +1,40 @@
+//! `GET /bulk/v1/users/{username}`.
+
+use axum::extract::{Path, State};
+use axum::http::{StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use muster_domain::field::FIELDS;
+use muster_domain::key;
+use muster_http::{ApiError, Caller, JSON};
+use muster_ports::{Scope, UserRecord};
+use serde_json::{Map, Value, json};
+
+use crate::Status;
+use crate::files::time;
+
+/// `GET /bulk/v1/users/{username}`; the name is found whatever its case.
+pub(crate) async fn show(
+    State(status): State<Status>,
+    caller: Caller,
+    username: Result<Path<String>, axum::extract::rejection::PathRejection>,
+) -> Result<Response, ApiError> {
+    caller.require(Scope::ImportRead)?;
+    let not_found = || ApiError::new(StatusCode::NOT_FOUND, "user_not_found", "User not found.");
+    let Path(username) = username.map_err(|_| not_found())?;
+    let user = status.deps.store.find_user(caller.tenant(), &key::fold(&username)).await?.ok_or_else(not_found)?;
+    Ok(([(header::CONTENT_TYPE, JSON)], describe(user).to_string()).into_response())
+}
+
+/// Every column by its name; those without a value are null.
+fn describe(mut user: UserRecord) -> Value {
+    let mut body = Map::new();
+    body.insert("id".to_owned(), json!(user.id));
+    for spec in &FIELDS {
+        body.insert(spec.column.to_owned(), json!(user.values.remove(spec.column)));
+    }
+    let attributes = user.attributes.and_then(|json| serde_json::from_str::<Value>(&json).ok());
+    body.insert("attributes".to_owned(), attributes.unwrap_or_else(|| json!({})));
+    body.insert("created_at".to_owned(), json!(time(user.created_ms)));
+    body.insert("updated_at".to_owned(), json!(time(user.updated_ms)));
+    Value::Object(body)
+}

@@ -1,0 +1,42 @@
+//! Takes batches from one queue into a number of slots.
+
+use std::sync::Arc;
+
+use muster_ports::{Consumer, QueueName};
+use muster_runtime::{Shutdown, Tasks};
+use tokio::sync::Semaphore;
+
+use crate::WorkerDeps;
+use crate::process::Processor;
+
+/// Starts consuming. One batch more than there are slots is fetched ahead, so that no slot waits
+/// for the broker.
+pub(crate) fn start(deps: &WorkerDeps, processor: &Arc<Processor>, lane: QueueName, slots: usize) {
+    let prefetch = u16::try_from(slots + 1).unwrap_or(u16::MAX);
+    let mut deliveries = deps.queue.consume(lane, prefetch);
+    let permits = Arc::new(Semaphore::new(slots));
+    let (tasks, shutdown, processor) = (deps.tasks.clone(), deps.shutdown.clone(), processor.clone());
+    deps.tasks.spawn("lane", async move {
+        take(&permits, &mut deliveries, &tasks, &shutdown, &processor).await;
+        // The consumer is kept until the running batches are acknowledged on its connection.
+        let all = u32::try_from(slots).unwrap_or(u32::MAX);
+        let _ = permits.acquire_many(all).await;
+    });
+}
+
+async fn take(
+    permits: &Arc<Semaphore>,
+    deliveries: &mut Consumer,
+    tasks: &Tasks,
+    shutdown: &Shutdown,
+    processor: &Arc<Processor>,
+) {
+    while let Some(Ok(permit)) = shutdown.unless_begun(permits.clone().acquire_owned()).await {
+        let Some(Some(delivery)) = shutdown.unless_begun(deliveries.next()).await else { return };
+        let processor = processor.clone();
+        tasks.spawn("batch", async move {
+            processor.process(delivery).await;
+            drop(permit);
+        });
+    }
+}

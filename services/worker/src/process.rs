@@ -1,0 +1,203 @@
+//! The way of one batch: read, check, apply, count, finish, acknowledge.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use muster_domain::{CheckedBatch, Dialect, Header, Rejection, RejectionCode, spigit};
+use muster_messages::{BatchMessage, PayloadCodec};
+use muster_ports::{Applied, BatchToApply, Delivery, JobRules, Queue, Store, StoreError, finish_and_ring};
+use muster_runtime::{Backoff, Shutdown};
+
+use crate::counting::Counting;
+use crate::rules::RulesCache;
+
+/// A batch that was begun so often and never done is given up: all its rows fail.
+const MAX_ATTEMPTS: u32 = 5;
+
+pub(crate) struct Processor {
+    pub(crate) store: Arc<dyn Store>,
+    pub(crate) queue: Arc<dyn Queue>,
+    pub(crate) rules: RulesCache,
+    pub(crate) counting: Counting,
+    pub(crate) codec: Arc<PayloadCodec>,
+    pub(crate) shutdown: Shutdown,
+}
+
+/// What to do with a delivery.
+enum Verdict {
+    Ack,
+    Reject(String),
+    /// Leave it: it comes again, here or elsewhere.
+    Leave,
+}
+
+impl Processor {
+    /// Processes a delivery and settles it.
+    pub(crate) async fn process(&self, delivery: Delivery) {
+        let verdict = match BatchMessage::try_from(delivery.envelope()) {
+            Ok(message) => tokio::select! {
+                verdict = self.process_batch(message, delivery.is_redelivered()) => verdict,
+                () = self.shutdown.forced() => Verdict::Leave,
+            },
+            Err(error) => Verdict::Reject(error.to_string()),
+        };
+        match verdict {
+            Verdict::Ack => delivery.ack().await,
+            Verdict::Reject(reason) => {
+                tracing::warn!(reason, "a message on a batch queue cannot be used");
+                delivery.reject(&reason).await;
+            }
+            Verdict::Leave => drop(delivery),
+        }
+    }
+
+    async fn process_batch(&self, message: BatchMessage, redelivered: bool) -> Verdict {
+        let mut backoff = Backoff::reconnect();
+        let mut attempt = 0;
+        let mut isolate_rows = false;
+        if redelivered {
+            match self.patiently(&mut backoff, || self.store.record_attempt(message.job, message.batch)).await {
+                Some(Ok(attempts)) => attempt = attempts,
+                Some(Err(error)) => tracing::error!(job = %message.job, %error, "a redelivery was not noted"),
+                None => return Verdict::Leave,
+            }
+        }
+        let Some(rules) = self.patiently(&mut backoff, || self.rules.get(message.job)).await else {
+            return Verdict::Leave;
+        };
+        let rules = match rules {
+            Ok(Some(rules)) => rules,
+            Ok(None) => {
+                tracing::debug!(job = %message.job, batch = %message.batch, "a batch of a deleted job is dropped");
+                return Verdict::Ack;
+            }
+            Err(error) => return Verdict::Reject(error.to_string()),
+        };
+        loop {
+            let give_up = attempt >= MAX_ATTEMPTS;
+            let rows = match self.check(&message, &rules, give_up).await {
+                Ok(rows) => rows,
+                Err(reason) => return Verdict::Reject(reason),
+            };
+            match self.apply(&message, &rules, rows, isolate_rows).await {
+                Ok(()) => return Verdict::Ack,
+                Err(error) if error.is_transient() => {
+                    tracing::warn!(job = %message.job, batch = %message.batch, %error, "a batch waits for the database");
+                    if self.shutdown.unless_begun(backoff.wait()).await.is_none() {
+                        return Verdict::Leave;
+                    }
+                }
+                Err(error) if !isolate_rows => {
+                    tracing::warn!(job = %message.job, batch = %message.batch, %error, "a batch was refused; trying its rows one by one");
+                    isolate_rows = true;
+                }
+                Err(error) => {
+                    tracing::error!(job = %message.job, batch = %message.batch, %error, "a batch is given up");
+                    attempt = MAX_ATTEMPTS;
+                    isolate_rows = false;
+                    if give_up {
+                        return Verdict::Reject(error.to_string());
+                    }
+                }
+            }
+        }
+    }
+
+    /// Calls the database until it answers. Nothing if the service stops meanwhile.
+    async fn patiently<T, F>(&self, backoff: &mut Backoff, call: impl Fn() -> F) -> Option<Result<T, StoreError>>
+    where
+        F: Future<Output = Result<T, StoreError>>,
+    {
+        loop {
+            match call().await {
+                Err(error) if error.is_transient() => {
+                    tracing::debug!(%error, "the database is not available; trying again");
+                    self.shutdown.unless_begun(backoff.wait()).await?;
+                }
+                result => {
+                    backoff.reset();
+                    return Some(result);
+                }
+            }
+        }
+    }
+
+    /// Parses and checks the rows on the blocking pool. A batch that is given up has only failures.
+    async fn check(
+        &self,
+        message: &BatchMessage,
+        rules: &Arc<JobRules>,
+        give_up: bool,
+    ) -> Result<CheckedBatch, String> {
+        let (message, rules, codec) = (message.clone(), rules.clone(), self.codec.clone());
+        let checking = tokio::task::spawn_blocking(move || {
+            let records = codec.open(&message.message_id(), &message.payload).map_err(|error| error.to_string())?;
+            let checked = check_records(&message, &rules, &records);
+            Ok(if give_up { all_failed(&checked) } else { checked })
+        });
+        checking.await.unwrap_or_else(|_| Err("the rows of this batch cannot be checked".to_owned()))
+    }
+
+    async fn apply(
+        &self,
+        message: &BatchMessage,
+        rules: &JobRules,
+        rows: CheckedBatch,
+        isolate_rows: bool,
+    ) -> Result<(), StoreError> {
+        let (job, batch) = (message.job, message.batch);
+        let started = std::time::Instant::now();
+        let applied = self
+            .store
+            .apply_batch(BatchToApply {
+                tenant: rules.tenant,
+                job,
+                batch,
+                first_offset: message.first_offset,
+                end_offset: message.end_offset,
+                rows,
+                isolate_rows,
+            })
+            .await?;
+        match applied {
+            Applied::Now(counts) | Applied::Before(counts) => {
+                let before = matches!(applied, Applied::Before(_));
+                tracing::debug!(%job, %batch, rows = counts.rows(), before, elapsed = ?started.elapsed(), "batch applied");
+                self.counting.count(job, batch, counts, message.end_offset - message.first_offset);
+                self.finish(job).await;
+            }
+            Applied::NotRunning => tracing::debug!(%job, %batch, "a batch of a job that is not running is dropped"),
+        }
+        Ok(())
+    }
+
+    /// The batch is committed: whatever happens here, the reconciler finishes the job otherwise.
+    async fn finish(&self, job: muster_domain::JobId) {
+        let finishing = finish_and_ring(&*self.store, &*self.queue, job);
+        match tokio::time::timeout(Duration::from_secs(30), finishing).await {
+            Ok(Ok(Some(finished))) => tracing::info!(%job, state = finished.state.as_str(), "job finished"),
+            Ok(Ok(None)) => {}
+            Ok(Err(error)) => tracing::warn!(%job, %error, "a job could not be finished; the reconciler will"),
+            Err(_) => tracing::warn!(%job, "finishing a job took too long; the reconciler will"),
+        }
+    }
+}
+
+fn check_records(message: &BatchMessage, rules: &JobRules, records: &[u8]) -> CheckedBatch {
+    let header = Header::from_titles(rules.titles.clone());
+    match rules.dialect {
+        Dialect::Spigit => spigit::check_batch(&header, rules.handling, rules.record, message.first_line, records),
+    }
+}
+
+fn all_failed(checked: &CheckedBatch) -> CheckedBatch {
+    let mut rejections = checked.rejections().to_vec();
+    rejections.extend(checked.rows().map(|row| Rejection {
+        line: row.line(),
+        column: None,
+        code: RejectionCode::NotApplied,
+        message: "the batch of this row could not be applied".to_owned(),
+    }));
+    rejections.sort_unstable_by_key(|rejection| rejection.line);
+    CheckedBatch::all_failed(rejections)
+}

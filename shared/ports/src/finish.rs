@@ -1,0 +1,23 @@
+//! The end of a job, reached from three places: splitter, worker and reconciler.
+
+use muster_domain::JobId;
+use muster_messages::SplitMessage;
+
+use crate::error::StoreError;
+use crate::job::FinishedJob;
+use crate::queue::{Publisher, QueueName};
+use crate::store::Store;
+
+/// Finishes a job if it is complete, and rings for the tenant's next one. That the bell is not
+/// heard is no error: the reconciler rings again.
+pub async fn finish_and_ring(
+    store: &(impl Store + ?Sized),
+    queue: &(impl Publisher + ?Sized),
+    job: JobId,
+) -> Result<Option<FinishedJob>, StoreError> {
+    let finished = store.finish_job(job).await?;
+    if let Some(next) = finished.as_ref().and_then(|finished| finished.next) {
+        let _ = queue.publish(QueueName::Split, SplitMessage { job: next }.into()).await;
+    }
+    Ok(finished)
+}
