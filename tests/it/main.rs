@@ -1,1 +1,14 @@
-//! placeholder
+//! Muster seen from outside: real processes, real servers.
+//!
+//! `contract` runs the suite of each port against each of its adapters; `flow` runs the features on
+//! the embedded and on the distributed site; `workspace` holds the dependencies to their rules.
+//! The servers come from `tests/run`.
+
+#![expect(clippy::unwrap_used, clippy::panic, reason = "a test that cannot go on says so and ends")]
+
+mod contract;
+mod flow;
+mod workspace;
+
+/// The program under test.
+const MUSTER: &str = env!("CARGO_BIN_EXE_muster");

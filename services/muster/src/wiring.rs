@@ -29,9 +29,9 @@ const CLOSE_DEADLINE: Duration = Duration::from_secs(5);
 
 impl Process {
     /// Follows the signals from now on.
-    pub(crate) fn start(stop: &StopArgs) -> Self {
+    pub(crate) fn start(args: &StopArgs) -> Self {
         let started = Self::default();
-        let (shutdown, drain) = (started.shutdown.clone(), stop.drain());
+        let (shutdown, drain) = (started.shutdown.clone(), args.drain());
         #[expect(
             clippy::disallowed_methods,
             reason = "it must outlive the tasks that it stops, so it is not one of them"

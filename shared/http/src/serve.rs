@@ -102,13 +102,18 @@ async fn answer(router: Router, request: Request<Incoming>) -> Result<Response, 
     let mut request = request.map(Body::new);
     collapse_slashes(request.uri_mut());
     let id = format!("{:016x}", rand::random::<u64>());
-    // The path alone: queries may hold what does not belong in a log.
-    let span = tracing::info_span!("request", id, method = %request.method(), path = request.uri().path());
+    let span = tracing::info_span!("request", id, method = %request.method(), area = area(request.uri().path()));
     let mut response = router.oneshot(request).instrument(span).await.into_response();
     if let Ok(value) = HeaderValue::from_str(&id) {
         response.headers_mut().insert(REQUEST_ID, value);
     }
     Ok(response)
+}
+
+/// The first three segments of a path. What follows may be a user name, and queries may hold
+/// anything: neither belongs in a log.
+fn area(path: &str) -> &str {
+    path.match_indices('/').nth(3).map_or(path, |(end, _)| &path[..end])
 }
 
 /// Reads what is left of a body and throws it away, within bounds.

@@ -1,5 +1,7 @@
 //! Logs: one line for each decision, nothing for each row, nothing about a person.
 
+use std::io::IsTerminal;
+
 use tracing_subscriber::EnvFilter;
 
 /// The form of log lines.
@@ -23,7 +25,10 @@ pub fn init(filter: &str, format: LogFormat) -> Result<(), FilterError> {
         quiet.into_iter().filter(|library| !filter.contains(library)).map(|library| format!("{library}=error"));
     let directives: Vec<String> = std::iter::once(filter.to_owned()).chain(unnamed).collect();
     let filter = EnvFilter::builder().parse(directives.join(","))?;
-    let lines = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    let lines = tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(std::io::stderr)
+        .with_ansi(std::io::stderr().is_terminal());
     match format {
         LogFormat::Json => lines.json().flatten_event(true).init(),
         LogFormat::Pretty => lines.with_target(false).init(),

@@ -1,1 +1,21 @@
+//! What the tests run on: real processes of the program, private databases and queues on real
+//! servers, a client. For tests only; it panics where a test would.
 
+#![expect(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::print_stderr,
+    reason = "a test that cannot go on says so and ends"
+)]
+
+mod client;
+mod program;
+mod servers;
+mod site;
+mod wait;
+
+pub use client::{Answer, Client};
+pub use program::Program;
+pub use servers::Servers;
+pub use site::{Backend, Site, SiteOptions};
+pub use wait::wait_until;

@@ -16,6 +16,9 @@ use xxhash_rust::xxh3::xxh3_64;
 /// together.
 const SAME_USER_ROWS: u32 = 100;
 
+/// From this batch on a file is taken for one that fills epochs.
+const BIG_FILE_BATCHES: u32 = 20;
+
 /// A piece of the file.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Cut {
@@ -164,6 +167,10 @@ impl Cutter {
         let closed = std::mem::take(&mut self.open);
         self.progress.batches += 1;
         if !ends_epoch {
+            if self.progress.batches == BIG_FILE_BATCHES {
+                // At once: a set that grows step by step has two copies at its last step.
+                self.epoch_keys.reserve(usize::try_from(self.rules.epoch_rows).unwrap_or_default());
+            }
             self.epoch_keys.extend(closed.keys);
             self.epoch_rows += u64::from(closed.rows);
         }

@@ -1,0 +1,78 @@
+//! Private corners of real servers.
+
+use sqlx::{AssertSqlSafe, Connection, PgConnection};
+use tokio::sync::OnceCell;
+
+use crate::program::Program;
+
+/// The servers named by the environment; `tests/run` starts them.
+#[derive(Clone, Debug)]
+pub struct Servers {
+    /// A database of the test's own, migrated.
+    pub database_url: String,
+    /// The broker.
+    pub amqp_url: String,
+    /// Redis.
+    pub redis_url: String,
+    /// A name of the test's own, for queues and keys.
+    pub prefix: String,
+}
+
+/// The database that all others are copied from.
+static TEMPLATE: OnceCell<String> = OnceCell::const_new();
+
+fn variable(name: &str) -> String {
+    #[expect(clippy::disallowed_methods, reason = "the tests are told by their runner where the servers are")]
+    std::env::var(name)
+        .unwrap_or_else(|_| panic!("{name} is not set: run the tests by tests/run, which starts the servers"))
+}
+
+impl Servers {
+    /// Makes a private database and names.
+    pub async fn private(binary: &str) -> Self {
+        let server = variable("MUSTER_TEST_DATABASE_URL");
+        let template = TEMPLATE.get_or_init(|| make_template(&server, binary)).await;
+        let name = format!("test_{:016x}", rand::random::<u64>());
+        // Copies of one template exclude each other; the server says so, and the lock waits.
+        execute(&server, &format!("create database {name} template {template}")).await;
+        Self {
+            database_url: with_database(&server, &name),
+            amqp_url: variable("MUSTER_TEST_AMQP_URL"),
+            redis_url: variable("MUSTER_TEST_REDIS_URL"),
+            prefix: name,
+        }
+    }
+
+    /// Runs a statement in the private database.
+    pub async fn execute(&self, statement: &str) {
+        execute(&self.database_url, statement).await;
+    }
+
+    /// Asks the private database for a number.
+    pub async fn number(&self, query: &str) -> i64 {
+        let mut connection = PgConnection::connect(&self.database_url).await.unwrap();
+        sqlx::query_scalar(AssertSqlSafe(query.to_owned())).fetch_one(&mut connection).await.unwrap()
+    }
+}
+
+async fn make_template(server: &str, binary: &str) -> String {
+    let name = format!("template_{:016x}", rand::random::<u64>());
+    execute(server, &format!("create database {name}")).await;
+    let url = ("MUSTER_DATABASE_URL".to_owned(), with_database(server, &name));
+    Program::run(binary, &["migrate"], &[url]).unwrap();
+    name
+}
+
+async fn execute(url: &str, statement: &str) {
+    let mut connection = PgConnection::connect(url).await.unwrap();
+    // One at a time over all tests, by a lock of the server: CREATE DATABASE wants its template for itself.
+    sqlx::query("select pg_advisory_lock(7301)").execute(&mut connection).await.unwrap();
+    sqlx::query(AssertSqlSafe(statement.to_owned())).execute(&mut connection).await.unwrap();
+    connection.close().await.unwrap();
+}
+
+/// The address of another database on the same server.
+fn with_database(url: &str, database: &str) -> String {
+    let (server, _) = url.rsplit_once('/').unwrap();
+    format!("{server}/{database}")
+}

@@ -1,0 +1,192 @@
+//! A whole Muster: embedded in one process, or its services as processes on real servers.
+
+use tempfile::TempDir;
+
+use crate::client::Client;
+use crate::program::Program;
+use crate::servers::Servers;
+
+/// The two ways to run Muster.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Backend {
+    /// One process on SQLite.
+    Embedded,
+    /// Ingest, workers and status on Postgres, RabbitMQ and Redis.
+    Distributed,
+}
+
+/// What a test wants otherwise than by default.
+#[derive(Clone, Debug)]
+pub struct SiteOptions {
+    /// Worker processes (distributed).
+    pub workers: usize,
+    /// Further variables of every process.
+    pub variables: Vec<(String, String)>,
+}
+
+impl Default for SiteOptions {
+    fn default() -> Self {
+        Self { workers: 1, variables: Vec::new() }
+    }
+}
+
+/// A running Muster.
+pub struct Site {
+    binary: String,
+    options: SiteOptions,
+    folder: TempDir,
+    /// The servers of a distributed site.
+    pub servers: Option<Servers>,
+    /// Every service in one (embedded), or the ingest service.
+    pub ingest: Option<Program>,
+    /// The workers of a distributed site.
+    pub workers: Vec<Program>,
+    /// The status service of a distributed site.
+    pub status: Option<Program>,
+    /// A client of the first tenant, which is named `default`.
+    pub client: Client,
+}
+
+impl Site {
+    /// Starts a site. `binary` is the program under test.
+    pub async fn start(binary: &str, backend: Backend, options: SiteOptions) -> Self {
+        let servers = match backend {
+            Backend::Embedded => None,
+            Backend::Distributed => Some(Servers::private(binary).await),
+        };
+        let client = Client::new(String::new(), String::new(), None);
+        let mut site = Self {
+            binary: binary.to_owned(),
+            options,
+            folder: TempDir::new().unwrap(),
+            servers,
+            ingest: None,
+            workers: Vec::new(),
+            status: None,
+            client,
+        };
+        if site.servers.is_some() {
+            site.admin(&["tenant", "create", "default"]).unwrap();
+            let token = site.admin(&["token", "create", "--tenant", "default"]).unwrap();
+            site.client.token = Some(token.trim().to_owned());
+            site.start_ingest().await;
+            site.start_status().await;
+            for _ in 0..site.options.workers {
+                site.start_worker().await;
+            }
+        } else {
+            site.start_ingest().await;
+        }
+        site
+    }
+
+    /// Starts the ingest service, or everything if the site is embedded.
+    pub async fn start_ingest(&mut self) {
+        if self.servers.is_some() {
+            let mut program = Program::start(&self.binary, &["ingest"], &self.variables(true));
+            self.client.ingest = program.logged("listening", "address").await;
+            self.ingest = Some(program);
+            return;
+        }
+        let mut program = Program::start(&self.binary, &["serve"], &self.variables(true));
+        let after = |mark: &'static str| move |line: &str| Some(line.trim().strip_prefix(mark)?.trim().to_owned());
+        let address = program.line("the address", after("Muster is listening on")).await;
+        if self.client.token.is_none() {
+            self.client.token = Some(program.line("the token", after("token ")).await);
+        }
+        self.client.ingest.clone_from(&address);
+        self.client.status = address;
+        self.ingest = Some(program);
+    }
+
+    /// Starts the status service.
+    pub async fn start_status(&mut self) {
+        let mut program = Program::start(&self.binary, &["status"], &self.variables(true));
+        self.client.status = program.logged("listening", "address").await;
+        self.status = Some(program);
+    }
+
+    /// Starts one more worker.
+    pub async fn start_worker(&mut self) {
+        let mut program = Program::start(&self.binary, &["worker"], &self.variables(false));
+        program.logged("worker ready", "message").await;
+        self.workers.push(program);
+    }
+
+    /// Runs an administrator's command. An embedded site must be stopped meanwhile.
+    pub fn admin(&self, arguments: &[&str]) -> Result<String, String> {
+        let data = self.data();
+        let mut arguments = arguments.to_vec();
+        let mut variables = Vec::new();
+        match &self.servers {
+            Some(servers) => variables.push(("MUSTER_DATABASE_URL".to_owned(), servers.database_url.clone())),
+            None => arguments.extend(["--data", &data]),
+        }
+        Program::run(&self.binary, &arguments, &variables)
+    }
+
+    /// Makes a tenant and a client with a token of it.
+    pub async fn tenant(&mut self, name: &str, token_arguments: &[&str]) -> Client {
+        let token = self.while_stopped(|site| {
+            // The tenant may be there already: then only the token is new.
+            let _ = site.admin(&["tenant", "create", name]);
+            site.admin(&[&["token", "create", "--tenant", name], token_arguments].concat()).unwrap()
+        });
+        let token = token.await;
+        self.client.with_token(Some(token.trim()))
+    }
+
+    /// Runs something that needs the data folder for itself.
+    pub async fn while_stopped<T>(&mut self, work: impl FnOnce(&Self) -> T) -> T {
+        if self.servers.is_some() {
+            return work(self);
+        }
+        self.ingest.as_mut().unwrap().terminate().await;
+        let result = work(self);
+        self.start_ingest().await;
+        result
+    }
+
+    /// How many uploads are stored.
+    pub fn stored_uploads(&self) -> usize {
+        fn count(folder: &std::path::Path) -> usize {
+            let entries = std::fs::read_dir(folder).into_iter().flatten().flatten();
+            entries.map(|entry| if entry.path().is_dir() { count(&entry.path()) } else { 1 }).sum()
+        }
+        count(&self.folder.path().join(if self.servers.is_some() { "raw" } else { "data/raw" }))
+    }
+
+    /// Everything that the processes printed.
+    pub fn output(&self) -> String {
+        let programs = self.ingest.iter().chain(&self.workers).chain(&self.status);
+        programs.map(Program::output).collect::<Vec<_>>().join("\n")
+    }
+
+    fn data(&self) -> String {
+        self.folder.path().join("data").display().to_string()
+    }
+
+    fn variables(&self, listens: bool) -> Vec<(String, String)> {
+        let mut variables = self.options.variables.clone();
+        let mut set = |name: &str, value: String| {
+            if !variables.iter().any(|(known, _)| known == name) {
+                variables.push((name.to_owned(), value));
+            }
+        };
+        if listens {
+            set("MUSTER_LISTEN", "127.0.0.1:0".to_owned());
+        }
+        match &self.servers {
+            None => set("MUSTER_DATA", self.data()),
+            Some(servers) => {
+                set("MUSTER_DATABASE_URL", servers.database_url.clone());
+                set("MUSTER_AMQP_URL", servers.amqp_url.clone());
+                set("MUSTER_REDIS_URL", servers.redis_url.clone());
+                set("MUSTER_QUEUE_PREFIX", servers.prefix.clone());
+                set("MUSTER_REDIS_PREFIX", servers.prefix.clone());
+                set("MUSTER_RAW_STORE", format!("file://{}", self.folder.path().join("raw").display()));
+            }
+        }
+        variables
+    }
+}

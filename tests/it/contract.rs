@@ -1,0 +1,7 @@
+//! The promises of each port, against each adapter.
+
+mod counters;
+mod queue;
+mod rawstore;
+mod sql;
+mod store;

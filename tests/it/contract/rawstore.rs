@@ -1,0 +1,50 @@
+//! An upload can be read once it is finished, and only as it was.
+
+use bytes::Bytes;
+use futures_util::TryStreamExt;
+use muster_ports::{RawStore, RawStoreError};
+use muster_rawstore::ObjectRawStore;
+
+async fn suite(store: &dyn RawStore) {
+    // More than one piece, and not a multiple of one.
+    let content: Vec<u8> = (0..2_500_000_u32).map(|n| n.to_le_bytes()[0]).collect();
+    let mut upload = store.begin("1/abc").await.unwrap();
+    for piece in content.chunks(70_000) {
+        upload.write(Bytes::copy_from_slice(piece)).await.unwrap();
+    }
+    assert!(matches!(store.read("1/abc", content.len() as u64).await.err(), Some(RawStoreError::Missing)));
+    upload.finish().await.unwrap();
+
+    let pieces: Vec<Bytes> = store.read("1/abc", content.len() as u64).await.unwrap().try_collect().await.unwrap();
+    assert_eq!(pieces.concat(), content);
+    assert!(matches!(store.read("1/abc", 5).await.err(), Some(RawStoreError::Changed)));
+
+    let mut given_up = store.begin("1/def").await.unwrap();
+    given_up.write(Bytes::from_static(b"half")).await.unwrap();
+    given_up.abort().await;
+    assert!(matches!(store.read("1/def", 4).await.err(), Some(RawStoreError::Missing)));
+
+    store.delete("1/abc").await.unwrap();
+    store.delete("1/abc").await.unwrap();
+    assert!(matches!(store.read("1/abc", content.len() as u64).await.err(), Some(RawStoreError::Missing)));
+}
+
+#[tokio::test]
+async fn local_folder() {
+    let folder = tempfile::tempdir().unwrap();
+    let address = format!("file://{}", folder.path().join("raw").display());
+    suite(&ObjectRawStore::open(&address, []).unwrap()).await;
+}
+
+#[tokio::test]
+async fn a_file_that_changes_while_it_is_read_is_noticed() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = ObjectRawStore::open(&format!("file://{}", folder.path().display()), []).unwrap();
+    let mut upload = store.begin("1/abc").await.unwrap();
+    upload.write(Bytes::from(vec![b'x'; 3_000_000])).await.unwrap();
+    upload.finish().await.unwrap();
+    let mut reader = store.read("1/abc", 3_000_000).await.unwrap();
+    assert!(reader.try_next().await.unwrap().is_some());
+    std::fs::write(folder.path().join("1/abc"), vec![b'y'; 2_000_000]).unwrap();
+    assert!(matches!(reader.try_next().await, Err(RawStoreError::Changed)));
+}

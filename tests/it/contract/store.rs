@@ -1,0 +1,268 @@
+//! A store orders the jobs of a tenant, fences splits, and applies a batch once.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use muster_domain::record::RecordLimits;
+use muster_domain::{BatchNo, CheckedBatch, Dialect, Handling, Header, JobId, JobState, TenantId, key, spigit};
+use muster_ports::{
+    Applied, BatchToApply, CutRules, Deletion, NewJob, NewToken, PageAfter, RawFile, Scope, ShortRows, SplitEnd,
+    SplitJob, Store,
+};
+use muster_postgres::{PostgresConfig, PostgresStore};
+use muster_runtime::Shutdown;
+use muster_sqlite::SqliteStore;
+use muster_testkit::Servers;
+
+use crate::MUSTER;
+
+const TITLES: [&str; 4] = ["EMAIL", "USERNAME", "FIRST_NM", "LAST_NM"];
+const LEASE: Duration = Duration::from_mins(1);
+
+macro_rules! suite {
+    ($($scenario:ident),* $(,)?) => {
+        mod sqlite {
+            $(#[tokio::test(flavor = "multi_thread")]
+            async fn $scenario() {
+                let folder = tempfile::tempdir().unwrap();
+                super::$scenario(std::sync::Arc::new(muster_sqlite::SqliteStore::open(folder.path()).unwrap())).await;
+            })*
+        }
+        mod postgres {
+            $(#[tokio::test(flavor = "multi_thread")]
+            async fn $scenario() {
+                super::$scenario(super::postgres_store().await).await;
+            })*
+        }
+    };
+}
+
+suite!(
+    tokens_are_found_until_they_end,
+    jobs_of_a_tenant_run_in_their_order,
+    a_split_has_one_lease_and_a_stale_one_is_refused,
+    a_batch_applied_twice_changes_nothing,
+    two_deliveries_at_once_apply_once,
+    a_job_is_finished_once_and_only_when_complete,
+    batches_of_a_job_that_is_not_running_are_dropped,
+    a_job_that_is_processed_is_not_deleted,
+);
+
+async fn postgres_store() -> Arc<PostgresStore> {
+    let servers = Servers::private(MUSTER).await;
+    let config = PostgresConfig {
+        url: servers.database_url.into(),
+        max_connections: 6,
+        application_name: "contract suite".to_owned(),
+        acquire_timeout: Duration::from_secs(10),
+    };
+    Arc::new(PostgresStore::new(&config, Shutdown::new()).unwrap())
+}
+
+async fn tenant(store: &dyn Store, name: &str) -> TenantId {
+    store.create_tenant(name, ShortRows::Fail).await.unwrap().unwrap()
+}
+
+async fn job(store: &dyn Store, tenant: TenantId) -> JobId {
+    store.create_job(new_job(tenant)).await.unwrap().id
+}
+
+fn new_job(tenant: TenantId) -> NewJob {
+    NewJob {
+        tenant,
+        dialect: Dialect::Spigit,
+        handling: Handling::Strict,
+        raw: RawFile { key: "1/abc".to_owned(), bytes: 100, sha256: [7; 32], encoding: "identity".to_owned() },
+        titles: TITLES.map(str::to_owned).to_vec(),
+        cut: CutRules::default(),
+    }
+}
+
+async fn lease(store: &dyn Store, job: JobId) -> SplitJob {
+    store.lease_split(job, LEASE).await.unwrap().expect("the job may be split")
+}
+
+fn rows(users: &[&str]) -> CheckedBatch {
+    let header = Header::from_titles(TITLES.map(str::to_owned).to_vec());
+    let text: Vec<String> = users.iter().map(|user| format!("{user}@x,{user},F,L\n")).collect();
+    let text = text.concat();
+    spigit::check_batch(&header, Handling::Strict, RecordLimits::default(), 2, text.as_bytes())
+}
+
+fn batch(tenant: TenantId, job: JobId, number: u32, offsets: (u64, u64), users: &[&str]) -> BatchToApply {
+    BatchToApply {
+        tenant,
+        job,
+        batch: BatchNo(number),
+        first_offset: offsets.0,
+        end_offset: offsets.1,
+        rows: rows(users),
+        isolate_rows: false,
+    }
+}
+
+fn end(batches: u32, rows: u64, bytes: u64) -> SplitEnd {
+    SplitEnd { batches, rows, bytes, file_error: None }
+}
+
+async fn tokens_are_found_until_they_end(store: Arc<dyn Store>) {
+    let tenant = tenant(&*store, "one").await;
+    assert_eq!(store.create_tenant("one", ShortRows::Pad).await.unwrap(), None, "names are unique");
+    let token = |byte, expires| NewToken {
+        tenant,
+        sha256: [byte; 32],
+        prefix: "muster_abc".to_owned(),
+        scopes: vec![Scope::ImportRead],
+        expires_in_seconds: expires,
+    };
+    let lasting = store.create_token(token(1, None)).await.unwrap();
+    store.create_token(token(2, Some(3600))).await.unwrap();
+    store.create_token(token(3, Some(0))).await.unwrap();
+    let grant = store.find_grant(&[1; 32]).await.unwrap().unwrap();
+    assert_eq!((grant.tenant, grant.scopes, grant.short_rows), (tenant, vec![Scope::ImportRead], ShortRows::Fail));
+    assert!(store.find_grant(&[2; 32]).await.unwrap().is_some());
+    assert_eq!(store.find_grant(&[3; 32]).await.unwrap(), None, "past its end");
+    assert_eq!(store.find_grant(&[4; 32]).await.unwrap(), None, "unknown");
+    assert!(store.revoke_token(lasting).await.unwrap());
+    assert!(!store.revoke_token(lasting).await.unwrap());
+    assert_eq!(store.find_grant(&[1; 32]).await.unwrap(), None, "revoked");
+    assert_eq!(store.list_tokens(tenant).await.unwrap().len(), 3);
+}
+
+async fn jobs_of_a_tenant_run_in_their_order(store: Arc<dyn Store>) {
+    let (one, two) = (tenant(&*store, "one").await, tenant(&*store, "two").await);
+    let first = store.create_job(new_job(one)).await.unwrap();
+    let second = store.create_job(new_job(one)).await.unwrap();
+    let other = store.create_job(new_job(two)).await.unwrap();
+    assert_eq!([first.may_begin, second.may_begin, other.may_begin], [true, false, true]);
+    assert_eq!(store.jobs_to_split().await.unwrap(), [first.id, other.id]);
+    assert!(store.lease_split(second.id, LEASE).await.unwrap().is_none(), "the first is unfinished");
+
+    let split = lease(&*store, first.id).await;
+    assert!(store.finish_split(split.lease, end(0, 0, 10)).await.unwrap());
+    let finished = store.finish_job(first.id).await.unwrap().unwrap();
+    assert_eq!((finished.state, finished.next), (JobState::Success, Some(second.id)));
+    lease(&*store, second.id).await;
+}
+
+async fn a_split_has_one_lease_and_a_stale_one_is_refused(store: Arc<dyn Store>) {
+    let tenant = tenant(&*store, "one").await;
+    let job = job(&*store, tenant).await;
+    let stale = store.lease_split(job, Duration::ZERO).await.unwrap().unwrap().lease;
+    muster_testkit::wait_until("the lease has lapsed", || async {
+        let jobs = store.jobs_to_split().await.unwrap();
+        if jobs == [job] { Ok(()) } else { Err(jobs) }
+    })
+    .await;
+    let split = lease(&*store, job).await;
+    assert_eq!((split.raw.clone(), split.titles.len(), split.cut), (new_job(tenant).raw, 4, CutRules::default()));
+    assert!(store.lease_split(job, LEASE).await.unwrap().is_none(), "somebody has it");
+    assert!(!store.renew_lease(stale, LEASE).await.unwrap());
+    assert!(!store.finish_split(stale, end(7, 7, 7)).await.unwrap());
+    store.release_lease(stale, true).await.unwrap();
+    assert!(store.renew_lease(split.lease, LEASE).await.unwrap(), "a stale release changes nothing");
+    store.release_lease(split.lease, false).await.unwrap();
+    lease(&*store, job).await;
+}
+
+async fn a_batch_applied_twice_changes_nothing(store: Arc<dyn Store>) {
+    let tenant = tenant(&*store, "one").await;
+    let job = job(&*store, tenant).await;
+    lease(&*store, job).await;
+    let Applied::Now(counts) = store.apply_batch(batch(tenant, job, 1, (0, 50), &["a", "b", "a"])).await.unwrap()
+    else {
+        panic!("applied for the first time");
+    };
+    assert_eq!((counts.created, counts.unchanged), (2, 1));
+    let again = store.apply_batch(batch(tenant, job, 1, (0, 50), &["x", "y"])).await.unwrap();
+    assert_eq!(again, Applied::Before(counts));
+    assert_eq!(store.find_user(tenant, "x").await.unwrap(), None);
+    assert_eq!(store.find_user(tenant, "a").await.unwrap().unwrap().values["email"], "a@x");
+    assert_eq!(store.applied_batches(job, BatchNo(0)).await.unwrap(), [BatchNo(1)]);
+    let totals = store.ledger_totals(job).await.unwrap();
+    assert_eq!((totals.batches, totals.counts, totals.bytes), (1, counts, 50));
+    let view = store.ledger_view(job).await.unwrap();
+    assert_eq!((view.batches, view.counts, view.bytes), (vec![BatchNo(1)], counts, 50));
+    assert_eq!(store.record_attempt(job, BatchNo(1)).await.unwrap(), 1);
+    assert_eq!(store.record_attempt(job, BatchNo(1)).await.unwrap(), 2);
+}
+
+async fn two_deliveries_at_once_apply_once(store: Arc<dyn Store>) {
+    let tenant = tenant(&*store, "one").await;
+    let job = job(&*store, tenant).await;
+    lease(&*store, job).await;
+    for number in 1..=10 {
+        let user = format!("user{number}");
+        let offsets = (u64::from(number) * 10 - 10, u64::from(number) * 10);
+        let deliver = || store.apply_batch(batch(tenant, job, number, offsets, &[&user]));
+        let (one, two, three) = tokio::join!(deliver(), deliver(), deliver());
+        let applied = [one.unwrap(), two.unwrap(), three.unwrap()];
+        assert_eq!(applied.iter().filter(|applied| matches!(applied, Applied::Now(_))).count(), 1, "{applied:?}");
+    }
+    assert_eq!(store.ledger_totals(job).await.unwrap().counts.created, 10);
+}
+
+async fn a_job_is_finished_once_and_only_when_complete(store: Arc<dyn Store>) {
+    let tenant = tenant(&*store, "one").await;
+    let job = job(&*store, tenant).await;
+    let split = lease(&*store, job).await;
+    store.apply_batch(batch(tenant, job, 2, (50, 100), &["b"])).await.unwrap();
+    assert_eq!(store.finish_job(job).await.unwrap(), None, "not split to its end");
+    assert!(store.finish_split(split.lease, end(2, 2, 100)).await.unwrap());
+    assert_eq!(store.finish_job(job).await.unwrap(), None, "a batch is missing");
+    assert_eq!(store.jobs_to_finish().await.unwrap(), []);
+    store.apply_batch(batch(tenant, job, 1, (0, 50), &["a"])).await.unwrap();
+    assert_eq!(store.jobs_to_finish().await.unwrap(), [job]);
+    let (one, two) = tokio::join!(store.finish_job(job), store.finish_job(job));
+    let finished: Vec<_> = [one.unwrap(), two.unwrap()].into_iter().flatten().collect();
+    assert_eq!(finished.len(), 1);
+    assert_eq!((finished[0].state, finished[0].counts.created, finished[0].next), (JobState::Success, 2, None));
+    let view = store.find_job(tenant, job).await.unwrap().unwrap();
+    assert_eq!(
+        (view.state, view.total_rows, view.final_counts.map(|counts| counts.created)),
+        (JobState::Success, Some(2), Some(2))
+    );
+}
+
+async fn batches_of_a_job_that_is_not_running_are_dropped(store: Arc<dyn Store>) {
+    let tenant = tenant(&*store, "one").await;
+    let job = job(&*store, tenant).await;
+    let apply = || store.apply_batch(batch(tenant, job, 1, (0, 50), &["a"]));
+    assert_eq!(apply().await.unwrap(), Applied::NotRunning, "not begun");
+    let split = lease(&*store, job).await;
+    store.finish_split(split.lease, end(0, 0, 0)).await.unwrap();
+    store.finish_job(job).await.unwrap().unwrap();
+    assert_eq!(apply().await.unwrap(), Applied::NotRunning, "final");
+    store.delete_job(tenant, job).await.unwrap();
+    assert_eq!(apply().await.unwrap(), Applied::NotRunning, "deleted");
+    assert!(store.job_rules(job).await.unwrap().is_none());
+    assert_eq!(store.find_user(tenant, &key::fold("a")).await.unwrap(), None);
+}
+
+async fn a_job_that_is_processed_is_not_deleted(store: Arc<dyn Store>) {
+    let (one, two) = (tenant(&*store, "one").await, tenant(&*store, "two").await);
+    let (first, second) = (job(&*store, one).await, job(&*store, one).await);
+    assert_eq!(store.delete_job(two, first).await.unwrap(), Deletion::Unknown, "another tenant's");
+    let split = lease(&*store, first).await;
+    assert_eq!(store.delete_job(one, first).await.unwrap(), Deletion::Processing);
+    store.apply_batch(batch(one, first, 1, (0, 50), &["a", "", "b"])).await.unwrap();
+    store.finish_split(split.lease, end(1, 3, 50)).await.unwrap();
+    store.finish_job(first).await.unwrap().unwrap();
+    let page = PageAfter { line: 0, limit: 10 };
+    assert_eq!(store.list_rejections(one, first, page).await.unwrap().len(), 1);
+    let deleted = store.delete_job(one, first).await.unwrap();
+    assert_eq!(deleted, Deletion::Deleted { raw_key: "1/abc".to_owned(), next: Some(second) });
+    assert_eq!(store.list_rejections(one, first, page).await.unwrap(), []);
+    assert!(store.find_user(one, "a").await.unwrap().is_some(), "users stay");
+}
+
+/// Another process cannot open the folder, so that leases need no clock of their own.
+#[test]
+fn a_data_folder_has_one_owner() {
+    let folder = tempfile::tempdir().unwrap();
+    let owner = SqliteStore::open(folder.path()).unwrap();
+    let error = SqliteStore::open(folder.path()).unwrap_err().to_string();
+    assert!(error.contains("in use by another process"), "{error}");
+    drop(owner);
+    SqliteStore::open(folder.path()).unwrap();
+}

@@ -1,0 +1,119 @@
+//! Processes that die, and servers that are away.
+
+use muster_testkit::{Backend, Site, SiteOptions, wait_until};
+
+use super::{counts, users};
+use crate::MUSTER;
+
+const ROWS: u64 = 60_000;
+
+fn many() -> String {
+    users((0..ROWS).map(|n| format!("user{n}")))
+}
+
+/// Waits until some rows are applied and some are not.
+async fn in_the_middle(site: &Site, path: &str) {
+    wait_until("some rows are applied", || async {
+        let status = site.client.get(path).await.json();
+        if status["processed_users"].as_u64() > Some(0) { Ok(()) } else { Err(status) }
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_embedded_process_that_is_killed_ends_its_jobs_after_a_restart() {
+    let mut site = Site::start(MUSTER, Backend::Embedded, SiteOptions::default()).await;
+    let path = site.client.upload(many()).await;
+    let waiting = site.client.upload(users(["last"])).await;
+    in_the_middle(&site, &path).await;
+    site.ingest.as_mut().unwrap().kill();
+    site.start_ingest().await;
+    assert_eq!(counts(&site.client.finished(&path).await), [ROWS, ROWS, 0, 0, 0]);
+    assert_eq!(counts(&site.client.finished(&waiting).await), [1, 1, 0, 0, 0]);
+    assert_eq!(site.client.user("user59999").await["username"], "user59999");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_killed_worker_changes_nothing() {
+    let mut site =
+        Site::start(MUSTER, Backend::Distributed, SiteOptions { workers: 2, ..SiteOptions::default() }).await;
+    let path = site.client.upload(many()).await;
+    in_the_middle(&site, &path).await;
+    site.workers[0].kill();
+    assert_eq!(counts(&site.client.finished(&path).await), [ROWS, ROWS, 0, 0, 0]);
+    let servers = site.servers.as_ref().unwrap();
+    assert_eq!(servers.number("select count(*) from users").await, ROWS.cast_signed());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_killed_ingest_service_takes_its_split_up_again() {
+    let mut site = Site::start(MUSTER, Backend::Distributed, SiteOptions::default()).await;
+    let path = site.client.upload(many()).await;
+    in_the_middle(&site, &path).await;
+    site.ingest.as_mut().unwrap().kill();
+    // The lease of a dead splitter lapses by itself after a minute; the test does not wait for it.
+    site.servers.as_ref().unwrap().execute("update jobs set lease_until = now() - interval '1 second'").await;
+    site.start_ingest().await;
+    assert_eq!(counts(&site.client.finished(&path).await), [ROWS, ROWS, 0, 0, 0]);
+    let servers = site.servers.as_ref().unwrap();
+    let gaps = "select count(*) from (select first_offset <> lag(end_offset, 1, 0::bigint) over (order by batch) as gap \
+                from ledger) as l where gap";
+    assert_eq!(servers.number(gaps).await, 0);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_worker_that_is_asked_to_stop_finishes_its_batches() {
+    let mut site =
+        Site::start(MUSTER, Backend::Distributed, SiteOptions { workers: 2, ..SiteOptions::default() }).await;
+    let path = site.client.upload(many()).await;
+    in_the_middle(&site, &path).await;
+    assert!(site.workers[0].terminate().await.success());
+    assert_eq!(counts(&site.client.finished(&path).await), [ROWS, ROWS, 0, 0, 0]);
+    assert!(site.ingest.as_mut().unwrap().terminate().await.success());
+    assert!(site.status.as_mut().unwrap().terminate().await.success());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_import_needs_no_redis() {
+    let variables = vec![("MUSTER_REDIS_URL".to_owned(), "redis://127.0.0.1:1/0".to_owned())];
+    let site = Site::start(MUSTER, Backend::Distributed, SiteOptions { variables, ..SiteOptions::default() }).await;
+    let path = site.client.upload(many()).await;
+    in_the_middle(&site, &path).await;
+    assert_eq!(counts(&site.client.finished(&path).await), [ROWS, ROWS, 0, 0, 0]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn rows_are_encrypted_on_the_queue_where_a_key_is_set() {
+    let key = vec![("MUSTER_PAYLOAD_KEY".to_owned(), "5a".repeat(32))];
+    let mut site = Site::start(MUSTER, Backend::Distributed, SiteOptions { workers: 0, variables: key }).await;
+    let path = site.client.upload(users(["a"])).await;
+    site.start_worker().await;
+    assert_eq!(counts(&site.client.finished(&path).await), [1, 1, 0, 0, 0]);
+}
+
+/// The database refuses one row of a batch: it fails alone.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_row_that_the_database_refuses_fails_alone() {
+    let site = Site::start(MUSTER, Backend::Distributed, SiteOptions::default()).await;
+    let servers = site.servers.as_ref().unwrap();
+    servers.execute("alter table users add constraint test_refuses check (username <> 'poison')").await;
+    let status = site.client.import(users(["a", "poison", "b"])).await;
+    assert_eq!(counts(&status), [3, 2, 0, 0, 1]);
+    assert_eq!(status["error_message"], "Line 3: the database refused this row");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn nothing_about_a_person_is_in_a_log() {
+    let variables = vec![("MUSTER_LOG".to_owned(), "debug".to_owned())];
+    for backend in [Backend::Embedded, Backend::Distributed] {
+        let options = SiteOptions { variables: variables.clone(), ..SiteOptions::default() };
+        let site = Site::start(MUSTER, backend, options).await;
+        let file = "EMAIL,USERNAME,FIRST_NM,LAST_NM,INTF_PUBLISH_DT\n\
+                    canary1@x,canary2,canary3,canary4,\ncanary5,canary6,c,c,\na@x,canary7,c,c,canary8\n";
+        let status = site.client.import(file).await;
+        assert_eq!(counts(&status), [3, 1, 0, 0, 2]);
+        assert!(!status.to_string().contains("canary"), "{status}");
+        site.client.user("canary2").await;
+        assert!(!site.output().contains("canary"), "{backend:?}: {}", site.output());
+    }
+}
