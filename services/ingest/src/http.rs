@@ -98,18 +98,25 @@ async fn delete_file(State(ingest): State<Ingest>, caller: Caller, IdPath(job): 
             "File is being processed and cannot be deleted.",
         )),
         Deletion::Deleted { raw_key, next } => {
-            if let Err(error) = ingest.deps.raw.delete(&raw_key).await {
-                tracing::warn!(%job, %error, "the stored upload of a deleted job could not be removed");
-            }
-            if let Err(error) = ingest.deps.counters.forget(job).await {
-                tracing::debug!(%job, %error, "the counters of a deleted job could not be removed");
-            }
-            if let Some(next) = next {
-                ring(&ingest.deps, next).await;
-            }
+            // A task of its own: a client that goes away must not keep the file from being removed.
+            let cleaning = ingest.deps.tasks.spawn("clean up", clean_up(ingest.deps.clone(), job, raw_key, next));
+            let _ = cleaning.await;
             tracing::info!(%job, tenant = %caller.tenant(), "job deleted");
             Ok(answer(StatusCode::OK, &json!({ "message": "File deleted." })))
         }
+    }
+}
+
+/// Removes what a deleted job leaves outside of the database, and lets the next one begin.
+async fn clean_up(deps: IngestDeps, job: JobId, raw_key: String, next: Option<JobId>) {
+    if let Err(error) = deps.raw.delete(&raw_key).await {
+        tracing::warn!(%job, %error, "the stored upload of a deleted job could not be removed");
+    }
+    if let Err(error) = deps.counters.forget(job).await {
+        tracing::debug!(%job, %error, "the counters of a deleted job could not be removed");
+    }
+    if let Some(next) = next {
+        ring(&deps, next).await;
     }
 }
 

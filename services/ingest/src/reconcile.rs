@@ -20,6 +20,8 @@ const TICK: Duration = Duration::from_secs(1);
 const LEADERSHIP: Duration = Duration::from_secs(10);
 /// A job that was rung for is not rung for again before this.
 const RING_PAUSE: Duration = Duration::from_secs(5);
+/// How long the queue may take to hear a bell.
+const RING_DEADLINE: Duration = Duration::from_secs(4);
 /// Every how many ticks the rarer looks are taken.
 const RARE: u64 = 2;
 
@@ -61,6 +63,7 @@ impl Reconciler {
         self.ring_for_waiting().await?;
         if tick.is_multiple_of(RARE) {
             self.restart_stalled().await?;
+            self.complete_stops().await?;
             self.finish_complete().await?;
             self.repair_counters().await?;
         }
@@ -70,24 +73,35 @@ impl Reconciler {
     async fn ring_for_waiting(&mut self) -> Result<(), StoreError> {
         self.rung.retain(|_, at| at.elapsed() < RING_PAUSE);
         for job in self.deps.store.jobs_to_split().await? {
-            if !self.rung.contains_key(&job) {
-                self.ring(job).await;
-                self.rung.insert(job, Instant::now());
+            if self.rung.contains_key(&job) {
+                continue;
             }
+            if !self.ring(job).await {
+                // The queue is away: so it is for the others.
+                return Ok(());
+            }
+            self.rung.insert(job, Instant::now());
         }
         Ok(())
     }
 
-    async fn ring(&self, job: JobId) {
-        if let Err(error) = self.deps.queue.publish(QueueName::Split, SplitMessage { job }.into()).await {
-            tracing::debug!(%job, %error, "the queue did not take a split");
-        }
+    /// Says whether the bell was heard.
+    async fn ring(&self, job: JobId) -> bool {
+        let ringing = self.deps.queue.publish(QueueName::Split, SplitMessage { job }.into());
+        matches!(tokio::time::timeout(RING_DEADLINE, ringing).await, Ok(Ok(())))
     }
 
     async fn restart_stalled(&self) -> Result<(), StoreError> {
         for job in self.deps.store.restart_stalled_splits().await? {
             tracing::warn!(%job, "batches of this job are missing; its file is cut again");
             self.ring(job).await;
+        }
+        Ok(())
+    }
+
+    async fn complete_stops(&self) -> Result<(), StoreError> {
+        for finished in self.deps.store.complete_stops().await? {
+            tracing::info!(state = finished.state.as_str(), "a stop was completed");
         }
         Ok(())
     }
@@ -101,26 +115,26 @@ impl Reconciler {
         Ok(())
     }
 
-    /// Drops and rebuilds counters that have been behind the ledger in two looks: whoever counts
-    /// has had time to. Counters that are away are left for whoever counts next.
+    /// Rebuilds counters that are away, or that have been behind the ledger in two looks running:
+    /// whoever counts has had time to.
     async fn repair_counters(&mut self) -> Result<(), StoreError> {
         let running = self.deps.store.running_jobs().await?;
         self.lagging.retain(|job, _| running.contains(job));
         for job in running {
             // The ledger first: what is counted meanwhile must not look like a lag.
-            let ledger = self.deps.store.ledger_view(job).await?;
+            let applied = self.deps.store.ledger_totals(job).await?.batches;
             let Ok(view) = self.deps.counters.read(job).await else { continue };
-            let lags = view.is_none_or(|view| view.batches < ledger.batches.len() as u64);
-            if !lags {
+            if view.is_some_and(|view| view.batches >= applied) {
                 self.lagging.remove(&job);
                 continue;
             }
             let looks = self.lagging.entry(job).or_default();
             *looks += 1;
             if view.is_none() || *looks >= 2 {
-                let _ = self.deps.counters.forget(job).await;
-                let _ = self.deps.counters.rebuild(job, &ledger).await;
                 self.lagging.remove(&job);
+                let _ = self.deps.counters.forget(job).await;
+                // Read after the old view is gone: who counts meanwhile is refused and rebuilds too.
+                let _ = self.deps.counters.rebuild(job, &self.deps.store.ledger_view(job).await?).await;
             }
         }
         Ok(())

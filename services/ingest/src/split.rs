@@ -30,6 +30,9 @@ pub(crate) const LEASE_HEARTBEAT: Duration = Duration::from_secs(15);
 const PREFETCH: u16 = 4;
 /// Splits of more than five batches at a time in one process.
 const BIG_SPLITS: usize = 8;
+/// Splits at a time in one process that have not turned out to be big. Each may hold five batches
+/// back; without a bound, a broker that is away would fill the memory.
+const SMALL_SPLITS: usize = 8;
 /// Batches that are compressed and published at the same time. Waiting jobs are served in turn.
 const TURNS: usize = 4;
 
@@ -38,6 +41,7 @@ pub(crate) struct Shared {
     pub(crate) deps: IngestDeps,
     pub(crate) codec: PayloadCodec,
     pub(crate) job_window: usize,
+    pub(crate) small: Arc<Semaphore>,
     pub(crate) big: Arc<Semaphore>,
     pub(crate) turns: Semaphore,
     pub(crate) window: Arc<Semaphore>,
@@ -53,6 +57,7 @@ pub(crate) fn start(deps: &IngestDeps, config: &IngestConfig) {
         deps: deps.clone(),
         codec,
         job_window: config.job_window,
+        small: Arc::new(Semaphore::new(SMALL_SPLITS)),
         big: Arc::new(Semaphore::new(BIG_SPLITS)),
         turns: Semaphore::new(TURNS),
         window: Arc::new(Semaphore::new(config.total_window)),
@@ -74,9 +79,13 @@ async fn answer(shared: &Arc<Shared>, delivery: Delivery) {
             return delivery.reject(&error.to_string()).await;
         }
     };
+    let Ok(place) = shared.small.clone().try_acquire_owned() else {
+        // The job row stays as it is, and the reconciler rings again.
+        return delivery.ack().await;
+    };
     match shared.deps.store.lease_split(job, LEASE).await {
         Ok(Some(split)) => {
-            let task = SplitTask::new(shared.clone(), split);
+            let task = SplitTask::new(shared.clone(), split, place);
             shared.deps.tasks.spawn("split", run(shared.clone(), task, job));
         }
         Ok(None) => tracing::debug!(%job, "there is nothing to split, or another splitter has it"),

@@ -5,7 +5,11 @@ mod head;
 mod intake;
 mod multipart;
 
+use std::pin::Pin;
 use std::sync::Arc;
+
+use async_compression::tokio::bufread::{GzipDecoder, ZstdDecoder};
+use async_compression::zstd::DParameter;
 
 use axum::body::Body;
 use axum::http::{HeaderMap, StatusCode, header};
@@ -13,6 +17,8 @@ use muster_domain::sniff::Refusal;
 use muster_domain::{Dialect, Handling, TenantId};
 use muster_http::{ApiError, drain};
 use muster_ports::{CreatedJob, CutRules, NewJob, RawStore, RawStoreError, Store};
+
+use tokio::io::{AsyncBufRead, AsyncRead};
 
 use body::Frames;
 use intake::{Intake, Stored};
@@ -104,6 +110,29 @@ impl Encoding {
             "gzip" | "x-gzip" => Some(Self::Gzip),
             "zstd" => Some(Self::Zstd),
             _ => None,
+        }
+    }
+}
+
+/// zstd windows larger than 8 MiB are refused: each would be memory of this process.
+const ZSTD_WINDOW_LOG: u32 = 23;
+
+/// Reads decompressed. All members of gzip and all frames of zstd are read.
+pub(crate) fn decompress<'a>(
+    encoding: Encoding,
+    packed: impl AsyncBufRead + Send + 'a,
+) -> Pin<Box<dyn AsyncRead + Send + 'a>> {
+    match encoding {
+        Encoding::Identity => Box::pin(packed),
+        Encoding::Gzip => {
+            let mut decoder = GzipDecoder::new(packed);
+            decoder.multiple_members(true);
+            Box::pin(decoder)
+        }
+        Encoding::Zstd => {
+            let mut decoder = ZstdDecoder::with_params(packed, &[DParameter::window_log_max(ZSTD_WINDOW_LOG)]);
+            decoder.multiple_members(true);
+            Box::pin(decoder)
         }
     }
 }

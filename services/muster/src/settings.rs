@@ -153,12 +153,11 @@ impl LogArgs {
 
 /// Which database an administrator means.
 #[derive(Debug, Args)]
-#[group(required = true, multiple = false)]
 pub(crate) struct StoreArgs {
     /// Postgres, as postgres://user:password@host:port/database.
     #[arg(long, env = "MUSTER_DATABASE_URL", hide_env_values = true)]
     pub(crate) database_url: Option<SecretString>,
-    /// The data folder of `muster serve`, which must not be running.
+    /// The data folder of `muster serve`, which must not be running. Goes before --database-url.
     #[arg(long)]
     pub(crate) data: Option<std::path::PathBuf>,
 }

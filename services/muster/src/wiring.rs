@@ -30,8 +30,8 @@ const CLOSE_DEADLINE: Duration = Duration::from_secs(5);
 impl Process {
     /// Follows the signals from now on.
     pub(crate) fn start(args: &StopArgs) -> Self {
-        let started = Self::default();
-        let (shutdown, drain) = (started.shutdown.clone(), args.drain());
+        let process = Self::default();
+        let (shutdown, drain) = (process.shutdown.clone(), args.drain());
         #[expect(
             clippy::disallowed_methods,
             reason = "it must outlive the tasks that it stops, so it is not one of them"
@@ -41,7 +41,7 @@ impl Process {
                 tracing::error!(%error, "signals cannot be followed");
             }
         });
-        started
+        process
     }
 
     /// Waits for the stop, and then for the running work.
@@ -67,8 +67,8 @@ impl Process {
             .await
             .with_context(|| format!("cannot listen on {}: is another program using the port?", http.listen))?;
         let address = format!("http://{}", listener.local_addr()?);
-        let router = routes.merge(health(ready, self.shutdown.clone()));
-        self.tasks.spawn("http", serve(listener, router, self.tasks.clone(), self.shutdown.clone()));
+        let routes = routes.merge(health(ready, self.shutdown.clone()));
+        self.tasks.spawn("http", serve(listener, routes, self.tasks.clone(), self.shutdown.clone()));
         tracing::info!(%address, "listening");
         Ok(address)
     }

@@ -8,9 +8,9 @@ use axum::http::{HeaderMap, header};
 use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
 use futures_util::stream;
-use muster_domain::{JobId, Rejection, TenantId};
+use muster_domain::{Rejection, TenantId};
 use muster_http::{ApiError, Caller, IdPath, JSON};
-use muster_ports::{PageAfter, Scope, Store, StoreError};
+use muster_ports::{JobView, PageAfter, Scope, Store, StoreError};
 use serde::Deserialize;
 use serde_json::json;
 
@@ -38,9 +38,9 @@ pub(crate) async fn list(
 ) -> Result<Response, ApiError> {
     caller.require(Scope::ImportRead)?;
     let tenant = caller.tenant();
-    status.deps.store.find_job(tenant, id).await?.ok_or_else(ApiError::file_not_found)?;
+    let job = status.deps.store.find_job(tenant, id).await?.ok_or_else(ApiError::file_not_found)?;
     if wants_csv(&headers) {
-        return Ok(whole_csv(status.deps.store.clone(), tenant, id));
+        return Ok(whole_csv(status.deps.store.clone(), tenant, job));
     }
     let Query(query) = query.map_err(|_| invalid("The query cannot be read: a parameter is repeated or malformed."))?;
     let line = match query.after.as_deref().map(str::parse) {
@@ -49,14 +49,23 @@ pub(crate) async fn list(
         Some(Err(_)) => return Err(invalid("after must be a line number.")),
     };
     let page = PageAfter { line, limit: read_limit(query.limit.as_deref(), PAGE, MAX_PAGE)? };
-    let rejections = status.deps.store.list_rejections(tenant, id, page).await?;
-    let full = rejections.len() == page.limit as usize;
+    let mut rejections = status.deps.store.list_rejections(tenant, id, page).await?;
+    let full = append_file_error(&mut rejections, &job, page);
     let next = rejections.last().filter(|_| full).map(|last| {
         let base = base(&status, &headers);
         format!("{base}/bulk/v1/files/{id}/errors?after={}&limit={}", last.line, page.limit)
     });
     let body = json!({ "errors": rejections, "next": next });
     Ok(([(header::CONTENT_TYPE, JSON)], body.to_string()).into_response())
+}
+
+/// What ended the file early comes behind the rows before it. Says whether there may be more pages.
+fn append_file_error(rejections: &mut Vec<Rejection>, job: &JobView, page: PageAfter) -> bool {
+    let full = rejections.len() == page.limit as usize;
+    if !full {
+        rejections.extend(job.file_error.clone().filter(|error| error.line > page.line));
+    }
+    full
 }
 
 fn wants_csv(headers: &HeaderMap) -> bool {
@@ -67,17 +76,20 @@ fn wants_csv(headers: &HeaderMap) -> bool {
 }
 
 /// The whole list, streamed page by page.
-fn whole_csv(store: Arc<dyn Store>, tenant: TenantId, job: JobId) -> Response {
+fn whole_csv(store: Arc<dyn Store>, tenant: TenantId, job: JobView) -> Response {
+    let disposition = format!("attachment; filename=\"errors-{}.csv\"", job.id);
+    let job = Arc::new(job);
     let pages = stream::try_unfold(Some(0), move |after: Option<u64>| {
-        let store = store.clone();
+        let (store, job) = (store.clone(), job.clone());
         async move {
             let Some(line) = after else { return Ok::<_, StoreError>(None) };
-            let page = store.list_rejections(tenant, job, PageAfter { line, limit: PAGE }).await?;
-            let next = page.last().map(|last| last.line).filter(|_| page.len() == PAGE as usize);
+            let after = PageAfter { line, limit: PAGE };
+            let mut page = store.list_rejections(tenant, job.id, after).await?;
+            let full = append_file_error(&mut page, &job, after);
+            let next = page.last().map(|last| last.line).filter(|_| full);
             Ok(Some((csv_page(&page, line == 0), next)))
         }
     });
-    let disposition = format!("attachment; filename=\"errors-{job}.csv\"");
     let headers = [
         (header::CONTENT_TYPE, CSV.to_owned()),
         (header::CONTENT_DISPOSITION, disposition),

@@ -15,6 +15,7 @@ use std::sync::Arc;
 use muster_messages::PayloadCodec;
 use muster_ports::{Counters, Queue, QueueName, Store};
 use muster_runtime::{Shutdown, Tasks};
+use tokio::sync::RwLock;
 
 use counting::Counting;
 use process::Processor;
@@ -60,6 +61,7 @@ pub fn start(deps: &WorkerDeps, config: &WorkerConfig) {
         counting: Counting::start(deps),
         codec: Arc::new(codec),
         shutdown: deps.shutdown.clone(),
+        together: RwLock::default(),
     });
     lane::start(deps, &processor, QueueName::Batch, config.concurrency);
     lane::start(deps, &processor, QueueName::BatchSmall, SMALL_SLOTS);

@@ -7,11 +7,14 @@ use muster_domain::{CheckedBatch, Dialect, Header, Rejection, RejectionCode, spi
 use muster_messages::{BatchMessage, PayloadCodec};
 use muster_ports::{Applied, BatchToApply, Delivery, JobRules, Queue, Store, StoreError, finish_and_ring};
 use muster_runtime::{Backoff, Shutdown};
+use tokio::sync::RwLock;
 
 use crate::counting::Counting;
 use crate::rules::RulesCache;
 
-/// A batch that was begun so often and never done is given up: all its rows fail.
+/// A batch that was begun so often again runs alone, each of its rows on its own.
+const ALONE_ATTEMPTS: u32 = 3;
+/// A batch that was begun so often again and never done is given up: all its rows fail.
 const MAX_ATTEMPTS: u32 = 5;
 
 pub(crate) struct Processor {
@@ -21,6 +24,8 @@ pub(crate) struct Processor {
     pub(crate) counting: Counting,
     pub(crate) codec: Arc<PayloadCodec>,
     pub(crate) shutdown: Shutdown,
+    /// Shared by running batches; held by one that runs alone.
+    pub(crate) together: RwLock<()>,
 }
 
 /// What to do with a delivery.
@@ -72,6 +77,13 @@ impl Processor {
                 return Verdict::Ack;
             }
             Err(error) => return Verdict::Reject(error.to_string()),
+        };
+        // Kept until the batch is done.
+        let (_together, _alone) = if attempt >= ALONE_ATTEMPTS {
+            isolate_rows = true;
+            (None, Some(self.together.write().await))
+        } else {
+            (Some(self.together.read().await), None)
         };
         loop {
             let give_up = attempt >= MAX_ATTEMPTS;
@@ -133,6 +145,9 @@ impl Processor {
         let checking = tokio::task::spawn_blocking(move || {
             let records = codec.open(&message.message_id(), &message.payload).map_err(|error| error.to_string())?;
             let checked = check_records(&message, &rules, &records);
+            if checked.row_count() != u64::from(message.rows) {
+                return Err(format!("expected {} rows, found {}", message.rows, checked.row_count()));
+            }
             Ok(if give_up { all_failed(&checked) } else { checked })
         });
         checking.await.unwrap_or_else(|_| Err("the rows of this batch cannot be checked".to_owned()))

@@ -11,7 +11,9 @@ pub fn fold_into(value: &str, out: &mut String) {
     if value.is_ascii() {
         out.extend(value.bytes().map(|b| char::from(b.to_ascii_lowercase())));
     } else {
-        out.extend(value.nfkc().flat_map(char::to_lowercase).nfkc().filter(|c| !is_zero_width(*c)));
+        let folded: String = value.nfkc().flat_map(char::to_lowercase).nfkc().filter(|c| !is_zero_width(*c)).collect();
+        // What was dropped or decomposed may have hidden a blank at an end.
+        out.push_str(folded.trim());
     }
 }
 
@@ -39,6 +41,7 @@ mod tests {
             ("a\u{200b}nn", "ann"),
             ("ＡＢＣ", "abc"),
             ("ÀÉ", "àé"),
+            ("\u{200b} ann", "ann"),
         ] {
             assert_eq!(fold(left), fold(right), "{left:?} and {right:?}");
         }

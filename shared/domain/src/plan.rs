@@ -10,7 +10,8 @@ use std::collections::HashMap;
 
 use crate::batch::{CheckedBatch, CheckedRow};
 use crate::counts::Counts;
-use crate::profile::{Folded, StoredUser, fold};
+use crate::ids::JobId;
+use crate::profile::{Folded, StoredUser, Version, fold};
 
 /// Existing users that matter to a batch.
 #[derive(Debug, Default)]
@@ -43,6 +44,9 @@ pub struct Plan<'a> {
     pub updates: Vec<(&'a StoredUser<'a>, Write<'a>)>,
     /// The outcomes of rows that need no write.
     pub unchanged: Counts,
+    /// Users whose stored version is not older than the row that wants to write them. No such write
+    /// is made, and that there is one is a bug.
+    pub refused: u64,
     /// Rows of contested users, in line order.
     pub one_by_one: Vec<CheckedRow<'a>>,
 }
@@ -54,8 +58,8 @@ struct Group<'a> {
     contested: bool,
 }
 
-/// Plans the writes of a batch.
-pub fn plan<'a>(batch: &'a CheckedBatch, existing: &'a Existing<'a>) -> Plan<'a> {
+/// Plans the writes of a batch of this job.
+pub fn plan<'a>(job: JobId, batch: &'a CheckedBatch, existing: &'a Existing<'a>) -> Plan<'a> {
     let (mut groups, by_key) = group(batch);
     mark_contested(&mut groups, &by_key, existing);
     let mut plan = Plan::default();
@@ -70,6 +74,11 @@ pub fn plan<'a>(batch: &'a CheckedBatch, existing: &'a Existing<'a>) -> Plan<'a>
             plan.unchanged.add(&folded.counts);
             continue;
         };
+        if stored.is_some_and(|user| user.version >= Version::new(job, line)) {
+            plan.refused += 1;
+            plan.unchanged.unchanged += folded.counts.rows();
+            continue;
+        }
         let write = Write { key: group.key, folded, line, rows: group.rows };
         match stored {
             Some(user) => plan.updates.push((user, write)),
@@ -149,8 +158,7 @@ mod tests {
     /// (inserted keys, updated keys, unchanged rows, lines applied one by one)
     fn shape(existing: &Existing<'_>, records: &str) -> (Vec<String>, Vec<String>, u64, Vec<u64>) {
         let batch = batch(records);
-        // The plan borrows both for one lifetime; a copy of the borrowed facts is enough here.
-        let plan = plan(&batch, existing);
+        let plan = plan(JobId(2), &batch, existing);
         (
             plan.inserts.iter().map(|write| write.key.to_owned()).collect(),
             plan.updates.iter().map(|(_, write)| write.key.to_owned()).collect(),
@@ -181,6 +189,15 @@ mod tests {
         let existing = stored(&[("a", "a@x"), ("b", "b@x")]);
         let found = shape(&existing, "z@x,a,f,l\na@x,b,f,l\nq@x,q,f,l\n");
         assert_eq!(found, (keys(&["q"]), vec![], 0, vec![2, 3]));
+    }
+
+    #[test]
+    fn a_write_that_is_older_than_what_is_stored_is_refused() {
+        let mut existing = stored(&[("a", "a@x")]);
+        existing.users.get_mut("a").unwrap().version = Version { job: 9, line: 2 };
+        let batch = batch("a@x,a,F,l\n");
+        let plan = plan(JobId(2), &batch, &existing);
+        assert_eq!((plan.refused, plan.updates.len(), plan.unchanged.unchanged), (1, 0, 1));
     }
 
     #[test]

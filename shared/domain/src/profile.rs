@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 use crate::batch::{Cell, CheckedRow};
 use crate::counts::Counts;
 use crate::field::{FIELD_COUNT, FIELDS, Field};
+use crate::ids::JobId;
 
 /// The job and line that wrote a user last. A later write has a greater version.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -14,6 +15,13 @@ pub struct Version {
     pub job: i64,
     /// The line of the row.
     pub line: i64,
+}
+
+impl Version {
+    /// The version that a row writes.
+    pub fn new(job: JobId, line: u64) -> Self {
+        Self { job: job.0, line: line.cast_signed() }
+    }
 }
 
 /// The values of a user in canonical form, borrowed from wherever they were read.

@@ -36,6 +36,9 @@ pub struct RecordError {
     pub problem: String,
 }
 
+/// Blank lines before a record are kept up to so many bytes.
+const LEAD_KEPT: u64 = 4096;
+
 /// What a scan of some input came to.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Scan {
@@ -52,13 +55,14 @@ pub struct RecordScanner {
     core: Reader,
     delimiter: u8,
     limits: RecordLimits,
+    lead: Vec<u8>,
+    lead_bytes: u64,
     record: Vec<u8>,
     fields: Vec<u8>,
     fields_len: usize,
     ends: Vec<usize>,
     ends_len: usize,
     complete: bool,
-    lead: usize,
     current_line: u64,
     record_line: u64,
     last_was_cr: bool,
@@ -76,13 +80,14 @@ impl RecordScanner {
             core,
             delimiter,
             limits,
+            lead: Vec::new(),
+            lead_bytes: 0,
             record: Vec::new(),
             fields: vec![0; 1024],
             fields_len: 0,
             ends: vec![0; 64],
             ends_len: 0,
             complete: false,
-            lead: 0,
             current_line: line,
             record_line: line,
             last_was_cr: false,
@@ -132,14 +137,19 @@ impl RecordScanner {
         }
     }
 
-    /// The bytes since the end of the record before: blank lines, then this record with its line end.
+    /// The bytes of the record, with its line end.
     pub fn raw(&self) -> &[u8] {
         &self.record
     }
 
-    /// How many of the [raw](Self::raw) bytes stand before the record: line ends of blank lines.
-    pub fn lead(&self) -> usize {
-        self.lead
+    /// The blank lines before the record; nothing if they are too long to be kept.
+    pub fn lead(&self) -> Option<&[u8]> {
+        (self.lead.len() as u64 == self.lead_bytes).then_some(&self.lead)
+    }
+
+    /// How long the blank lines before the record are, in bytes.
+    pub fn lead_bytes(&self) -> u64 {
+        self.lead_bytes
     }
 
     /// The physical line on which the record starts.
@@ -161,15 +171,20 @@ impl RecordScanner {
 
     /// Whether quotes stand where the CSV grammar (RFC 4180) allows them. csv-core accepts any.
     pub fn quotes(&self) -> Quotes {
-        check_quotes(&self.record[self.lead..], self.delimiter)
+        check_quotes(&self.record, self.delimiter)
     }
 
     fn start_record(&mut self) {
+        self.lead.clear();
+        self.lead_bytes = 0;
+        self.forget_record();
+    }
+
+    fn forget_record(&mut self) {
         self.record.clear();
         self.fields_len = 0;
         self.ends_len = 0;
         self.complete = false;
-        self.lead = 0;
         self.at_start = true;
     }
 
@@ -180,14 +195,22 @@ impl RecordScanner {
     }
 
     fn has_quote(&self) -> bool {
-        memchr::memchr(b'"', &self.record[self.lead..]).is_some()
+        memchr::memchr(b'"', &self.record).is_some()
     }
 
     fn forget_blank(&mut self) {
-        let raw = std::mem::take(&mut self.record);
-        self.start_record();
-        self.record = raw;
-        self.lead = self.record.len();
+        let blank = std::mem::take(&mut self.record);
+        self.push_lead(&blank);
+        self.forget_record();
+    }
+
+    /// Blank lines are kept so that whoever reads a batch counts the same lines, but not without
+    /// bound: a few bytes of gzip can hold gigabytes of them.
+    fn push_lead(&mut self, blank: &[u8]) {
+        self.lead_bytes += blank.len() as u64;
+        if self.lead_bytes <= LEAD_KEPT {
+            self.lead.extend_from_slice(blank);
+        }
     }
 
     /// Notes consumed bytes and counts the physical lines in them.
@@ -196,8 +219,7 @@ impl RecordScanner {
         if self.at_start {
             let blank = rest.iter().take_while(|b| matches!(b, b'\r' | b'\n')).count();
             self.count_lines(&rest[..blank]);
-            self.record.extend_from_slice(&rest[..blank]);
-            self.lead += blank;
+            self.push_lead(&rest[..blank]);
             rest = &rest[blank..];
             self.record_line = self.current_line;
             self.at_start = rest.is_empty();
@@ -225,7 +247,7 @@ impl RecordScanner {
     }
 
     fn check_size(&self) -> Result<(), RecordError> {
-        let bytes = self.record.len() - self.lead;
+        let bytes = self.record.len();
         let lines = self.current_line - self.record_line;
         let (code, problem) = if bytes > self.limits.max_bytes {
             (RejectionCode::RecordTooLarge, format!("the record is larger than {} bytes", self.limits.max_bytes))

@@ -73,17 +73,19 @@ impl RowCheck<'_> {
         let mut attributes = Vec::new();
         let mut warnings = 0;
         for (position, column) in self.header.columns().iter().enumerate() {
-            let value = self.value(position)?;
             match column {
-                Column::Field(field) => match self.field(field.spec(), value, batch) {
+                Column::Field(field) => match self.field(field.spec(), position, batch) {
                     Ok(Some(cell)) => cells[field.index()] = cell,
                     Ok(None) => warnings += 1,
                     Err(error) => return Err((Some(position), error)),
                 },
-                Column::Attribute => {
-                    let cell = attribute(value, batch).map_err(|error| (Some(position), error))?;
-                    attributes.push((u16::try_from(position).expect("a header has at most 200 columns"), cell));
-                }
+                Column::Attribute => match self.attribute(position, batch) {
+                    Ok(Some(cell)) => {
+                        attributes.push((u16::try_from(position).expect("a header has at most 200 columns"), cell));
+                    }
+                    Ok(None) => warnings += 1,
+                    Err(error) => return Err((Some(position), error)),
+                },
             }
         }
         let key = self.folded(Field::Username, &cells, batch)?;
@@ -111,22 +113,45 @@ impl RowCheck<'_> {
     }
 
     /// The trimmed value of a column; a missing trailing cell counts as empty (lenient handling).
-    fn value(&self, position: usize) -> Result<&str, RowError> {
+    fn value(&self, position: usize) -> Result<&str, ValueError> {
         let bytes = self.scanner.field(position).unwrap_or_default();
-        let value = std::str::from_utf8(bytes).map_err(|_| {
-            (Some(position), ValueError { code: RejectionCode::Utf8Invalid, problem: "is not UTF-8".to_owned() })
-        })?;
-        Ok(value.trim())
+        let not_utf8 = |_| ValueError { code: RejectionCode::Utf8Invalid, problem: "is not UTF-8".to_owned() };
+        Ok(std::str::from_utf8(bytes).map_err(not_utf8)?.trim())
     }
 
     /// What a row says about a field; nothing if an unreadable option is left out.
-    fn field(&self, spec: &FieldSpec, value: &str, batch: &mut CheckedBatch) -> Result<Option<SpanCell>, ValueError> {
-        if value.is_empty() {
-            return if spec.required { Err(missing()) } else { Ok(Some(SpanCell::Clear)) };
-        }
-        match checked(spec.kind, value, batch) {
+    fn field(
+        &self,
+        spec: &FieldSpec,
+        position: usize,
+        batch: &mut CheckedBatch,
+    ) -> Result<Option<SpanCell>, ValueError> {
+        let cell = self.value(position).and_then(|value| match value {
+            "" if spec.required => Err(missing()),
+            "" => Ok(SpanCell::Clear),
+            value => checked(spec.kind, value, batch),
+        });
+        self.unless_optional(spec.required, cell)
+    }
+
+    /// What a row says about an attribute; nothing if an unreadable value is left out.
+    fn attribute(&self, position: usize, batch: &mut CheckedBatch) -> Result<Option<SpanCell>, ValueError> {
+        let cell = self.value(position).and_then(|value| match value {
+            "" => Ok(SpanCell::Clear),
+            value => checked(FieldKind::Text(MAX_ATTRIBUTE), value, batch),
+        });
+        self.unless_optional(false, cell)
+    }
+
+    /// Lenient handling leaves an optional value out that cannot be read.
+    fn unless_optional(
+        &self,
+        required: bool,
+        cell: Result<SpanCell, ValueError>,
+    ) -> Result<Option<SpanCell>, ValueError> {
+        match cell {
             Ok(cell) => Ok(Some(cell)),
-            Err(_) if self.handling == Handling::Lenient && !spec.required => Ok(None),
+            Err(_) if self.handling == Handling::Lenient && !required => Ok(None),
             Err(error) => Err(error),
         }
     }
@@ -151,10 +176,6 @@ impl RowCheck<'_> {
             Ok(())
         })
     }
-}
-
-fn attribute(value: &str, batch: &mut CheckedBatch) -> Result<SpanCell, ValueError> {
-    if value.is_empty() { Ok(SpanCell::Clear) } else { checked(FieldKind::Text(MAX_ATTRIBUTE), value, batch) }
 }
 
 fn checked(kind: FieldKind, value: &str, batch: &mut CheckedBatch) -> Result<SpanCell, ValueError> {

@@ -2,7 +2,7 @@
 
 use axum::http::{HeaderName, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
-use muster_ports::{QueueError, RawStoreError, StoreError};
+use muster_ports::{RawStoreError, StoreError};
 use serde_json::json;
 
 /// The form of an error's body.
@@ -86,13 +86,6 @@ impl From<RawStoreError> for ApiError {
             ),
             _ => Self::unavailable("storage_unavailable", "The upload store is not available; try again."),
         }
-    }
-}
-
-impl From<QueueError> for ApiError {
-    fn from(error: QueueError) -> Self {
-        tracing::warn!(error = &error as &(dyn std::error::Error + 'static), "the queue is not available");
-        Self::unavailable("queue_unavailable", "The queue is not available; try again.")
     }
 }
 

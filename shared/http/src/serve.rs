@@ -26,8 +26,8 @@ use crate::path::collapse_slashes;
 
 /// How long a client may take to send the head of a request.
 const HEADER_DEADLINE: Duration = Duration::from_secs(10);
-/// Bytes of a request's head at most.
-const HEADER_BYTES: usize = 32 * 1024;
+/// Bytes of a request's head at most; also what one frame of a body holds at most.
+const BUFFER_BYTES: usize = 64 * 1024;
 /// Headers of a request at most.
 const HEADER_COUNT: usize = 100;
 /// Connections at a time at most; further ones wait to be accepted.
@@ -81,7 +81,7 @@ async fn serve_connection(stream: TcpStream, router: Router, shutdown: Shutdown)
         .timer(TokioTimer::new())
         .header_read_timeout(HEADER_DEADLINE)
         .max_headers(HEADER_COUNT)
-        .max_buf_size(HEADER_BYTES.max(64 * 1024))
+        .max_buf_size(BUFFER_BYTES)
         .half_close(true)
         .serve_connection(TokioIo::new(stream), service);
     tokio::pin!(connection);

@@ -7,6 +7,9 @@ use async_trait::async_trait;
 use muster_domain::{BatchNo, Counts, JobId};
 use muster_ports::{Counters, CountersError, LedgerView, Recorded, View};
 
+/// Views that are kept at most.
+const KEPT: usize = 256;
+
 #[derive(Default)]
 struct JobCounters {
     batches: HashSet<BatchNo>,
@@ -45,7 +48,13 @@ impl Counters for MemoryCounters {
     }
 
     async fn rebuild(&self, job: JobId, ledger: &LedgerView) -> Result<(), CountersError> {
-        self.jobs().entry(job).or_insert_with(|| JobCounters {
+        let mut jobs = self.jobs();
+        if jobs.len() >= KEPT && !jobs.contains_key(&job) {
+            // Views may vanish at any moment; the oldest job is most likely final.
+            let oldest = jobs.keys().copied().min();
+            oldest.and_then(|oldest| jobs.remove(&oldest));
+        }
+        jobs.entry(job).or_insert_with(|| JobCounters {
             batches: ledger.batches.iter().copied().collect(),
             counts: ledger.counts,
             bytes: ledger.bytes,

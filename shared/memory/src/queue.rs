@@ -12,6 +12,9 @@ use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore, mpsc};
 /// Bodies of all waiting messages at most, in bytes. A publisher waits for room.
 const MAX_BYTES: usize = 64 * 1024 * 1024;
 
+/// Dead letters that are kept at most.
+const DEAD_LETTERS: usize = 16;
+
 /// The queue in process.
 pub struct MemoryQueue {
     shared: Arc<Shared>,
@@ -117,6 +120,17 @@ impl Shared {
         self.arrived.notify_waiters();
     }
 
+    /// Keeps a dead letter; the oldest goes when there are too many.
+    fn bury(&self, envelope: Envelope) {
+        let mut waiting = self.waiting();
+        waiting.bytes += envelope.body.len();
+        let letters = waiting.queues.entry(QueueName::Dead).or_default();
+        letters.push_back(Item { envelope, redelivered: false });
+        let oldest = if letters.len() > DEAD_LETTERS { letters.pop_front() } else { None };
+        waiting.bytes -= oldest.map_or(0, |item| item.envelope.body.len());
+        self.arrived.notify_waiters();
+    }
+
     async fn pop(&self, queue: QueueName) -> Item {
         loop {
             let arrived = self.arrived.notified();
@@ -152,7 +166,7 @@ impl Settle for MemorySettle {
     async fn reject(mut self: Box<Self>, mut envelope: Envelope, reason: &str) {
         envelope.headers.insert("reason".to_owned(), reason.to_owned());
         self.item = None;
-        self.shared.put_back(QueueName::Dead, Item { envelope, redelivered: false });
+        self.shared.bury(envelope);
     }
 }
 

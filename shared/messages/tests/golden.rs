@@ -1,5 +1,7 @@
 //! Every version of every message, as it stands on a queue somewhere.
 
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on ends")]
+
 use bytes::Bytes;
 use muster_domain::{BatchNo, Dialect, JobId};
 use muster_messages::{BatchMessage, Envelope, SplitMessage};

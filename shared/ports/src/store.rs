@@ -61,6 +61,9 @@ pub trait Splits: Send + Sync {
     async fn release_lease(&self, lease: Lease, stalled: bool) -> Result<(), StoreError>;
     /// The applied batches of a job with a number greater than `after`, in order.
     async fn applied_batches(&self, job: JobId, after: BatchNo) -> Result<Vec<BatchNo>, StoreError>;
+    /// Ends a job whose stored upload cannot be read (any more), as failed, with what is applied so
+    /// far. Batches still on their way are dropped. False if the lease was lost.
+    async fn fail_job(&self, lease: Lease, error: Rejection) -> Result<bool, StoreError>;
     /// Writes down what the split came to. False if the lease was lost.
     async fn finish_split(&self, lease: Lease, end: SplitEnd) -> Result<bool, StoreError>;
 }
@@ -111,12 +114,15 @@ pub trait Upkeep: Send + Sync {
     async fn restart_stalled_splits(&self) -> Result<Vec<JobId>, StoreError>;
     /// Split jobs whose ledger has as many rows as they have batches.
     async fn jobs_to_finish(&self) -> Result<Vec<JobId>, StoreError>;
+    /// Ends jobs whose stop was begun and not completed. Gives those that it ended.
+    async fn complete_stops(&self) -> Result<Vec<FinishedJob>, StoreError>;
     /// Jobs that are being processed.
     async fn running_jobs(&self) -> Result<Vec<JobId>, StoreError>;
     /// A snapshot of the ledger of a job, to rebuild its counters from.
     async fn ledger_view(&self, job: JobId) -> Result<LedgerView, StoreError>;
-    /// Voids every lease: for an embedded start, when no other process can hold one.
-    async fn void_leases(&self) -> Result<(), StoreError>;
+    /// Voids every lease and every split of an unfinished job: for an embedded start, when no other
+    /// process can hold one and the queue is empty.
+    async fn begin_anew(&self) -> Result<(), StoreError>;
 }
 
 /// Jobs that made progress: a batch was applied, or the job became final.

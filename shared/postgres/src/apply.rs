@@ -23,7 +23,6 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use muster_domain::plan::{Existing, plan};
-use muster_domain::profile::Version;
 use muster_domain::{BatchNo, Counts, JobId, JobState, Rejection, TenantId};
 use muster_ports::{Applied, BatchToApply, Batches, JobRules, StoreError};
 use sqlx::Row;
@@ -33,7 +32,7 @@ use crate::error::{is_unique_violation, store_error};
 use crate::jobs::aborted;
 use crate::splits::{read_cut, read_dialect, read_titles};
 use crate::sql;
-use crate::store::PostgresStore;
+use crate::store::{PostgresStore, ask};
 use crate::transaction::{self, Work};
 use mass::Inserts;
 
@@ -44,7 +43,7 @@ const ATTEMPTS: u32 = 8;
 impl Batches for PostgresStore {
     async fn job_rules(&self, job: JobId) -> Result<Option<JobRules>, StoreError> {
         let row: Option<(i64, String, String, String, String)> =
-            sqlx::query_as(sql::JOB_RULES).bind(job.0).fetch_optional(&self.pool).await.map_err(store_error)?;
+            ask!(self, connection => sqlx::query_as(sql::JOB_RULES).bind(job.0).fetch_optional(connection))?;
         row.map(|(tenant, dialect, handling, titles, cut)| {
             Ok(JobRules {
                 tenant: TenantId(tenant),
@@ -59,12 +58,9 @@ impl Batches for PostgresStore {
     }
 
     async fn record_attempt(&self, job: JobId, batch: BatchNo) -> Result<u32, StoreError> {
-        let attempts: i32 = sqlx::query_scalar(sql::RECORD_ATTEMPT)
+        let attempts: i32 = ask!(self, connection => sqlx::query_scalar(sql::RECORD_ATTEMPT)
             .bind(job.0)
-            .bind(batch.0.cast_signed())
-            .fetch_one(&self.pool)
-            .await
-            .map_err(store_error)?;
+            .bind(batch.0.cast_signed()).fetch_one(connection))?;
         Ok(attempts.cast_unsigned())
     }
 
@@ -157,7 +153,10 @@ async fn write_users(
     let users = probe::users(connection, batch).await?;
     let holders = probe::email_holders(connection, batch).await?;
     let existing = Existing { users: probe::read_users(&users)?, email_holders: probe::read_holders(&holders)? };
-    let plan = plan(&batch.rows, &existing);
+    let plan = plan(batch.job, &batch.rows, &existing);
+    if plan.refused > 0 {
+        tracing::error!(job = %batch.job, batch = %batch.batch, users = plan.refused, "a later row has written users before an earlier one");
+    }
     outcome.counts.add(&plan.unchanged);
     mass::update(connection, batch, &plan.updates, outcome).await?;
     let left = mass::insert(connection, batch, plan.inserts, inserts, outcome).await?;
@@ -231,9 +230,4 @@ async fn settle(connection: &mut PgConnection, batch: &BatchToApply, counts: &Co
         .execute(connection)
         .await?;
     Ok(())
-}
-
-/// The version that a row writes.
-fn version(batch: &BatchToApply, line: u64) -> Version {
-    Version { job: batch.job.0, line: line.cast_signed() }
 }

@@ -29,8 +29,12 @@ fn by_code(code: String, constraint: Option<&str>) -> StoreError {
     }
 }
 
-/// The connection is fine after this error and may go on after a rollback.
+/// The connection is fine after this error and may go on after a rollback. `AnyDriverError` is what
+/// our own work raises.
 pub(crate) fn leaves_connection_usable(error: &sqlx::Error) -> bool {
+    if matches!(error, sqlx::Error::AnyDriverError(_)) {
+        return true;
+    }
     matches!(error, sqlx::Error::Database(error) if !error.code().is_some_and(|code| code.starts_with("57P") || code.starts_with("08")))
 }
 

@@ -6,10 +6,9 @@ use muster_ports::{CreatedJob, Deletion, FinishedJob, Jobs, NewJob, StoreError};
 use sqlx::Row;
 use sqlx::postgres::PgConnection;
 
-use crate::error::store_error;
 use crate::reports::{LedgerSums, ledger_sums};
 use crate::sql;
-use crate::store::PostgresStore;
+use crate::store::{PostgresStore, ask};
 use crate::transaction::{self, Work};
 
 #[async_trait]
@@ -32,7 +31,7 @@ impl Jobs for PostgresStore {
 
     async fn finish_job(&self, job: JobId) -> Result<Option<FinishedJob>, StoreError> {
         let complete: Option<(i64, i32, i64, bool)> =
-            sqlx::query_as(sql::COMPLETENESS).bind(job.0).fetch_optional(&self.pool).await.map_err(store_error)?;
+            ask!(self, connection => sqlx::query_as(sql::COMPLETENESS).bind(job.0).fetch_optional(connection))?;
         let Some((tenant, batches, bytes, unreadable)) = complete else { return Ok(None) };
         let pool = self.pool.clone();
         let finish = Finish { tenant: TenantId(tenant), job, batches: i64::from(batches), bytes, unreadable };
@@ -144,6 +143,36 @@ impl Work for Finish {
         if done.rows_affected() == 0 {
             return Ok(None);
         }
+        let next = first_unfinished(connection, self.tenant).await?;
+        sqlx::query(sql::NOTIFY_JOB).bind(self.job.to_string()).execute(&mut *connection).await?;
+        Ok(Some(FinishedJob { state, counts, next }))
+    }
+}
+
+/// Ends a job whose stop was begun. Waits for batches that are being applied; new ones see the stop.
+pub(crate) struct CompleteStop {
+    pub(crate) tenant: TenantId,
+    pub(crate) job: JobId,
+}
+
+impl Work for CompleteStop {
+    type Output = Option<FinishedJob>;
+
+    async fn run(self, connection: &mut PgConnection) -> Result<Option<FinishedJob>, sqlx::Error> {
+        let (tenant, job) = (self.tenant.0, self.job.0);
+        sqlx::query(sql::LOCK_JOB).bind(tenant).bind(job).fetch_optional(&mut *connection).await?;
+        let counts = ledger_sums(&mut *connection, self.tenant, self.job).await?.totals.counts;
+        let state: Option<String> = sqlx::query_scalar(sql::STOP_JOB)
+            .bind(tenant)
+            .bind(job)
+            .bind(counts.created.cast_signed())
+            .bind(counts.updated.cast_signed())
+            .bind(counts.unchanged.cast_signed())
+            .bind(counts.failed.cast_signed())
+            .bind(counts.warnings.cast_signed())
+            .fetch_optional(&mut *connection)
+            .await?;
+        let Some(state) = state.as_deref().and_then(JobState::parse) else { return Ok(None) };
         let next = first_unfinished(connection, self.tenant).await?;
         sqlx::query(sql::NOTIFY_JOB).bind(self.job.to_string()).execute(&mut *connection).await?;
         Ok(Some(FinishedJob { state, counts, next }))

@@ -9,42 +9,41 @@ use sqlx::postgres::{PgConnection, PgRow};
 
 use crate::error::store_error;
 use crate::sql;
-use crate::store::PostgresStore;
+use crate::store::{PostgresStore, ask};
 
 #[async_trait]
 impl Reports for PostgresStore {
     async fn check_ready(&self) -> Result<(), StoreError> {
         let expected = Self::schema_version();
-        let found: Option<i64> = match sqlx::query_scalar(sql::SCHEMA_VERSION).fetch_one(&self.pool).await {
+        let found: Option<i64> = match ask!(self, connection => sqlx::query_scalar(sql::SCHEMA_VERSION).fetch_one(connection))
+        {
             Ok(found) => found,
             // No such table: nobody has migrated this database yet.
-            Err(sqlx::Error::Database(error)) if error.code().as_deref() == Some("42P01") => None,
-            Err(error) => return Err(store_error(error)),
+            Err(StoreError::Refused { code, .. }) if code == "42P01" => None,
+            Err(error) => return Err(error),
         };
         let found = found.unwrap_or(0);
         if found == expected { Ok(()) } else { Err(StoreError::Schema { found, expected }) }
     }
 
     async fn find_job(&self, tenant: TenantId, job: JobId) -> Result<Option<JobView>, StoreError> {
-        let row = sqlx::query(sql::FIND_JOB).bind(tenant.0).bind(job.0).fetch_optional(&self.pool).await;
-        row.map_err(store_error)?.map(|row| read_job(&row)).transpose()
+        let row =
+            ask!(self, connection => sqlx::query(sql::FIND_JOB).bind(tenant.0).bind(job.0).fetch_optional(connection));
+        row?.map(|row| read_job(&row)).transpose()
     }
 
     async fn list_jobs(&self, tenant: TenantId, filter: JobFilter) -> Result<Vec<JobView>, StoreError> {
-        let rows = sqlx::query(sql::LIST_JOBS)
+        let rows = ask!(self, connection => sqlx::query(sql::LIST_JOBS)
             .bind(tenant.0)
             .bind(filter.state.map(JobState::as_str))
             .bind(filter.before.map(|job| job.0))
-            .bind(i64::from(filter.limit))
-            .fetch_all(&self.pool)
-            .await
-            .map_err(store_error)?;
+            .bind(i64::from(filter.limit)).fetch_all(connection))?;
         rows.iter().map(read_job).collect()
     }
 
     async fn ledger_totals(&self, job: JobId) -> Result<LedgerTotals, StoreError> {
         let tenant: Option<i64> =
-            sqlx::query_scalar(sql::JOB_TENANT).bind(job.0).fetch_optional(&self.pool).await.map_err(store_error)?;
+            ask!(self, connection => sqlx::query_scalar(sql::JOB_TENANT).bind(job.0).fetch_optional(connection))?;
         let Some(tenant) = tenant else { return Ok(LedgerTotals::default()) };
         let mut connection = self.pool.acquire().await.map_err(store_error)?;
         let sums = ledger_sums(&mut connection, TenantId(tenant), job).await.map_err(store_error)?;
@@ -57,14 +56,11 @@ impl Reports for PostgresStore {
         job: JobId,
         page: PageAfter,
     ) -> Result<Vec<Rejection>, StoreError> {
-        let rows: Vec<(i64, Option<String>, String, String)> = sqlx::query_as(sql::LIST_REJECTIONS)
+        let rows: Vec<(i64, Option<String>, String, String)> = ask!(self, connection => sqlx::query_as(sql::LIST_REJECTIONS)
             .bind(tenant.0)
             .bind(job.0)
             .bind(page.line.cast_signed())
-            .bind(i64::from(page.limit))
-            .fetch_all(&self.pool)
-            .await
-            .map_err(store_error)?;
+            .bind(i64::from(page.limit)).fetch_all(connection))?;
         rows.into_iter()
             .map(|(line, column, code, message)| {
                 Ok(Rejection { line: line.cast_unsigned(), column, code: read_code(&code)?, message })
@@ -73,8 +69,8 @@ impl Reports for PostgresStore {
     }
 
     async fn find_user(&self, tenant: TenantId, username_key: &str) -> Result<Option<UserRecord>, StoreError> {
-        let row = sqlx::query(sql::FIND_USER).bind(tenant.0).bind(username_key).fetch_optional(&self.pool).await;
-        row.map_err(store_error)?.map(|row| read_user(&row).map_err(store_error)).transpose()
+        let row = ask!(self, connection => sqlx::query(sql::FIND_USER).bind(tenant.0).bind(username_key).fetch_optional(connection));
+        row?.map(|row| read_user(&row).map_err(store_error)).transpose()
     }
 
     fn signals(&self) -> Signals {

@@ -3,63 +3,66 @@
 use std::time::Duration;
 
 use async_trait::async_trait;
-use muster_domain::{BatchNo, Dialect, JobId};
-use muster_ports::{CutRules, Lease, RawFile, SplitEnd, SplitJob, Splits, StoreError};
+use muster_domain::{BatchNo, Dialect, JobId, Rejection};
+use muster_ports::{CutRules, Lease, RawFile, SplitEnd, SplitJob, Splits, StoreError, Upkeep};
 use sqlx::Row;
 use sqlx::postgres::PgRow;
 
 use crate::error::store_error;
 use crate::sql;
-use crate::store::PostgresStore;
+use crate::store::{PostgresStore, ask};
 
 #[async_trait]
 impl Splits for PostgresStore {
     async fn lease_split(&self, job: JobId, duration: Duration) -> Result<Option<SplitJob>, StoreError> {
-        let row = sqlx::query(sql::LEASE_SPLIT)
+        let row = ask!(self, connection => sqlx::query(sql::LEASE_SPLIT)
             .bind(job.0)
             .bind(milliseconds(duration))
-            .bind(CutRules::VERSION.cast_signed())
-            .fetch_optional(&self.pool)
-            .await
-            .map_err(store_error)?;
+            .bind(CutRules::VERSION.cast_signed()).fetch_optional(connection))?;
         row.map(|row| read_split_job(job, &row)).transpose()
     }
 
     async fn renew_lease(&self, lease: Lease, duration: Duration) -> Result<bool, StoreError> {
-        let done = sqlx::query(sql::RENEW_LEASE)
+        let done = ask!(self, connection => sqlx::query(sql::RENEW_LEASE)
             .bind(lease.job.0)
             .bind(lease.fence)
-            .bind(milliseconds(duration))
-            .execute(&self.pool)
-            .await
-            .map_err(store_error)?;
+            .bind(milliseconds(duration)).execute(connection))?;
         Ok(done.rows_affected() > 0)
     }
 
     async fn release_lease(&self, lease: Lease, stalled: bool) -> Result<(), StoreError> {
-        sqlx::query(sql::RELEASE_LEASE)
+        ask!(self, connection => sqlx::query(sql::RELEASE_LEASE)
             .bind(lease.job.0)
             .bind(lease.fence)
-            .bind(i32::from(stalled))
-            .execute(&self.pool)
-            .await
-            .map_err(store_error)?;
+            .bind(i32::from(stalled)).execute(connection))?;
         Ok(())
     }
 
     async fn applied_batches(&self, job: JobId, after: BatchNo) -> Result<Vec<BatchNo>, StoreError> {
-        let numbers: Vec<i32> = sqlx::query_scalar(sql::APPLIED_BATCHES)
+        let numbers: Vec<i32> = ask!(self, connection => sqlx::query_scalar(sql::APPLIED_BATCHES)
             .bind(job.0)
-            .bind(after.0.cast_signed())
-            .fetch_all(&self.pool)
-            .await
-            .map_err(store_error)?;
+            .bind(after.0.cast_signed()).fetch_all(connection))?;
         Ok(numbers.into_iter().map(|number| BatchNo(number.cast_unsigned())).collect())
+    }
+
+    async fn fail_job(&self, lease: Lease, error: Rejection) -> Result<bool, StoreError> {
+        let done = ask!(self, connection => sqlx::query(sql::BEGIN_STOP)
+            .bind(lease.job.0)
+            .bind(lease.fence)
+            .bind(error.line.cast_signed())
+            .bind(error.code.as_str())
+            .bind(&error.message)
+            .execute(connection))?;
+        if done.rows_affected() == 0 {
+            return Ok(false);
+        }
+        self.complete_stops().await?;
+        Ok(true)
     }
 
     async fn finish_split(&self, lease: Lease, end: SplitEnd) -> Result<bool, StoreError> {
         let error = end.file_error.as_ref();
-        let done = sqlx::query(sql::FINISH_SPLIT)
+        let done = ask!(self, connection => sqlx::query(sql::FINISH_SPLIT)
             .bind(lease.job.0)
             .bind(lease.fence)
             .bind(end.batches.cast_signed())
@@ -67,10 +70,7 @@ impl Splits for PostgresStore {
             .bind(end.bytes.cast_signed())
             .bind(error.map(|error| error.line.cast_signed()))
             .bind(error.map(|error| error.code.as_str()))
-            .bind(error.map(|error| error.message.as_str()))
-            .execute(&self.pool)
-            .await
-            .map_err(store_error)?;
+            .bind(error.map(|error| error.message.as_str())).execute(connection))?;
         Ok(done.rows_affected() > 0)
     }
 }

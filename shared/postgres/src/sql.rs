@@ -11,6 +11,8 @@ macro_rules! statements {
 
 statements! {
     APPLIED_BATCHES => "applied_batches",
+    BEGIN_ANEW => "begin_anew",
+    BEGIN_STOP => "begin_stop",
     CLAIM_BATCH => "claim_batch",
     COMPLETENESS => "completeness",
     COPY_STAGE => "copy_stage",
@@ -33,11 +35,12 @@ statements! {
     INSERT_REJECTIONS => "insert_rejections",
     INSERT_STAGED => "insert_staged",
     INSERT_USER => "insert_user",
+    JOBS_TO_FINISH => "jobs_to_finish",
+    JOBS_TO_SPLIT => "jobs_to_split",
+    JOBS_TO_STOP => "jobs_to_stop",
     JOB_RULES => "job_rules",
     JOB_STATE => "job_state",
     JOB_TENANT => "job_tenant",
-    JOBS_TO_FINISH => "jobs_to_finish",
-    JOBS_TO_SPLIT => "jobs_to_split",
     LEAD => "lead",
     LEASE_SPLIT => "lease_split",
     LEDGER_COUNTS => "ledger_counts",
@@ -61,7 +64,7 @@ statements! {
     SCHEMA_VERSION => "schema_version",
     SETTLE_BATCH => "settle_batch",
     SHARE_JOB => "share_job",
+    STOP_JOB => "stop_job",
     UPDATE_STAGED => "update_staged",
     UPDATE_USER => "update_user",
-    VOID_LEASES => "void_leases",
 }

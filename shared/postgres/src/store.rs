@@ -23,6 +23,28 @@ pub struct PostgresConfig {
     pub acquire_timeout: Duration,
 }
 
+/// Asks one question on a connection of its own: `ask!(store, connection => query.fetch_all(connection))`.
+/// The client gives up after [`CLIENT_DEADLINE`](crate::transaction::CLIENT_DEADLINE); then the
+/// connection is closed, because nobody knows what it will still answer. (A deadline around a query
+/// on the pool would return it to the pool.)
+macro_rules! ask {
+    ($store:expr, $connection:ident => $question:expr) => {{
+        let mut held = $store.pool.acquire().await.map_err($crate::error::store_error)?;
+        let answer = {
+            let $connection = &mut *held;
+            tokio::time::timeout($crate::transaction::CLIENT_DEADLINE, $question).await
+        };
+        match answer {
+            Ok(answer) => answer.map_err($crate::error::store_error),
+            Err(_) => {
+                held.close_on_drop();
+                Err(muster_ports::StoreError::Unavailable(None))
+            }
+        }
+    }};
+}
+pub(crate) use ask;
+
 /// The store on PostgreSQL.
 #[derive(Debug)]
 pub struct PostgresStore {

@@ -4,25 +4,21 @@ use async_trait::async_trait;
 use muster_domain::TenantId;
 use muster_ports::{Grant, NewToken, Scope, ShortRows, StoreError, TenantRecord, Tenants, TokenRecord};
 
-use crate::error::store_error;
 use crate::sql;
-use crate::store::PostgresStore;
+use crate::store::{PostgresStore, ask};
 
 #[async_trait]
 impl Tenants for PostgresStore {
     async fn create_tenant(&self, name: &str, short_rows: ShortRows) -> Result<Option<TenantId>, StoreError> {
-        let id = sqlx::query_scalar::<_, i64>(sql::CREATE_TENANT)
+        let id = ask!(self, connection => sqlx::query_scalar::<_, i64>(sql::CREATE_TENANT)
             .bind(name)
-            .bind(short_rows.as_str())
-            .fetch_optional(&self.pool)
-            .await
-            .map_err(store_error)?;
+            .bind(short_rows.as_str()).fetch_optional(connection))?;
         Ok(id.map(TenantId))
     }
 
     async fn list_tenants(&self) -> Result<Vec<TenantRecord>, StoreError> {
         let rows: Vec<(i64, String, String)> =
-            sqlx::query_as(sql::LIST_TENANTS).fetch_all(&self.pool).await.map_err(store_error)?;
+            ask!(self, connection => sqlx::query_as(sql::LIST_TENANTS).fetch_all(connection))?;
         rows.into_iter()
             .map(|(id, name, short_rows)| {
                 Ok(TenantRecord { id: TenantId(id), name, short_rows: read_short_rows(&short_rows)? })
@@ -31,20 +27,17 @@ impl Tenants for PostgresStore {
     }
 
     async fn create_token(&self, token: NewToken) -> Result<i64, StoreError> {
-        sqlx::query_scalar(sql::CREATE_TOKEN)
+        ask!(self, connection => sqlx::query_scalar(sql::CREATE_TOKEN)
             .bind(token.tenant.0)
             .bind(token.sha256.as_slice())
             .bind(&token.prefix)
             .bind(Scope::join(&token.scopes))
-            .bind(token.expires_in_seconds)
-            .fetch_one(&self.pool)
-            .await
-            .map_err(store_error)
+            .bind(token.expires_in_seconds).fetch_one(connection))
     }
 
     async fn list_tokens(&self, tenant: TenantId) -> Result<Vec<TokenRecord>, StoreError> {
         let rows: Vec<(i64, String, String, i64, Option<i64>, Option<i64>)> =
-            sqlx::query_as(sql::LIST_TOKENS).bind(tenant.0).fetch_all(&self.pool).await.map_err(store_error)?;
+            ask!(self, connection => sqlx::query_as(sql::LIST_TOKENS).bind(tenant.0).fetch_all(connection))?;
         let read = |(id, prefix, scopes, created_ms, expires_ms, revoked_ms): (_, _, String, _, _, _)| TokenRecord {
             id,
             prefix,
@@ -57,16 +50,13 @@ impl Tenants for PostgresStore {
     }
 
     async fn revoke_token(&self, id: i64) -> Result<bool, StoreError> {
-        let done = sqlx::query(sql::REVOKE_TOKEN).bind(id).execute(&self.pool).await.map_err(store_error)?;
+        let done = ask!(self, connection => sqlx::query(sql::REVOKE_TOKEN).bind(id).execute(connection))?;
         Ok(done.rows_affected() > 0)
     }
 
     async fn find_grant(&self, token_sha256: &[u8; 32]) -> Result<Option<Grant>, StoreError> {
-        let row: Option<(i64, String, String)> = sqlx::query_as(sql::FIND_GRANT)
-            .bind(token_sha256.as_slice())
-            .fetch_optional(&self.pool)
-            .await
-            .map_err(store_error)?;
+        let row: Option<(i64, String, String)> = ask!(self, connection => sqlx::query_as(sql::FIND_GRANT)
+            .bind(token_sha256.as_slice()).fetch_optional(connection))?;
         row.map(|(tenant, scopes, short_rows)| {
             Ok(Grant {
                 tenant: TenantId(tenant),

@@ -3,23 +3,21 @@
 use std::time::Duration;
 
 use async_trait::async_trait;
-use muster_domain::{BatchNo, Counts, JobId};
-use muster_ports::{LedgerView, StoreError, Upkeep};
+use muster_domain::{BatchNo, Counts, JobId, TenantId};
+use muster_ports::{FinishedJob, LedgerView, StoreError, Upkeep};
 
-use crate::error::store_error;
+use crate::jobs::{CompleteStop, aborted};
 use crate::splits::milliseconds;
 use crate::sql;
-use crate::store::PostgresStore;
+use crate::store::{PostgresStore, ask};
+use crate::transaction;
 
 #[async_trait]
 impl Upkeep for PostgresStore {
     async fn lead(&self, holder: &str, duration: Duration) -> Result<bool, StoreError> {
-        let done = sqlx::query(sql::LEAD)
+        let done = ask!(self, connection => sqlx::query(sql::LEAD)
             .bind(holder)
-            .bind(milliseconds(duration))
-            .execute(&self.pool)
-            .await
-            .map_err(store_error)?;
+            .bind(milliseconds(duration)).execute(connection))?;
         Ok(done.rows_affected() > 0)
     }
 
@@ -35,13 +33,25 @@ impl Upkeep for PostgresStore {
         self.job_ids(sql::JOBS_TO_FINISH).await
     }
 
+    async fn complete_stops(&self) -> Result<Vec<FinishedJob>, StoreError> {
+        let stops: Vec<(i64, i64)> = ask!(self, connection => sqlx::query_as(sql::JOBS_TO_STOP).fetch_all(connection))?;
+        let mut finished = Vec::new();
+        for (tenant, job) in stops {
+            let stop = CompleteStop { tenant: TenantId(tenant), job: JobId(job) };
+            let pool = self.pool.clone();
+            let stopping = self.tasks.spawn("stop job", async move { transaction::run_once(&pool, stop).await });
+            finished.extend(stopping.await.map_err(aborted)??);
+        }
+        Ok(finished)
+    }
+
     async fn running_jobs(&self) -> Result<Vec<JobId>, StoreError> {
         self.job_ids(sql::RUNNING_JOBS).await
     }
 
     async fn ledger_view(&self, job: JobId) -> Result<LedgerView, StoreError> {
         let rows: Vec<(i32, i32, i32, i32, i32, i32, i64)> =
-            sqlx::query_as(sql::LEDGER_ROWS).bind(job.0).fetch_all(&self.pool).await.map_err(store_error)?;
+            ask!(self, connection => sqlx::query_as(sql::LEDGER_ROWS).bind(job.0).fetch_all(connection))?;
         let mut view = LedgerView::default();
         let count = |count: i32| u64::from(count.cast_unsigned());
         for (batch, created, updated, unchanged, failed, warnings, bytes) in rows {
@@ -57,15 +67,15 @@ impl Upkeep for PostgresStore {
         Ok(view)
     }
 
-    async fn void_leases(&self) -> Result<(), StoreError> {
-        sqlx::query(sql::VOID_LEASES).execute(&self.pool).await.map_err(store_error)?;
+    async fn begin_anew(&self) -> Result<(), StoreError> {
+        ask!(self, connection => sqlx::query(sql::BEGIN_ANEW).execute(connection))?;
         Ok(())
     }
 }
 
 impl PostgresStore {
     async fn job_ids(&self, statement: &'static str) -> Result<Vec<JobId>, StoreError> {
-        let ids: Vec<i64> = sqlx::query_scalar(statement).fetch_all(&self.pool).await.map_err(store_error)?;
+        let ids: Vec<i64> = ask!(self, connection => sqlx::query_scalar(statement).fetch_all(connection))?;
         Ok(ids.into_iter().map(JobId).collect())
     }
 }

@@ -11,6 +11,7 @@ use muster_messages::Envelope;
 use muster_ports::{Delivery, QueueError, QueueName, Settle};
 use muster_runtime::Backoff;
 use tokio::sync::mpsc;
+use tokio_util::sync::CancellationToken;
 
 use crate::config::RabbitConfig;
 use crate::publish::RabbitPublisher;
@@ -85,11 +86,20 @@ impl Generation<'_> {
         if std::mem::take(reported) {
             tracing::info!(queue = self.queue.as_str(), "the queue is back");
         }
-        // An end without an error means that the broker cancelled the consumer, for example because
+        // lapin leaves a message that is dropped unsettled to the broker's ack timeout; ending the
+        // generation gives it back at once. Otherwise, an end without an error means that the broker cancelled the consumer, for example because
         // the queue was deleted.
-        while let Some(delivery) = consumer.next().await {
+        let unsettled = CancellationToken::new();
+        while let Some(delivery) = tokio::select! {
+            delivery = consumer.next() => delivery,
+            () = unsettled.cancelled() => None,
+        } {
             let delivery = delivery.map_err(|error| QueueError::Unavailable(Some(Box::new(error))))?;
-            let settle = Box::new(RabbitSettle { acker: delivery.acker, publisher: self.publisher.clone() });
+            let settle = Box::new(RabbitSettle {
+                acker: Some(delivery.acker),
+                publisher: self.publisher.clone(),
+                unsettled: unsettled.clone(),
+            });
             let envelope = convert::envelope(&delivery.properties, delivery.data);
             if self.sender.send(Delivery::new(envelope, delivery.redelivered, settle)).await.is_err() {
                 return Ok(());
@@ -100,15 +110,27 @@ impl Generation<'_> {
 }
 
 struct RabbitSettle {
-    acker: Acker,
+    /// Taken when the message is acknowledged.
+    acker: Option<Acker>,
     publisher: Arc<RabbitPublisher>,
+    /// Ends the generation.
+    unsettled: CancellationToken,
+}
+
+impl Drop for RabbitSettle {
+    fn drop(&mut self) {
+        if self.acker.is_some() {
+            self.unsettled.cancel();
+        }
+    }
 }
 
 #[async_trait]
 impl Settle for RabbitSettle {
-    async fn ack(self: Box<Self>) {
+    async fn ack(mut self: Box<Self>) {
+        let Some(acker) = self.acker.take() else { return };
         // `false`: the acker is of an earlier generation, and the broker delivers the message again.
-        if !matches!(connection::answer(self.acker.ack(BasicAckOptions::default())).await, Ok(true)) {
+        if !matches!(connection::answer(acker.ack(BasicAckOptions::default())).await, Ok(true)) {
             tracing::debug!("a message could not be acknowledged; it will come again");
         }
     }

@@ -9,6 +9,8 @@ mod error;
 mod read;
 mod upload;
 
+use std::fs::DirBuilder;
+use std::os::unix::fs::DirBuilderExt;
 use std::sync::Arc;
 
 use async_trait::async_trait;
@@ -52,12 +54,21 @@ impl ObjectRawStore {
     pub fn open(address: &str, options: impl IntoIterator<Item = (String, String)>) -> Result<Self, OpenError> {
         let url = Url::parse(address)?;
         if let Ok(folder) = url.to_file_path() {
-            std::fs::create_dir_all(&folder).map_err(|error| OpenError::Folder(folder.display().to_string(), error))?;
-            let store = LocalFileSystem::new_with_prefix(&folder)?.with_fsync(true).with_automatic_cleanup(true);
-            return Ok(Self { store: Arc::new(store), piece_bytes: LOCAL_PIECE });
+            return Self::open_folder(&folder);
         }
         let (store, prefix) = object_store::parse_url_opts(&url, options)?;
         Ok(Self { store: Arc::new(PrefixStore::new(store, prefix)), piece_bytes: CLOUD_PIECE })
+    }
+
+    /// Opens a store in a local folder, which is made, for this user alone, if it is not there.
+    pub fn open_folder(folder: &std::path::Path) -> Result<Self, OpenError> {
+        DirBuilder::new()
+            .recursive(true)
+            .mode(0o700)
+            .create(folder)
+            .map_err(|error| OpenError::Folder(folder.display().to_string(), error))?;
+        let store = LocalFileSystem::new_with_prefix(folder)?.with_fsync(true).with_automatic_cleanup(true);
+        Ok(Self { store: Arc::new(store), piece_bytes: LOCAL_PIECE })
     }
 }
 

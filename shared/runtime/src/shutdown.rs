@@ -65,7 +65,7 @@ impl Shutdown {
             _ = term.recv() => {}
             _ = interrupt.recv() => {}
             () = tokio::time::sleep(drain) => {}
-            () = self.forced() => {}
+            () = self.forced() => return Ok(()),
         }
         tracing::warn!("stopping now: unfinished work goes back to the queue");
         self.force();

@@ -129,6 +129,10 @@ fn apply_row(db: &Connection, batch: &BatchToApply, row: CheckedRow<'_>) -> rusq
     if folded.written_by.is_none() {
         return Ok(Some(folded.counts));
     }
+    if stored.as_ref().is_some_and(|user| user.version >= Version::new(batch.job, row.line())) {
+        tracing::error!(job = %batch.job, batch = %batch.batch, "a later row has written a user before an earlier one");
+        return Ok(Some(Counts { unchanged: 1, ..Counts::default() }));
+    }
     let statement = if stored.is_some() { sql::UPDATE_USER } else { sql::INSERT_USER };
     let written = write_user(db, statement, batch, row, &folded.profile)?;
     Ok(written.then_some(folded.counts))

@@ -66,6 +66,23 @@ fn first_unfinished(db: &Connection, tenant: TenantId) -> rusqlite::Result<Optio
     Ok(id.map(JobId))
 }
 
+/// Ends a job whose stop was begun.
+pub(crate) fn complete_stop(db: &Connection, tenant: TenantId, job: JobId) -> rusqlite::Result<Option<FinishedJob>> {
+    let counts = ledger_sums(db, tenant, job)?.totals.counts;
+    let values = params![
+        tenant.0,
+        job.0,
+        counts.created.cast_signed(),
+        counts.updated.cast_signed(),
+        counts.unchanged.cast_signed(),
+        counts.failed.cast_signed(),
+        counts.warnings.cast_signed()
+    ];
+    let state: Option<String> = db.query_row(sql::STOP_JOB, values, |row| row.get(0)).optional()?;
+    let Some(state) = state.as_deref().and_then(JobState::parse) else { return Ok(None) };
+    Ok(Some(FinishedJob { state, counts, next: first_unfinished(db, tenant)? }))
+}
+
 fn finish(db: &Connection, job: JobId) -> rusqlite::Result<Option<FinishedJob>> {
     let complete: Option<(i64, i64, i64, bool)> = db
         .prepare_cached(sql::COMPLETENESS)?

@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use async_trait::async_trait;
-use muster_domain::{BatchNo, Dialect, JobId};
-use muster_ports::{CutRules, Lease, RawFile, SplitEnd, SplitJob, Splits, StoreError};
+use muster_domain::{BatchNo, Dialect, JobId, Rejection};
+use muster_ports::{CutRules, Lease, RawFile, SplitEnd, SplitJob, Splits, StoreError, Upkeep};
 use rusqlite::{OptionalExtension, Row, params};
 
 use crate::sql;
@@ -44,6 +44,20 @@ impl Splits for SqliteStore {
             statement.query_map(params![job.0, after.0], |row| row.get(0).map(BatchNo))?.collect()
         })
         .await
+    }
+
+    async fn fail_job(&self, lease: Lease, error: Rejection) -> Result<bool, StoreError> {
+        let begun = self
+            .write(move |db| {
+                let values =
+                    params![lease.job.0, lease.fence, error.line.cast_signed(), error.code.as_str(), error.message];
+                Ok(db.execute(sql::BEGIN_STOP, values)? > 0)
+            })
+            .await?;
+        if begun {
+            self.complete_stops().await?;
+        }
+        Ok(begun)
     }
 
     async fn finish_split(&self, lease: Lease, end: SplitEnd) -> Result<bool, StoreError> {

@@ -11,6 +11,8 @@ macro_rules! statements {
 
 statements! {
     APPLIED_BATCHES => "applied_batches",
+    BEGIN_ANEW => "begin_anew",
+    BEGIN_STOP => "begin_stop",
     COMPLETENESS => "completeness",
     CREATE_JOB => "create_job",
     CREATE_TENANT => "create_tenant",
@@ -27,10 +29,11 @@ statements! {
     FIRST_UNFINISHED => "first_unfinished",
     INSERT_REJECTION => "insert_rejection",
     INSERT_USER => "insert_user",
-    JOB_RULES => "job_rules",
-    JOB_TENANT => "job_tenant",
     JOBS_TO_FINISH => "jobs_to_finish",
     JOBS_TO_SPLIT => "jobs_to_split",
+    JOBS_TO_STOP => "jobs_to_stop",
+    JOB_RULES => "job_rules",
+    JOB_TENANT => "job_tenant",
     LEASE_SPLIT => "lease_split",
     LEDGER_COUNTS => "ledger_counts",
     LEDGER_ROWS => "ledger_rows",
@@ -49,6 +52,6 @@ statements! {
     RUNNING_JOBS => "running_jobs",
     SETTLE_BATCH => "settle_batch",
     SHARE_JOB => "share_job",
+    STOP_JOB => "stop_job",
     UPDATE_USER => "update_user",
-    VOID_LEASES => "void_leases",
 }

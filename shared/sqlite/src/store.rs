@@ -1,6 +1,7 @@
 //! The connections of the one process.
 
-use std::fs::{File, TryLockError};
+use std::fs::{DirBuilder, File, TryLockError};
+use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 
 use muster_domain::JobId;
@@ -88,7 +89,8 @@ impl SqliteStore {
 
 fn lock(folder: &Path) -> Result<File, OpenError> {
     let unusable = |error| OpenError::Folder(folder.to_owned(), error);
-    std::fs::create_dir_all(folder).map_err(unusable)?;
+    // It holds data about people: for this user alone.
+    DirBuilder::new().recursive(true).mode(0o700).create(folder).map_err(unusable)?;
     let file = File::create(folder.join("lock")).map_err(unusable)?;
     match file.try_lock() {
         Ok(()) => Ok(file),

@@ -3,10 +3,11 @@
 use std::time::Duration;
 
 use async_trait::async_trait;
-use muster_domain::{BatchNo, Counts, JobId};
-use muster_ports::{LedgerView, StoreError, Upkeep};
+use muster_domain::{BatchNo, Counts, JobId, TenantId};
+use muster_ports::{FinishedJob, LedgerView, StoreError, Upkeep};
 use rusqlite::Connection;
 
+use crate::jobs::complete_stop;
 use crate::sql;
 use crate::store::SqliteStore;
 
@@ -27,6 +28,17 @@ impl Upkeep for SqliteStore {
 
     async fn jobs_to_finish(&self) -> Result<Vec<JobId>, StoreError> {
         self.read(|db| job_ids(db, sql::JOBS_TO_FINISH)).await
+    }
+
+    async fn complete_stops(&self) -> Result<Vec<FinishedJob>, StoreError> {
+        self.write(|db| {
+            let mut statement = db.prepare_cached(sql::JOBS_TO_STOP)?;
+            let stops = statement.query_map([], |row| Ok((TenantId(row.get(0)?), JobId(row.get(1)?))))?;
+            let stops = stops.collect::<rusqlite::Result<Vec<_>>>()?;
+            let ended = stops.into_iter().map(|(tenant, job)| complete_stop(db, tenant, job));
+            Ok(ended.collect::<rusqlite::Result<Vec<_>>>()?.into_iter().flatten().collect())
+        })
+        .await
     }
 
     async fn running_jobs(&self) -> Result<Vec<JobId>, StoreError> {
@@ -54,8 +66,8 @@ impl Upkeep for SqliteStore {
         .await
     }
 
-    async fn void_leases(&self) -> Result<(), StoreError> {
-        self.write(|db| db.execute(sql::VOID_LEASES, []).map(drop)).await
+    async fn begin_anew(&self) -> Result<(), StoreError> {
+        self.write(|db| db.execute(sql::BEGIN_ANEW, []).map(drop)).await
     }
 }
 

@@ -4,7 +4,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use muster_domain::record::RecordLimits;
-use muster_domain::{BatchNo, CheckedBatch, Dialect, Handling, Header, JobId, JobState, TenantId, key, spigit};
+use muster_domain::{
+    BatchNo, CheckedBatch, Dialect, Handling, Header, JobId, JobState, Rejection, RejectionCode, TenantId, key, spigit,
+};
 use muster_ports::{
     Applied, BatchToApply, CutRules, Deletion, NewJob, NewToken, PageAfter, RawFile, Scope, ShortRows, SplitEnd,
     SplitJob, Store,
@@ -46,6 +48,8 @@ suite!(
     a_job_is_finished_once_and_only_when_complete,
     batches_of_a_job_that_is_not_running_are_dropped,
     a_job_that_is_processed_is_not_deleted,
+    a_job_whose_upload_is_lost_ends_with_what_is_applied,
+    an_older_row_never_overwrites_a_later_one,
 );
 
 async fn postgres_store() -> Arc<PostgresStore> {
@@ -254,6 +258,42 @@ async fn a_job_that_is_processed_is_not_deleted(store: Arc<dyn Store>) {
     assert_eq!(deleted, Deletion::Deleted { raw_key: "1/abc".to_owned(), next: Some(second) });
     assert_eq!(store.list_rejections(one, first, page).await.unwrap(), []);
     assert!(store.find_user(one, "a").await.unwrap().is_some(), "users stay");
+}
+
+async fn a_job_whose_upload_is_lost_ends_with_what_is_applied(store: Arc<dyn Store>) {
+    let tenant = tenant(&*store, "one").await;
+    let (first, second) = (job(&*store, tenant).await, job(&*store, tenant).await);
+    let stale = lease(&*store, first).await.lease;
+    store.apply_batch(batch(tenant, first, 1, (0, 50), &["a"])).await.unwrap();
+    store.release_lease(stale, false).await.unwrap();
+    let split = lease(&*store, first).await;
+    let lost =
+        || Rejection { line: 1, column: None, code: RejectionCode::RawMissing, message: "it is gone".to_owned() };
+    assert!(!store.fail_job(stale, lost()).await.unwrap(), "a stale lease");
+    assert!(store.fail_job(split.lease, lost()).await.unwrap());
+    let view = store.find_job(tenant, first).await.unwrap().unwrap();
+    assert_eq!((view.state, view.final_counts.unwrap().created), (JobState::Failed, 1));
+    assert_eq!(view.file_error.unwrap().code, RejectionCode::RawMissing);
+    let late = store.apply_batch(batch(tenant, first, 2, (50, 100), &["b"])).await.unwrap();
+    assert_eq!(late, Applied::NotRunning);
+    lease(&*store, second).await;
+}
+
+/// The second wall: no order of batches that the queue can produce gets this far.
+async fn an_older_row_never_overwrites_a_later_one(store: Arc<dyn Store>) {
+    let tenant = tenant(&*store, "one").await;
+    let job = job(&*store, tenant).await;
+    lease(&*store, job).await;
+    let with_line = |line: u64, name: &str| {
+        let header = Header::from_titles(TITLES.map(str::to_owned).to_vec());
+        let text = format!("a@x,a,{name},L\n");
+        spigit::check_batch(&header, Handling::Strict, RecordLimits::default(), line, text.as_bytes())
+    };
+    let later = BatchToApply { rows: with_line(9, "Later"), ..batch(tenant, job, 2, (50, 100), &[]) };
+    store.apply_batch(later).await.unwrap();
+    let earlier = BatchToApply { rows: with_line(2, "Earlier"), ..batch(tenant, job, 1, (0, 50), &[]) };
+    store.apply_batch(earlier).await.unwrap();
+    assert_eq!(store.find_user(tenant, "a").await.unwrap().unwrap().values["first_name"], "Later");
 }
 
 /// Another process cannot open the folder, so that leases need no clock of their own.

@@ -119,6 +119,8 @@ async fn an_unclosed_quote_ends_the_file_at_its_line(site: Site) {
     assert_eq!(counts(&status), [2, 2, 0, 0, 0], "what was read before is kept");
     assert_eq!(status["status"], "FAILED");
     assert_eq!(status["error_message"], "Line 4: a value that begins with a quote does not end with one");
+    let errors = site.client.get(&format!("/bulk/v1/files/{}/errors", status["id"])).await.json()["errors"].clone();
+    assert_eq!((errors[0]["line"].as_u64(), errors[0]["code"].as_str()), (Some(4), Some("quote_unclosed")));
 }
 
 async fn a_header_without_rows_is_a_success(site: Site) {

@@ -115,7 +115,7 @@ impl Cutter {
     fn take_record(&mut self) -> Option<Cut> {
         if !self.header_seen {
             self.header_seen = true;
-            self.progress.end_offset += self.scanner.raw().len() as u64;
+            self.progress.end_offset += self.record_bytes();
             return None;
         }
         let key = self.key();
@@ -147,7 +147,9 @@ impl Cutter {
         if open.rows == 0 {
             return false;
         }
-        let over_bytes = open.records.len() + self.scanner.raw().len() > self.rules.batch_bytes;
+        // Blank lines that are not kept would shift the lines of the rows behind them.
+        let Some(lead) = self.scanner.lead() else { return true };
+        let over_bytes = open.records.len() + lead.len() + self.scanner.raw().len() > self.rules.batch_bytes;
         let over_rows = open.rows >= self.rules.batch_rows;
         let same_user = key.is_some() && key == open.last_key;
         let room_for_same_user = open.rows < self.rules.batch_rows + SAME_USER_ROWS;
@@ -187,20 +189,24 @@ impl Cutter {
     }
 
     fn add(&mut self, key: Option<u64>) {
-        let raw = self.scanner.raw();
         if self.open.rows == 0 {
             self.open.first_line = self.scanner.line();
             // The first batch covers the header, every batch the blank lines before it.
             self.open.first_offset = if self.progress.batches == 0 { 0 } else { self.progress.end_offset };
-            self.open.records.extend_from_slice(&raw[self.scanner.lead()..]);
         } else {
-            self.open.records.extend_from_slice(raw);
+            self.open.records.extend_from_slice(self.scanner.lead().unwrap_or_default());
         }
+        self.open.records.extend_from_slice(self.scanner.raw());
         self.open.rows += 1;
         self.open.keys.extend(key);
         self.open.last_key = key;
         self.progress.rows += 1;
-        self.progress.end_offset += raw.len() as u64;
+        self.progress.end_offset += self.record_bytes();
+    }
+
+    /// The bytes of the record and of the blank lines before it.
+    fn record_bytes(&self) -> u64 {
+        self.scanner.lead_bytes() + self.scanner.raw().len() as u64
     }
 }
 

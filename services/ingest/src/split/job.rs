@@ -5,9 +5,11 @@ use std::sync::Arc;
 use muster_domain::record::RecordError;
 use muster_domain::sniff::strip_bom;
 use muster_domain::{Header, Rejection, RejectionCode};
+use muster_messages::PayloadError;
 use muster_ports::{Lease, QueueName, SplitEnd, SplitJob, StoreError};
+use tokio::sync::OwnedSemaphorePermit;
 
-use super::cutter::{Cut, Cutter};
+use super::cutter::{Cut, Cutter, Progress};
 use super::lanes::Lanes;
 use super::source::{ReadError, Source};
 use super::window::Window;
@@ -26,6 +28,8 @@ pub(crate) enum Stop {
     TooManyBig,
     #[error("the stored upload cannot be read for now")]
     SourceUnavailable,
+    #[error("a batch cannot be sealed")]
+    Sealing(#[from] PayloadError),
     #[error(transparent)]
     Store(#[from] StoreError),
 }
@@ -34,11 +38,13 @@ pub(crate) enum Stop {
 pub(crate) struct SplitTask {
     shared: Arc<Shared>,
     split: SplitJob,
+    place: OwnedSemaphorePermit,
 }
 
 impl SplitTask {
-    pub(crate) fn new(shared: Arc<Shared>, split: SplitJob) -> Self {
-        Self { shared, split }
+    /// `place` is one among the small splits.
+    pub(crate) fn new(shared: Arc<Shared>, split: SplitJob, place: OwnedSemaphorePermit) -> Self {
+        Self { shared, split, place }
     }
 
     pub(crate) fn lease(&self) -> Lease {
@@ -47,88 +53,109 @@ impl SplitTask {
 
     /// Splits the file to its end, or until the lease is lost or the service stops.
     pub(crate) async fn run(self) -> Result<SplitEnd, Stop> {
-        let lease = self.split.lease;
-        let shared = self.shared.clone();
+        let Self { shared, split, place } = self;
         tokio::select! {
-            end = self.split() => end,
-            stop = keep_lease(&shared, lease) => Err(stop),
+            end = split_file(&shared, &split, place) => end,
+            stop = keep_lease(&shared, split.lease) => Err(stop),
             () = shared.deps.shutdown.begun() => Err(Stop::Stopping),
         }
     }
+}
 
-    async fn split(&self) -> Result<SplitEnd, Stop> {
-        let Self { shared, split } = self;
-        let job = split.lease.job;
-        let window = Window::open(shared.deps.store.clone(), job, split.patience).await?;
-        let lanes = Lanes::new(shared.clone(), job, split.dialect);
-        let mut out = Out { shared, window, lanes };
-        let end = match Source::open(&*shared.deps.raw, &split.raw).await {
-            Ok(source) => self.cut(source, &mut out).await?,
-            Err(error) => {
-                let file_error = error.file_error(1).ok_or(Stop::SourceUnavailable)?;
-                SplitEnd { batches: 0, rows: 0, bytes: 0, file_error: Some(file_error) }
-            }
-        };
-        out.flush().await?;
-        if shared.deps.store.finish_split(split.lease, end.clone()).await? { Ok(end) } else { Err(Stop::LeaseLost) }
+/// What reading a file came to: its end, and whether the stored upload itself was at fault.
+struct Reading {
+    end: SplitEnd,
+    source_failed: bool,
+}
+
+async fn split_file(shared: &Arc<Shared>, split: &SplitJob, place: OwnedSemaphorePermit) -> Result<SplitEnd, Stop> {
+    let job = split.lease.job;
+    let store = &shared.deps.store;
+    let window = Window::open(store.clone(), job, split.patience).await?;
+    let lanes = Lanes::new(shared.clone(), job, split.dialect, place);
+    let mut out = Out { shared, window, lanes };
+    let Reading { end, source_failed } = match Source::open(&*shared.deps.raw, &split.raw).await {
+        Ok(source) => cut_file(split, source, &mut out).await?,
+        Err(error) => Reading {
+            end: SplitEnd {
+                batches: 0,
+                rows: 0,
+                bytes: 0,
+                file_error: Some(error.file_error(1).ok_or(Stop::SourceUnavailable)?),
+            },
+            source_failed: true,
+        },
+    };
+    // An earlier split may have read, and published, more than can be read now. Such a job has no
+    // complete ledger to wait for: it ends with what is applied.
+    let fails = source_failed && (split.lease.fence > 1 || end.batches == 0);
+    if let Some(error) = end.file_error.as_ref().filter(|_| fails) {
+        store.fail_job(split.lease, error.clone()).await?;
+        return Ok(end);
     }
+    out.flush().await?;
+    if store.finish_split(split.lease, end.clone()).await? { Ok(end) } else { Err(Stop::LeaseLost) }
+}
 
-    async fn cut(&self, mut source: Source, out: &mut Out<'_>) -> Result<SplitEnd, Stop> {
-        let header = Header::from_titles(self.split.titles.clone());
-        let mut cutter: Option<Cutter> = None;
-        let mut unpacked = 0;
-        let file_error = loop {
-            let text = match source.next().await {
-                Ok(text) => text,
-                Err(ReadError::Unavailable) => return Err(Stop::SourceUnavailable),
-                Err(error) => break error.file_error(cutter.as_ref().map_or(1, Cutter::line)),
-            };
-            let at_end = text.is_empty();
-            let (cutter, text) = if let Some(cutter) = &mut cutter {
-                (cutter, text)
-            } else {
-                let stripped = strip_bom(text);
-                let skipped = (text.len() - stripped.len()) as u64;
-                (cutter.insert(Cutter::new(self.split.cut, &header, skipped)), stripped)
-            };
-            unpacked += text.len() as u64;
-            if unpacked > self.split.cut.unpacked_bytes {
-                break Some(too_large(cutter.line(), self.split.cut.unpacked_bytes));
-            }
-            if let Err(error) = self.publish_all(cutter, text, at_end, out).await? {
-                break Some(rejection(error));
-            }
-            if at_end {
-                break None;
+async fn cut_file(split: &SplitJob, mut source: Source, out: &mut Out<'_>) -> Result<Reading, Stop> {
+    let header = Header::from_titles(split.titles.clone());
+    let mut cutter: Option<Cutter> = None;
+    let mut unpacked = 0;
+    let mut source_failed = false;
+    let file_error = loop {
+        let text = match source.next().await {
+            Ok(text) => text,
+            Err(ReadError::Unavailable) => return Err(Stop::SourceUnavailable),
+            Err(error) => {
+                source_failed = true;
+                break error.file_error(cutter.as_ref().map_or(1, Cutter::line));
             }
         };
-        let Some(mut cutter) = cutter else {
-            return Ok(SplitEnd { batches: 0, rows: 0, bytes: 0, file_error });
+        let at_end = text.is_empty();
+        let (cutter, text) = if let Some(cutter) = &mut cutter {
+            (cutter, text)
+        } else {
+            let stripped = strip_bom(text);
+            let skipped = (text.len() - stripped.len()) as u64;
+            (cutter.insert(Cutter::new(split.cut, &header, skipped)), stripped)
         };
+        unpacked += text.len() as u64;
+        if unpacked > split.cut.unpacked_bytes {
+            break Some(too_large(cutter.line(), split.cut.unpacked_bytes));
+        }
+        if let Err(error) = publish_all(cutter, text, at_end, out).await? {
+            break Some(rejection(error));
+        }
+        if at_end {
+            break None;
+        }
+    };
+    let mut progress = Progress::default();
+    if let Some(mut cutter) = cutter {
         if let Some(cut) = cutter.last() {
             out.publish(cut).await?;
         }
-        let progress = cutter.progress();
-        Ok(SplitEnd { batches: progress.batches, rows: progress.rows, bytes: progress.end_offset, file_error })
+        progress = cutter.progress();
     }
+    let end = SplitEnd { batches: progress.batches, rows: progress.rows, bytes: progress.end_offset, file_error };
+    Ok(Reading { end, source_failed })
+}
 
-    /// Publishes the batches that end within a piece of text. The inner error is the file's.
-    async fn publish_all(
-        &self,
-        cutter: &mut Cutter,
-        mut text: &[u8],
-        at_end: bool,
-        out: &mut Out<'_>,
-    ) -> Result<Result<(), RecordError>, Stop> {
-        loop {
-            match cutter.read(text, at_end) {
-                Ok((Some(cut), used)) => {
-                    text = &text[used..];
-                    out.publish(cut).await?;
-                }
-                Ok((None, _)) => return Ok(Ok(())),
-                Err(error) => return Ok(Err(error)),
+/// Publishes the batches that end within a piece of text. The inner error is the file's.
+async fn publish_all(
+    cutter: &mut Cutter,
+    mut text: &[u8],
+    at_end: bool,
+    out: &mut Out<'_>,
+) -> Result<Result<(), RecordError>, Stop> {
+    loop {
+        match cutter.read(text, at_end) {
+            Ok((Some(cut), used)) => {
+                text = &text[used..];
+                out.publish(cut).await?;
             }
+            Ok((None, _)) => return Ok(Ok(())),
+            Err(error) => return Ok(Err(error)),
         }
     }
 }

@@ -26,13 +26,24 @@ pub(crate) struct Lanes {
     /// Batches held back until it is known whether the job is small.
     held: Vec<Cut>,
     seen: usize,
+    /// Held until the job turns out to be big.
+    small: Option<OwnedSemaphorePermit>,
     big: Option<OwnedSemaphorePermit>,
     publishing: JoinSet<Result<(), Stop>>,
 }
 
 impl Lanes {
-    pub(crate) fn new(shared: Arc<Shared>, job: JobId, dialect: Dialect) -> Self {
-        Self { shared, job, dialect, held: Vec::new(), seen: 0, big: None, publishing: JoinSet::new() }
+    pub(crate) fn new(shared: Arc<Shared>, job: JobId, dialect: Dialect, place: OwnedSemaphorePermit) -> Self {
+        Self {
+            shared,
+            job,
+            dialect,
+            held: Vec::new(),
+            seen: 0,
+            small: Some(place),
+            big: None,
+            publishing: JoinSet::new(),
+        }
     }
 
     /// Takes a batch and gives those that may go now, each with its lane. A job that turns out to be
@@ -46,6 +57,7 @@ impl Lanes {
         if self.big.is_none() {
             let places: &Arc<Semaphore> = &self.shared.big;
             self.big = Some(places.clone().try_acquire_owned().map_err(|_| Stop::TooManyBig)?);
+            self.small = None;
         }
         Ok(self.held.drain(..).map(|cut| (QueueName::Batch, cut)).collect())
     }
@@ -108,6 +120,6 @@ fn seal(shared: &Shared, job: JobId, dialect: Dialect, cut: &Cut) -> Result<Batc
         dialect,
         payload: bytes::Bytes::new(),
     };
-    message.payload = shared.codec.seal(&message.message_id(), &cut.records).map_err(|_| Stop::Stopping)?;
+    message.payload = shared.codec.seal(&message.message_id(), &cut.records)?;
     Ok(message)
 }

@@ -4,8 +4,6 @@ use std::io;
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use async_compression::tokio::bufread::{GzipDecoder, ZstdDecoder};
-use async_compression::zstd::DParameter;
 use futures_util::StreamExt;
 use muster_domain::{Rejection, RejectionCode};
 use muster_ports::{RawFile, RawStore, RawStoreError};
@@ -13,10 +11,8 @@ use sha2::{Digest, Sha256};
 use tokio::io::{AsyncRead, AsyncReadExt};
 use tokio_util::io::StreamReader;
 
-use crate::upload::Encoding;
+use crate::upload::{Encoding, decompress};
 
-/// zstd windows larger than 8 MiB are refused: each would be memory of this process.
-const ZSTD_WINDOW_LOG: u32 = 23;
 const READ_BYTES: usize = 64 * 1024;
 
 /// Reads a stored file.
@@ -58,19 +54,8 @@ impl Source {
             piece.map_err(io::Error::other)
         });
         let packed = StreamReader::new(pieces);
-        let reader: Pin<Box<dyn AsyncRead + Send>> = match Encoding::parse(&file.encoding) {
-            Some(Encoding::Gzip) => {
-                let mut decoder = GzipDecoder::new(packed);
-                decoder.multiple_members(true);
-                Box::pin(decoder)
-            }
-            Some(Encoding::Zstd) => {
-                let mut decoder = ZstdDecoder::with_params(packed, &[DParameter::window_log_max(ZSTD_WINDOW_LOG)]);
-                decoder.multiple_members(true);
-                Box::pin(decoder)
-            }
-            _ => Box::pin(packed),
-        };
+        let encoding = Encoding::parse(&file.encoding).unwrap_or(Encoding::Identity);
+        let reader = decompress(encoding, packed);
         Ok(Self { reader, hash, expected: file.sha256, buffer: vec![0; READ_BYTES] })
     }
 

@@ -1,20 +1,13 @@
 //! The decompressed head of an upload.
 
-use std::pin::Pin;
-
-use async_compression::tokio::bufread::{GzipDecoder, ZstdDecoder};
 use muster_domain::sniff::HEAD_BYTES;
-use tokio::io::{AsyncRead, AsyncReadExt};
+use tokio::io::AsyncReadExt;
 
-use super::{Encoding, UploadError};
+use super::{Encoding, UploadError, decompress};
 
 /// The first bytes of the file, as far as they can be known from the first bytes of the body.
 pub(crate) async fn decode(encoding: Encoding, head: &[u8], complete: bool) -> Result<Vec<u8>, UploadError> {
-    let reader: Pin<Box<dyn AsyncRead + Send + '_>> = match encoding {
-        Encoding::Identity => return Ok(head[..head.len().min(HEAD_BYTES)].to_vec()),
-        Encoding::Gzip => Box::pin(GzipDecoder::new(head)),
-        Encoding::Zstd => Box::pin(ZstdDecoder::new(head)),
-    };
+    let reader = decompress(encoding, head);
     let mut decoded = Vec::new();
     match reader.take(HEAD_BYTES as u64).read_to_end(&mut decoded).await {
         Ok(_) => Ok(decoded),

@@ -9,20 +9,19 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::{Context, Poll};
 
-use async_compression::tokio::bufread::{GzipDecoder, ZstdDecoder};
 use bytes::Bytes;
 use futures_util::stream::BoxStream;
 use futures_util::{Stream, StreamExt, stream};
 use multer::Multipart;
-use tokio::io::AsyncRead;
 use tokio_util::io::{ReaderStream, StreamReader};
 
 use super::body::Frames;
 use super::intake::{Intake, Stored};
-use super::{Encoding, Upload, UploadError};
+use super::{Encoding, Upload, UploadError, decompress};
 
-/// Bytes before the part begins at most: boundary and headers.
-const PREAMBLE_BYTES: usize = 64 * 1024;
+/// Bytes around the part at most: boundaries and headers. A piece that holds the end of the headers
+/// may hold the begin of the file too, so there is room for one piece more.
+const AROUND_PART_BYTES: usize = 128 * 1024;
 
 /// Receives the one part.
 pub(crate) async fn receive(
@@ -36,7 +35,7 @@ pub(crate) async fn receive(
     let in_part = Arc::new(AtomicBool::new(false));
     let envelope = decoded(encoding, pieces(frames));
     let mut parts =
-        Multipart::new(Fed { inner: envelope, handed_out: false, preamble: 0, in_part: in_part.clone() }, boundary);
+        Multipart::new(Fed { inner: envelope, handed_out: false, around_part: 0, in_part: in_part.clone() }, boundary);
     let mut intake = Intake::new(upload, Encoding::Identity);
     match read_part(&mut parts, &mut intake, &in_part).await {
         Ok(()) => intake.finish().await,
@@ -79,24 +78,17 @@ fn pieces(frames: &mut Frames) -> BoxStream<'_, io::Result<Bytes>> {
 
 /// The envelope, decompressed.
 fn decoded(encoding: Encoding, pieces: BoxStream<'_, io::Result<Bytes>>) -> BoxStream<'_, io::Result<Bytes>> {
-    let packed = StreamReader::new(pieces);
-    let reader: Pin<Box<dyn AsyncRead + Send + '_>> = match encoding {
-        Encoding::Identity => return packed.into_inner(),
-        Encoding::Gzip => {
-            let mut decoder = GzipDecoder::new(packed);
-            decoder.multiple_members(true);
-            Box::pin(decoder)
-        }
-        Encoding::Zstd => Box::pin(ZstdDecoder::new(packed)),
-    };
-    ReaderStream::with_capacity(reader, 32 * 1024).boxed()
+    match encoding {
+        Encoding::Identity => pieces,
+        packed => ReaderStream::with_capacity(decompress(packed, StreamReader::new(pieces)), 32 * 1024).boxed(),
+    }
 }
 
 /// Hands out one piece a poll, and an error when the part does not begin.
 struct Fed<S> {
     inner: S,
     handed_out: bool,
-    preamble: usize,
+    around_part: usize,
     in_part: Arc<AtomicBool>,
 }
 
@@ -113,8 +105,8 @@ impl<S: Stream<Item = io::Result<Bytes>> + Unpin> Stream for Fed<S> {
             self.handed_out = true;
             if !self.in_part.load(Ordering::Relaxed) {
                 // Pieces behind the part count too: nothing but the closing boundary belongs there.
-                self.preamble += piece.len();
-                if self.preamble > 2 * PREAMBLE_BYTES {
+                self.around_part += piece.len();
+                if self.around_part > AROUND_PART_BYTES {
                     return Poll::Ready(Some(Err(io::Error::other(UploadError::PartMissing))));
                 }
             }

@@ -35,10 +35,9 @@ pub(crate) async fn start(
     config: IngestConfig,
 ) -> anyhow::Result<Embedded> {
     let store = Arc::new(SqliteStore::open(folder)?);
-    // Nobody else can hold one: the folder is locked.
-    store.void_leases().await?;
-    let raw_folder = std::path::absolute(folder.join("raw"))?;
-    let raw = ObjectRawStore::open(&format!("file://{}", raw_folder.display()), [])?;
+    // Nobody else can hold a lease, because the folder is locked, and the queue is empty.
+    store.begin_anew().await?;
+    let raw = ObjectRawStore::open_folder(&folder.join("raw"))?;
     let (tasks, shutdown) = (process.tasks.clone(), process.shutdown.clone());
     let queue = Arc::new(MemoryQueue::new(tasks.clone(), shutdown.clone()));
     let counters = Arc::new(MemoryCounters::new());

@@ -89,6 +89,19 @@ fn a_record_over_a_limit_ends_the_file_at_its_line() {
 }
 
 #[test]
+fn endless_blank_lines_are_counted_and_not_kept() {
+    let mut scanner = RecordScanner::new(b',', RecordLimits::default(), 1);
+    for blank in [b"\n".repeat(1000), b" \t\r\n".repeat(1000)] {
+        for _ in 0..1000 {
+            assert_eq!(scanner.scan(&blank, false), Ok(Scan::NeedInput));
+        }
+    }
+    assert_eq!(scanner.scan(b"a,b\n", false), Ok(Scan::Record(4)));
+    assert_eq!((scanner.line(), scanner.lead(), scanner.lead_bytes()), (2_000_001, None, 5_000_000));
+    assert!(scanner.lead.capacity() < 10_000 && scanner.record.capacity() < 10_000);
+}
+
+#[test]
 fn quotes_are_checked_as_rfc_4180_has_them() {
     for (record, expected) in [
         ("a,b\n", Quotes::WellFormed),
@@ -118,6 +131,7 @@ proptest! {
                 Ok(Scan::NeedInput) => rest = &rest[input.len()..],
                 Ok(Scan::Record(consumed)) => {
                     rest = &rest[consumed..];
+                    joined.extend_from_slice(scanner.lead().unwrap());
                     joined.extend_from_slice(scanner.raw());
                 }
                 Ok(Scan::End) | Err(_) => break,

@@ -77,6 +77,13 @@ fn lenient_handling_pads_short_rows_and_leaves_unreadable_options_out() {
 }
 
 #[test]
+fn lenient_handling_leaves_unreadable_attributes_out() {
+    let batch = check(Handling::Lenient, "a@b,u,f,l,c,,\u{7}bell\n");
+    assert_eq!(batch.initial_counts().warnings, 1);
+    assert_eq!(batch.rows().next().unwrap().attributes().count(), 0);
+}
+
+#[test]
 fn rejections_never_repeat_what_the_row_contained() {
     let batch = check(Handling::Strict, "canary-7f3a,canary-7f3a,f,l,c,canary-7f3a,\n");
     assert!(!format!("{:?}", batch.rejections()).contains("canary"));

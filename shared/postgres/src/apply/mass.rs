@@ -4,12 +4,12 @@ use std::collections::HashSet;
 
 use muster_domain::CheckedRow;
 use muster_domain::plan::Write;
-use muster_domain::profile::StoredUser;
+use muster_domain::profile::{StoredUser, Version};
 use muster_ports::BatchToApply;
 use sqlx::postgres::PgConnection;
 
 use super::copy::CopyText;
-use super::{Outcome, moved, version};
+use super::{Outcome, moved};
 use crate::sql;
 
 /// How new users are inserted.
@@ -33,12 +33,8 @@ pub(super) async fn update(
     }
     let mut text = CopyText::with_capacity(updates.len());
     for (user, write) in updates {
-        let version = version(batch, write.line);
-        if version <= user.version {
-            tracing::error!(job = %batch.job, batch = %batch.batch, "a user was written by a later row before an earlier one");
-        }
         text.push_target(Some((user.id, user.version)));
-        text.push_user(batch.tenant, version, write.key, &write.folded.profile);
+        text.push_user(batch.tenant, Version::new(batch.job, write.line), write.key, &write.folded.profile);
     }
     sqlx::query(sql::CREATE_STAGE).execute(&mut *connection).await?;
     text.send(connection, sql::COPY_STAGE).await?;
@@ -68,7 +64,7 @@ pub(super) async fn insert<'a>(
         if inserts == Inserts::AroundConflicts {
             text.push_target(None);
         }
-        text.push_user(batch.tenant, version(batch, write.line), write.key, &write.folded.profile);
+        text.push_user(batch.tenant, Version::new(batch.job, write.line), write.key, &write.folded.profile);
     }
     if inserts == Inserts::Copy {
         text.send(connection, sql::COPY_USERS).await?;

@@ -1,13 +1,13 @@
 //! Applies rows one at a time, in line order, as a single-threaded run would.
 
-use muster_domain::profile::{Folded, StoredUser, fold};
+use muster_domain::profile::{Folded, StoredUser, Version, fold};
 use muster_domain::{CheckedRow, Rejection, RejectionCode};
 use muster_ports::BatchToApply;
 use sqlx::postgres::{PgArguments, PgConnection};
 use sqlx::{Executor, Postgres, query::Query};
 
-use super::{Outcome, moved, probe, version};
-use crate::error::leaves_connection_usable;
+use super::{Outcome, moved, probe};
+use crate::error::{is_unique_violation, leaves_connection_usable, store_error};
 use crate::sql;
 
 /// Applies contested rows.
@@ -34,9 +34,10 @@ pub(super) async fn isolated<'a>(
         connection.execute("savepoint row").await?;
         match apply_row(connection, batch, row, outcome).await {
             Ok(()) => connection.execute("release savepoint row").await?,
+            // Another batch has just taken the e-mail: the next attempt sees it.
+            Err(error) if is_unique_violation(&error) => return Err(error),
             Err(error) if leaves_connection_usable(&error) => {
-                let code = crate::error::store_error(error);
-                if code.is_transient() {
+                if store_error(error).is_transient() {
                     return Err(moved());
                 }
                 reject(outcome, row, RejectionCode::NotApplied, "the database refused this row");
@@ -57,6 +58,11 @@ async fn apply_row(
     let rows = probe::users_by_key(connection, batch, &[row.key()]).await?;
     let stored = rows.first().map(probe::read_user).transpose()?;
     let folded = fold(stored.as_ref().map(|user| &user.profile), [row]);
+    if stored.as_ref().is_some_and(|user| user.version >= Version::new(batch.job, row.line())) {
+        tracing::error!(job = %batch.job, batch = %batch.batch, "a later row has written a user before an earlier one");
+        outcome.counts.unchanged += 1;
+        return Ok(());
+    }
     let written = match (&stored, folded.written_by) {
         (_, None) => true,
         (Some(user), Some(_)) => update(connection, batch, row, user, &folded).await?,
@@ -124,7 +130,7 @@ fn bind_user<'q>(
     folded: &Folded<'q>,
     attributes: Option<&'q str>,
 ) -> UserQuery<'q> {
-    let version = version(batch, row.line());
+    let version = Version::new(batch.job, row.line());
     let query = query.bind(batch.tenant.0).bind(version.job).bind(version.line).bind(row.key());
     let query = query.bind(folded.profile.email_key());
     let query = folded.profile.values().iter().fold(query, |query, value| query.bind(*value));

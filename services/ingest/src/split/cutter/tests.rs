@@ -99,6 +99,16 @@ fn blank_lines_keep_line_numbers_right_in_every_batch() {
     assert_eq!(checked(&cuts[2]).rejections()[0].line, 7);
 }
 
+#[test]
+fn a_desert_of_blank_lines_begins_a_batch() {
+    let text = format!("{TITLES}\na@x.y,a,f,l\n{}b@x.y,b,f,l\n", "\n".repeat(10_000));
+    let (cuts, progress) = cut(text.as_bytes(), rules(100, 100), 512);
+    let shape: Vec<_> = cuts.iter().map(|c| (c.first_line, c.rows)).collect();
+    assert_eq!(shape, [(2, 1), (10_003, 1)]);
+    assert_eq!(cuts[0].end_offset, cuts[1].first_offset);
+    assert_eq!(progress.end_offset, text.len() as u64);
+}
+
 proptest! {
     #[test]
     fn no_two_batches_of_an_epoch_share_a_user(users in proptest::collection::vec("[a-f]", 0..60), size in 1_u32..5) {
