@@ -2,6 +2,7 @@
 
 mod auth;
 mod bodies;
+mod cancel;
 mod contested;
 mod delete;
 mod faults;

@@ -75,3 +75,18 @@ fn each_outside_system_has_one_crate() {
         }
     }
 }
+
+/// rustls refuses to choose between two providers, and OpenSSL would be a third TLS.
+#[test]
+fn there_is_one_tls_provider() {
+    let users_of = |library: &str| {
+        let manifest = concat!(env!("CARGO_MANIFEST_DIR"), "/Cargo.toml");
+        let arguments = ["tree", "--offline", "--edges", "normal", "--manifest-path", manifest, "--invert", library];
+        let output = Command::new(env!("CARGO")).args(arguments).output().unwrap();
+        String::from_utf8(output.stdout).unwrap()
+    };
+    assert!(users_of("aws-lc-rs").contains("rustls"));
+    for other in ["ring", "openssl", "native-tls"] {
+        assert_eq!(users_of(other), "", "{other} came in by a feature of some dependency");
+    }
+}

@@ -1,4 +1,4 @@
-//! `POST /bulk/v1/files` and `DELETE /bulk/v1/files/{id}`.
+//! `POST /bulk/v1/files`, `DELETE /bulk/v1/files/{id}` and `POST /bulk/v1/files/{id}/cancel`.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -12,7 +12,7 @@ use axum::{Json, Router};
 use muster_domain::{Handling, JobId};
 use muster_http::{ApiError, Authorize, Caller, IdPath, JSON, drain};
 use muster_messages::SplitMessage;
-use muster_ports::{Deletion, QueueName, Scope, ShortRows};
+use muster_ports::{Cancellation, Deletion, QueueName, Scope, ShortRows};
 use serde_json::{Value, json};
 use tokio::sync::Semaphore;
 
@@ -42,6 +42,7 @@ pub(crate) fn router(deps: IngestDeps, config: IngestConfig) -> Router {
     Router::new()
         .route("/bulk/v1/files", post(post_file))
         .route("/bulk/v1/files/{id}", delete(delete_file))
+        .route("/bulk/v1/files/{id}/cancel", post(cancel_file))
         .with_state(Ingest { deps, config: Arc::new(config), slots })
 }
 
@@ -103,6 +104,24 @@ async fn delete_file(State(ingest): State<Ingest>, caller: Caller, IdPath(job): 
             let _ = cleaning.await;
             tracing::info!(%job, tenant = %caller.tenant(), "job deleted");
             Ok(answer(StatusCode::OK, &json!({ "message": "File deleted." })))
+        }
+    }
+}
+
+async fn cancel_file(State(ingest): State<Ingest>, caller: Caller, IdPath(job): IdPath) -> Result<Response, ApiError> {
+    caller.require(Scope::ImportWrite)?;
+    match ingest.deps.store.cancel_job(caller.tenant(), job).await? {
+        Cancellation::Unknown => Err(ApiError::file_not_found()),
+        Cancellation::Final(state) => {
+            let message = format!("File is {} and cannot be canceled.", state.as_str());
+            Err(ApiError::new(StatusCode::CONFLICT, "job_terminal", message))
+        }
+        Cancellation::Canceled { next } => {
+            if let Some(next) = next {
+                ring(&ingest.deps, next).await;
+            }
+            tracing::info!(%job, tenant = %caller.tenant(), "job canceled");
+            Ok(answer(StatusCode::OK, &json!({ "message": "File canceled." })))
         }
     }
 }

@@ -9,6 +9,7 @@ mod cutter;
 mod job;
 mod lanes;
 mod source;
+mod stop;
 mod window;
 
 use std::sync::Arc;
@@ -21,7 +22,8 @@ use tokio::sync::Semaphore;
 
 use crate::IngestDeps;
 use crate::config::IngestConfig;
-use job::{SplitTask, Stop};
+use job::SplitTask;
+use stop::Stop;
 
 /// How long a lease lasts, and how often it is renewed.
 pub(crate) const LEASE: Duration = Duration::from_mins(1);

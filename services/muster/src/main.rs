@@ -10,6 +10,7 @@ mod generate;
 mod roles;
 mod settings;
 mod token;
+mod variables;
 mod wiring;
 
 use std::process::ExitCode;
@@ -52,7 +53,7 @@ fn blocking_threads(command: &Command) -> usize {
 }
 
 async fn run(cli: Cli) -> anyhow::Result<ExitCode> {
-    settings::refuse_unknown_variables()?;
+    variables::refuse_unknown()?;
     match cli.command {
         Command::Demo(args) => return demo::run(args).await,
         Command::Generate(args) => generate::run(&args)?,

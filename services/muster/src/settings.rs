@@ -3,11 +3,9 @@
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use clap::{Args, CommandFactory, ValueEnum};
+use clap::{Args, ValueEnum};
 use muster_telemetry::LogFormat;
 use secrecy::SecretString;
-
-use crate::cli::Cli;
 
 #[derive(Debug, Args)]
 pub(crate) struct HttpArgs {
@@ -162,73 +160,9 @@ pub(crate) struct StoreArgs {
     pub(crate) data: Option<std::path::PathBuf>,
 }
 
-/// Variables that belong to the scripts and clients around Muster.
-const FOREIGN: [&str; 3] = ["MUSTER_URL", "MUSTER_TOKEN", "MUSTER_BIN"];
-const FOREIGN_PREFIXES: [&str; 3] = ["MUSTER_STACK_", "MUSTER_TEST_", "MUSTER_WORKER_PIDS"];
-
-/// A misspelt variable would silently do nothing.
-pub(crate) fn refuse_unknown_variables() -> anyhow::Result<()> {
-    let known = known_variables();
-    for (name, _) in std::env::vars_os() {
-        let Some(name) = name.to_str().filter(|name| name.starts_with("MUSTER_")) else { continue };
-        let foreign = FOREIGN.contains(&name) || FOREIGN_PREFIXES.iter().any(|prefix| name.starts_with(prefix));
-        if !foreign && !known.iter().any(|variable| variable == name) {
-            let nearest = known.iter().min_by_key(|variable| distance(variable, name));
-            let hint = nearest.map(|nearest| format!("; did you mean {nearest}?")).unwrap_or_default();
-            anyhow::bail!("the variable {name} is set, but Muster has no such setting{hint}");
-        }
-    }
-    Ok(())
-}
-
-fn known_variables() -> Vec<String> {
-    fn collect(command: &clap::Command, found: &mut Vec<String>) {
-        let variables = command.get_arguments().filter_map(|argument| argument.get_env()?.to_str());
-        found.extend(variables.map(str::to_owned));
-        command.get_subcommands().for_each(|command| collect(command, found));
-    }
-    let mut found = Vec::new();
-    collect(&Cli::command(), &mut found);
-    found
-}
-
-/// How many single-character edits lie between two names (Levenshtein).
-fn distance(left: &str, right: &str) -> usize {
-    let mut row: Vec<usize> = (0..=right.len()).collect();
-    for (i, a) in left.bytes().enumerate() {
-        let mut diagonal = row[0];
-        row[0] = i + 1;
-        for (j, b) in right.bytes().enumerate() {
-            let replaced = diagonal + usize::from(a != b);
-            diagonal = row[j + 1];
-            row[j + 1] = replaced.min(diagonal + 1).min(row[j] + 1);
-        }
-    }
-    row[right.len()]
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn the_command_line_is_consistent() {
-        Cli::command().debug_assert();
-    }
-
-    #[test]
-    fn every_setting_has_a_variable_of_ours() {
-        let known = known_variables();
-        assert!(known.iter().all(|name| name.starts_with("MUSTER_")), "{known:?}");
-        assert!(known.iter().any(|name| name == "MUSTER_CONCURRENCY"));
-    }
-
-    #[test]
-    fn the_nearest_name_is_the_one_meant() {
-        let known = known_variables();
-        let nearest = known.iter().min_by_key(|variable| distance(variable, "MUSTER_CONCURENCY"));
-        assert_eq!(nearest.map(String::as_str), Some("MUSTER_CONCURRENCY"));
-    }
 
     #[test]
     fn keys_are_64_hexadecimal_digits() {

@@ -97,6 +97,20 @@ pub enum Deletion {
     Unknown,
 }
 
+/// What became of a wish to cancel a job.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Cancellation {
+    /// It is canceled, now or before; `next` is the tenant's first unfinished job.
+    Canceled {
+        /// The tenant's first unfinished job, which may begin now.
+        next: Option<JobId>,
+    },
+    /// It was final already, in this state.
+    Final(JobState),
+    /// The tenant has no such job.
+    Unknown,
+}
+
 /// A job as the status service shows it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct JobView {

@@ -9,8 +9,8 @@ use tokio::sync::broadcast;
 use crate::counters::LedgerView;
 use crate::error::StoreError;
 use crate::job::{
-    Applied, BatchToApply, CreatedJob, Deletion, FinishedJob, JobFilter, JobRules, JobView, Lease, LedgerTotals,
-    NewJob, PageAfter, SplitEnd, SplitJob,
+    Applied, BatchToApply, Cancellation, CreatedJob, Deletion, FinishedJob, JobFilter, JobRules, JobView, Lease,
+    LedgerTotals, NewJob, PageAfter, SplitEnd, SplitJob,
 };
 use crate::tenant::{Grant, NewToken, ShortRows, TenantRecord, TokenRecord, UserRecord};
 
@@ -43,6 +43,8 @@ pub trait Jobs: Send + Sync {
     async fn create_job(&self, job: NewJob) -> Result<CreatedJob, StoreError>;
     /// Deletes a job, its ledger and its rejections, unless it is being processed. Users stay.
     async fn delete_job(&self, tenant: TenantId, job: JobId) -> Result<Deletion, StoreError>;
+    /// Stops what has not been applied of a job. What has been stays.
+    async fn cancel_job(&self, tenant: TenantId, job: JobId) -> Result<Cancellation, StoreError>;
     /// Moves a job to its final state if its ledger is complete and joins without a gap from the
     /// file's start to its end. Nothing if it is not complete, or final already.
     async fn finish_job(&self, job: JobId) -> Result<Option<FinishedJob>, StoreError>;

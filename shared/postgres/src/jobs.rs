@@ -2,7 +2,7 @@
 
 use async_trait::async_trait;
 use muster_domain::{Counts, JobId, JobState, TenantId};
-use muster_ports::{CreatedJob, Deletion, FinishedJob, Jobs, NewJob, StoreError};
+use muster_ports::{Cancellation, CreatedJob, Deletion, FinishedJob, Jobs, NewJob, StoreError, Upkeep};
 use sqlx::Row;
 use sqlx::postgres::PgConnection;
 
@@ -27,6 +27,20 @@ impl Jobs for PostgresStore {
             .spawn("delete job", async move { transaction::run_once(&pool, Delete { tenant, job }).await })
             .await
             .map_err(aborted)?
+    }
+
+    async fn cancel_job(&self, tenant: TenantId, job: JobId) -> Result<Cancellation, StoreError> {
+        ask!(self, connection => sqlx::query(sql::CANCEL_JOB).bind(tenant.0).bind(job.0).execute(connection))?;
+        self.complete_stops().await?;
+        let state: Option<String> = ask!(self, connection => sqlx::query_scalar(sql::JOB_STATE).bind(tenant.0).bind(job.0).fetch_optional(connection))?;
+        match state.as_deref().and_then(JobState::parse) {
+            None => Ok(Cancellation::Unknown),
+            Some(JobState::Canceled) => {
+                let next: Option<i64> = ask!(self, connection => sqlx::query_scalar(sql::FIRST_UNFINISHED).bind(tenant.0).fetch_one(connection))?;
+                Ok(Cancellation::Canceled { next: next.map(JobId) })
+            }
+            Some(state) => Ok(Cancellation::Final(state)),
+        }
     }
 
     async fn finish_job(&self, job: JobId) -> Result<Option<FinishedJob>, StoreError> {

@@ -13,6 +13,7 @@ statements! {
     APPLIED_BATCHES => "applied_batches",
     BEGIN_ANEW => "begin_anew",
     BEGIN_STOP => "begin_stop",
+    CANCEL_JOB => "cancel_job",
     CLAIM_BATCH => "claim_batch",
     COMPLETENESS => "completeness",
     COPY_STAGE => "copy_stage",

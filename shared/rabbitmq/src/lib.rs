@@ -14,7 +14,8 @@ mod connection;
 mod consume;
 mod convert;
 mod publish;
+mod queue;
 mod topology;
 
 pub use config::RabbitConfig;
-pub use publish::RabbitQueue;
+pub use queue::RabbitQueue;

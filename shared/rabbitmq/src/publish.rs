@@ -5,63 +5,19 @@
 
 use std::sync::Arc;
 
-use async_trait::async_trait;
 use lapin::options::{BasicPublishOptions, ConfirmSelectOptions};
 use lapin::{Channel, Confirmation, Connection};
 use muster_messages::Envelope;
-use muster_ports::{Consumer, Publisher, Queue, QueueError, QueueName};
-use muster_runtime::{Shutdown, Tasks};
+use muster_ports::{QueueError, QueueName};
 use tokio::sync::{Mutex, Semaphore};
 
 use crate::config::RabbitConfig;
-use crate::{connection, consume, convert, topology};
+use crate::{connection, convert, topology};
 
 /// Publications in flight at most, each on a channel of its own.
 const CHANNELS: usize = 8;
 
-/// The queue on RabbitMQ.
-pub struct RabbitQueue {
-    publisher: Arc<RabbitPublisher>,
-    config: RabbitConfig,
-    tasks: Tasks,
-    shutdown: Shutdown,
-}
-
-impl RabbitQueue {
-    /// A queue whose connections are made when they are needed. `shutdown` ends its consumers.
-    pub fn new(config: RabbitConfig, tasks: Tasks, shutdown: Shutdown) -> Self {
-        let publisher = Arc::new(RabbitPublisher::new(config.clone()));
-        Self { publisher, config, tasks, shutdown }
-    }
-}
-
-impl Queue for RabbitQueue {
-    fn consume(&self, queue: QueueName, prefetch: u16) -> Consumer {
-        let (sender, receiver) = tokio::sync::mpsc::channel(1);
-        let consuming = consume::run(self.config.clone(), queue, prefetch, self.publisher.clone(), sender);
-        let shutdown = self.shutdown.clone();
-        self.tasks.spawn("consume", async move {
-            tokio::select! {
-                () = consuming => {}
-                // Deliveries not settled by now go back to the broker when the connection closes.
-                () = shutdown.forced() => {}
-            }
-        });
-        Consumer::new(receiver)
-    }
-}
-
-#[async_trait]
-impl Publisher for RabbitQueue {
-    async fn publish(&self, queue: QueueName, message: Envelope) -> Result<(), QueueError> {
-        self.publisher.publish(queue, message).await
-    }
-
-    async fn check_ready(&self) -> Result<(), QueueError> {
-        self.publisher.connection().await.map(drop)
-    }
-}
-
+/// Publishes on a connection of its own, made when it is needed.
 pub(crate) struct RabbitPublisher {
     config: RabbitConfig,
     in_flight: Semaphore,
@@ -76,7 +32,7 @@ struct Open {
 }
 
 impl RabbitPublisher {
-    fn new(config: RabbitConfig) -> Self {
+    pub(crate) fn new(config: RabbitConfig) -> Self {
         Self { config, in_flight: Semaphore::new(CHANNELS), open: Mutex::default() }
     }
 
@@ -125,7 +81,7 @@ impl RabbitPublisher {
         Ok(channel)
     }
 
-    async fn connection(&self) -> Result<Arc<Connection>, QueueError> {
+    pub(crate) async fn connection(&self) -> Result<Arc<Connection>, QueueError> {
         let mut open = self.open.lock().await;
         if let Some(connection) = open.connection.as_ref().filter(|connection| connection.status().connected()) {
             return Ok(connection.clone());

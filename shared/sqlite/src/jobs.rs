@@ -2,7 +2,7 @@
 
 use async_trait::async_trait;
 use muster_domain::{JobId, JobState, TenantId};
-use muster_ports::{CreatedJob, Deletion, FinishedJob, Jobs, NewJob, StoreError};
+use muster_ports::{Cancellation, CreatedJob, Deletion, FinishedJob, Jobs, NewJob, StoreError, Upkeep};
 use rusqlite::{Connection, OptionalExtension, params};
 
 use crate::reports::ledger_sums;
@@ -47,6 +47,21 @@ impl Jobs for SqliteStore {
             }
             db.execute(sql::DELETE_ATTEMPTS, [job.0])?;
             Ok(Deletion::Deleted { raw_key, next: first_unfinished(db, tenant)? })
+        })
+        .await
+    }
+
+    async fn cancel_job(&self, tenant: TenantId, job: JobId) -> Result<Cancellation, StoreError> {
+        self.write(move |db| db.execute(sql::CANCEL_JOB, params![tenant.0, job.0]).map(drop)).await?;
+        self.complete_stops().await?;
+        self.write(move |db| {
+            let state: Option<String> =
+                db.query_row(sql::JOB_STATE, params![tenant.0, job.0], |row| row.get(0)).optional()?;
+            match state.as_deref().and_then(JobState::parse) {
+                None => Ok(Cancellation::Unknown),
+                Some(JobState::Canceled) => Ok(Cancellation::Canceled { next: first_unfinished(db, tenant)? }),
+                Some(state) => Ok(Cancellation::Final(state)),
+            }
         })
         .await
     }

@@ -40,7 +40,6 @@ fn both_stores_have_the_same_statements() {
         "empty_stage",
         "insert_rejections",
         "insert_staged",
-        "job_state",
         "lead",
         "lock_tenant",
         "notify_job",

@@ -5,34 +5,15 @@ use std::sync::Arc;
 use muster_domain::record::RecordError;
 use muster_domain::sniff::strip_bom;
 use muster_domain::{Header, Rejection, RejectionCode};
-use muster_messages::PayloadError;
-use muster_ports::{Lease, QueueName, SplitEnd, SplitJob, StoreError};
+use muster_ports::{Lease, QueueName, SplitEnd, SplitJob};
 use tokio::sync::OwnedSemaphorePermit;
 
 use super::cutter::{Cut, Cutter, Progress};
 use super::lanes::Lanes;
-use super::source::{ReadError, Source};
+use super::source::{Source, diagnose};
+use super::stop::Stop;
 use super::window::Window;
 use super::{LEASE, LEASE_HEARTBEAT, Shared};
-
-/// Why a split ends before its file does. It is taken up again, here or elsewhere.
-#[derive(Debug, thiserror::Error)]
-pub(crate) enum Stop {
-    #[error("the service is stopping")]
-    Stopping,
-    #[error("the lease was lost")]
-    LeaseLost,
-    #[error("no batch was applied for too long")]
-    Stalled,
-    #[error("too many big files are being split")]
-    TooManyBig,
-    #[error("the stored upload cannot be read for now")]
-    SourceUnavailable,
-    #[error("a batch cannot be sealed")]
-    Sealing(#[from] PayloadError),
-    #[error(transparent)]
-    Store(#[from] StoreError),
-}
 
 /// A job that this process splits.
 pub(crate) struct SplitTask {
@@ -62,53 +43,40 @@ impl SplitTask {
     }
 }
 
-/// What reading a file came to: its end, and whether the stored upload itself was at fault.
-struct Reading {
-    end: SplitEnd,
-    source_failed: bool,
-}
-
 async fn split_file(shared: &Arc<Shared>, split: &SplitJob, place: OwnedSemaphorePermit) -> Result<SplitEnd, Stop> {
     let job = split.lease.job;
     let store = &shared.deps.store;
     let window = Window::open(store.clone(), job, split.patience).await?;
     let lanes = Lanes::new(shared.clone(), job, split.dialect, place);
     let mut out = Out { shared, window, lanes };
-    let Reading { end, source_failed } = match Source::open(&*shared.deps.raw, &split.raw).await {
+    let end = match Source::open(&*shared.deps.raw, &split.raw).await {
         Ok(source) => cut_file(split, source, &mut out).await?,
-        Err(error) => Reading {
-            end: SplitEnd {
-                batches: 0,
-                rows: 0,
-                bytes: 0,
-                file_error: Some(error.file_error(1).ok_or(Stop::SourceUnavailable)?),
-            },
-            source_failed: true,
-        },
+        Err(error) => {
+            let file_error = Some(error.file_error(1).ok_or(Stop::SourceUnavailable)?);
+            SplitEnd { batches: 0, rows: 0, bytes: 0, file_error }
+        }
     };
-    // An earlier split may have read, and published, more than can be read now. Such a job has no
-    // complete ledger to wait for: it ends with what is applied.
-    let fails = source_failed && (split.lease.fence > 1 || end.batches == 0);
-    if let Some(error) = end.file_error.as_ref().filter(|_| fails) {
-        store.fail_job(split.lease, error.clone()).await?;
-        return Ok(end);
+    // An earlier split may have read, and published, more than is left of a file that was lost or
+    // altered. Such a job has no complete ledger to wait for: it ends with what is applied.
+    if let Some(error) = end.file_error.as_ref().filter(|error| error.code == RejectionCode::RawMissing) {
+        let ended = store.fail_job(split.lease, error.clone()).await?;
+        return if ended { Ok(end) } else { Err(Stop::LeaseLost) };
     }
     out.flush().await?;
     if store.finish_split(split.lease, end.clone()).await? { Ok(end) } else { Err(Stop::LeaseLost) }
 }
 
-async fn cut_file(split: &SplitJob, mut source: Source, out: &mut Out<'_>) -> Result<Reading, Stop> {
+async fn cut_file(split: &SplitJob, mut source: Source, out: &mut Out<'_>) -> Result<SplitEnd, Stop> {
     let header = Header::from_titles(split.titles.clone());
     let mut cutter: Option<Cutter> = None;
     let mut unpacked = 0;
-    let mut source_failed = false;
     let file_error = loop {
         let text = match source.next().await {
             Ok(text) => text,
-            Err(ReadError::Unavailable) => return Err(Stop::SourceUnavailable),
             Err(error) => {
-                source_failed = true;
-                break error.file_error(cutter.as_ref().map_or(1, Cutter::line));
+                let error = diagnose(&*out.shared.deps.raw, &split.raw, error).await;
+                let line = cutter.as_ref().map_or(1, Cutter::line);
+                break Some(error.file_error(line).ok_or(Stop::SourceUnavailable)?);
             }
         };
         let at_end = text.is_empty();
@@ -137,8 +105,7 @@ async fn cut_file(split: &SplitJob, mut source: Source, out: &mut Out<'_>) -> Re
         }
         progress = cutter.progress();
     }
-    let end = SplitEnd { batches: progress.batches, rows: progress.rows, bytes: progress.end_offset, file_error };
-    Ok(Reading { end, source_failed })
+    Ok(SplitEnd { batches: progress.batches, rows: progress.rows, bytes: progress.end_offset, file_error })
 }
 
 /// Publishes the batches that end within a piece of text. The inner error is the file's.

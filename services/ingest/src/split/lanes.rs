@@ -11,7 +11,7 @@ use tokio::task::JoinSet;
 
 use super::Shared;
 use super::cutter::Cut;
-use super::job::Stop;
+use super::stop::Stop;
 
 /// A job of so many batches is small.
 const SMALL_JOB_BATCHES: usize = 5;

@@ -21,6 +21,8 @@ pub(crate) struct Source {
     hash: Arc<Mutex<Sha256>>,
     expected: [u8; 32],
     buffer: Vec<u8>,
+    /// What came behind the text that was given out last.
+    failed: Option<ReadError>,
 }
 
 /// Why a file cannot be read on.
@@ -56,18 +58,25 @@ impl Source {
         let packed = StreamReader::new(pieces);
         let encoding = Encoding::parse(&file.encoding).unwrap_or(Encoding::Identity);
         let reader = decompress(encoding, packed);
-        Ok(Self { reader, hash, expected: file.sha256, buffer: vec![0; READ_BYTES] })
+        Ok(Self { reader, hash, expected: file.sha256, buffer: vec![0; READ_BYTES], failed: None })
     }
 
     /// The next piece of text; empty at the end, where the hash has been checked.
     pub(crate) async fn next(&mut self) -> Result<&[u8], ReadError> {
+        if let Some(error) = self.failed.take() {
+            return Err(error);
+        }
         let mut filled = 0;
         // Whole buffers, so that a byte order mark is never cut.
         while filled < self.buffer.len() {
             match self.reader.read(&mut self.buffer[filled..]).await {
                 Ok(0) => break,
                 Ok(read) => filled += read,
-                Err(error) => return Err(explain(&error)),
+                Err(error) if filled == 0 => return Err(explain(&error)),
+                Err(error) => {
+                    self.failed = Some(explain(&error));
+                    break;
+                }
             }
         }
         if filled == 0 {
@@ -80,6 +89,27 @@ impl Source {
         let found: [u8; 32] = self.hash.lock().unwrap_or_else(PoisonError::into_inner).clone().finalize().into();
         if found == self.expected { Ok(()) } else { Err(read_error(&RawStoreError::Changed)) }
     }
+}
+
+/// Data that cannot be decompressed are the client's fault only if they are what the client sent.
+pub(crate) async fn diagnose(raw: &dyn RawStore, file: &RawFile, error: ReadError) -> ReadError {
+    if !matches!(error, ReadError::Unusable(RejectionCode::CompressionInvalid, _)) {
+        return error;
+    }
+    match hash_of(raw, file).await {
+        Ok(found) if found == file.sha256 => error,
+        Ok(_) => read_error(&RawStoreError::Changed),
+        Err(error) => read_error(&error),
+    }
+}
+
+async fn hash_of(raw: &dyn RawStore, file: &RawFile) -> Result<[u8; 32], RawStoreError> {
+    let mut pieces = raw.read(&file.key, file.bytes).await?;
+    let mut hash = Sha256::new();
+    while let Some(piece) = pieces.next().await {
+        hash.update(&piece?);
+    }
+    Ok(hash.finalize().into())
 }
 
 fn explain(error: &io::Error) -> ReadError {

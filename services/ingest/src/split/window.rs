@@ -9,7 +9,7 @@ use muster_ports::{Signals, Store, StoreError};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::Instant;
 
-use super::job::Stop;
+use super::stop::Stop;
 
 /// The published batches of a job that are not in the ledger yet.
 pub(crate) struct Window {

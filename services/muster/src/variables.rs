@@ -1,0 +1,74 @@
+//! Variables that begin with `MUSTER_` and are no setting: most likely a misspelt one.
+
+use clap::CommandFactory;
+
+use crate::cli::Cli;
+
+/// Variables that belong to the scripts and clients around Muster.
+const FOREIGN: [&str; 3] = ["MUSTER_URL", "MUSTER_TOKEN", "MUSTER_BIN"];
+const FOREIGN_PREFIXES: [&str; 3] = ["MUSTER_STACK_", "MUSTER_TEST_", "MUSTER_WORKER_PIDS"];
+
+/// A misspelt variable would silently do nothing.
+pub(crate) fn refuse_unknown() -> anyhow::Result<()> {
+    let settings = known();
+    for (name, _) in std::env::vars_os() {
+        let Some(name) = name.to_str().filter(|name| name.starts_with("MUSTER_")) else { continue };
+        let foreign = FOREIGN.contains(&name) || FOREIGN_PREFIXES.iter().any(|prefix| name.starts_with(prefix));
+        if !foreign && !settings.iter().any(|variable| variable == name) {
+            let nearest = settings.iter().min_by_key(|variable| distance(variable, name));
+            let hint = nearest.map(|nearest| format!("; did you mean {nearest}?")).unwrap_or_default();
+            anyhow::bail!("the variable {name} is set, but Muster has no such setting{hint}");
+        }
+    }
+    Ok(())
+}
+
+fn known() -> Vec<String> {
+    fn collect(command: &clap::Command, found: &mut Vec<String>) {
+        let variables = command.get_arguments().filter_map(|argument| argument.get_env()?.to_str());
+        found.extend(variables.map(str::to_owned));
+        command.get_subcommands().for_each(|command| collect(command, found));
+    }
+    let mut found = Vec::new();
+    collect(&Cli::command(), &mut found);
+    found
+}
+
+/// How many single-character edits lie between two names (Levenshtein).
+fn distance(left: &str, right: &str) -> usize {
+    let mut row: Vec<usize> = (0..=right.len()).collect();
+    for (i, a) in left.bytes().enumerate() {
+        let mut diagonal = row[0];
+        row[0] = i + 1;
+        for (j, b) in right.bytes().enumerate() {
+            let replaced = diagonal + usize::from(a != b);
+            diagonal = row[j + 1];
+            row[j + 1] = replaced.min(diagonal + 1).min(row[j] + 1);
+        }
+    }
+    row[right.len()]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn every_setting_has_a_variable_of_ours() {
+        let settings = known();
+        assert!(settings.iter().all(|name| name.starts_with("MUSTER_")), "{settings:?}");
+        assert!(settings.iter().any(|name| name == "MUSTER_CONCURRENCY"));
+    }
+
+    #[test]
+    fn the_nearest_name_is_the_one_meant() {
+        let settings = known();
+        let nearest = settings.iter().min_by_key(|variable| distance(variable, "MUSTER_CONCURENCY"));
+        assert_eq!(nearest.map(String::as_str), Some("MUSTER_CONCURRENCY"));
+    }
+}

@@ -1,0 +1,55 @@
+//! The queue as services see it.
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use muster_messages::Envelope;
+use muster_ports::{Consumer, Publisher, Queue, QueueError, QueueName};
+use muster_runtime::{Shutdown, Tasks};
+
+use crate::config::RabbitConfig;
+use crate::consume;
+use crate::publish::RabbitPublisher;
+
+/// The queue on RabbitMQ.
+pub struct RabbitQueue {
+    publisher: Arc<RabbitPublisher>,
+    config: RabbitConfig,
+    tasks: Tasks,
+    shutdown: Shutdown,
+}
+
+impl RabbitQueue {
+    /// A queue whose connections are made when they are needed. `shutdown` ends its consumers.
+    pub fn new(config: RabbitConfig, tasks: Tasks, shutdown: Shutdown) -> Self {
+        let publisher = Arc::new(RabbitPublisher::new(config.clone()));
+        Self { publisher, config, tasks, shutdown }
+    }
+}
+
+impl Queue for RabbitQueue {
+    fn consume(&self, queue: QueueName, prefetch: u16) -> Consumer {
+        let (sender, receiver) = tokio::sync::mpsc::channel(1);
+        let consuming = consume::run(self.config.clone(), queue, prefetch, self.publisher.clone(), sender);
+        let shutdown = self.shutdown.clone();
+        self.tasks.spawn("consume", async move {
+            tokio::select! {
+                () = consuming => {}
+                // Deliveries not settled by now go back to the broker when the connection closes.
+                () = shutdown.forced() => {}
+            }
+        });
+        Consumer::new(receiver)
+    }
+}
+
+#[async_trait]
+impl Publisher for RabbitQueue {
+    async fn publish(&self, queue: QueueName, message: Envelope) -> Result<(), QueueError> {
+        self.publisher.publish(queue, message).await
+    }
+
+    async fn check_ready(&self) -> Result<(), QueueError> {
+        self.publisher.connection().await.map(drop)
+    }
+}
