@@ -44,7 +44,7 @@ pub struct ObjectRawStore {
 }
 
 /// Pieces written to and read from a local folder.
-const LOCAL_PIECE: usize = 1024 * 1024;
+const LOCAL_PIECE: usize = 256 * 1024;
 /// Pieces written to and read from a cloud: S3 wants parts of at least 5 MiB.
 const CLOUD_PIECE: usize = 8 * 1024 * 1024;
 
