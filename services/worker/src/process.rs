@@ -28,6 +28,24 @@ pub(crate) struct Processor {
     pub(crate) together: RwLock<()>,
 }
 
+/// How a batch is applied.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Care {
+    /// All rows in one go.
+    AllRows,
+    /// Each row on its own, so that one which the database refuses fails alone.
+    EachRow,
+    /// No row: all are reported as failed, so that the job ends.
+    GiveUp,
+}
+
+impl Care {
+    /// What a batch gets that was begun so often before and never done.
+    fn after(attempts: u32) -> Self {
+        if attempts >= MAX_ATTEMPTS { Self::GiveUp } else { Self::EachRow }
+    }
+}
+
 /// What to do with a delivery.
 enum Verdict {
     Ack,
@@ -58,40 +76,48 @@ impl Processor {
 
     async fn process_batch(&self, message: BatchMessage, redelivered: bool) -> Verdict {
         let mut backoff = Backoff::reconnect();
-        let mut attempt = 0;
-        let mut isolate_rows = false;
-        if redelivered {
-            match self.patiently(&mut backoff, || self.store.record_attempt(message.job, message.batch)).await {
-                Some(Ok(attempts)) => attempt = attempts,
-                Some(Err(error)) => tracing::error!(job = %message.job, %error, "a redelivery was not noted"),
-                None => return Verdict::Leave,
-            }
-        }
-        let Some(rules) = self.patiently(&mut backoff, || self.rules.get(message.job)).await else {
-            return Verdict::Leave;
-        };
-        let rules = match rules {
-            Ok(Some(rules)) => rules,
-            Ok(None) => {
+        let rules = match self.patiently(&mut backoff, || self.rules.get(message.job)).await {
+            Some(Ok(Some(rules))) => rules,
+            Some(Ok(None)) => {
                 tracing::debug!(job = %message.job, batch = %message.batch, "a batch of a deleted job is dropped");
                 return Verdict::Ack;
             }
-            Err(error) => return Verdict::Reject(error.to_string()),
+            Some(Err(error)) => return Verdict::Reject(error.to_string()),
+            None => return Verdict::Leave,
         };
-        // Kept until the batch is done.
-        let (_together, _alone) = if attempt >= ALONE_ATTEMPTS {
-            isolate_rows = true;
-            (None, Some(self.together.write().await))
+        // Noted before the body is touched: a body may kill its worker.
+        let attempts = if redelivered {
+            match self.patiently(&mut backoff, || self.store.record_attempt(message.job, message.batch)).await {
+                Some(Ok(attempts)) => attempts,
+                Some(Err(error)) => return Verdict::Reject(error.to_string()),
+                None => return Verdict::Leave,
+            }
         } else {
-            (Some(self.together.read().await), None)
+            0
         };
+        if attempts >= ALONE_ATTEMPTS {
+            let _alone = self.together.write().await;
+            return self.apply_until_done(&message, &rules, &mut backoff, Care::after(attempts)).await;
+        }
+        let _together = self.together.read().await;
+        self.apply_until_done(&message, &rules, &mut backoff, Care::AllRows).await
+    }
+
+    /// Applies a batch, with more care each time the database refuses it, and again and again while
+    /// the database is away.
+    async fn apply_until_done(
+        &self,
+        message: &BatchMessage,
+        rules: &Arc<JobRules>,
+        backoff: &mut Backoff,
+        mut care: Care,
+    ) -> Verdict {
         loop {
-            let give_up = attempt >= MAX_ATTEMPTS;
-            let rows = match self.check(&message, &rules, give_up).await {
+            let rows = match self.check(message, rules, care).await {
                 Ok(rows) => rows,
                 Err(reason) => return Verdict::Reject(reason),
             };
-            match self.apply(&message, &rules, rows, isolate_rows).await {
+            match self.apply(message, rules, rows, care).await {
                 Ok(()) => return Verdict::Ack,
                 Err(error) if error.is_transient() => {
                     tracing::warn!(job = %message.job, batch = %message.batch, %error, "a batch waits for the database");
@@ -99,16 +125,12 @@ impl Processor {
                         return Verdict::Leave;
                     }
                 }
-                Err(error) if !isolate_rows => {
-                    tracing::warn!(job = %message.job, batch = %message.batch, %error, "a batch was refused; trying its rows one by one");
-                    isolate_rows = true;
-                }
                 Err(error) => {
-                    tracing::error!(job = %message.job, batch = %message.batch, %error, "a batch is given up");
-                    attempt = MAX_ATTEMPTS;
-                    isolate_rows = false;
-                    if give_up {
-                        return Verdict::Reject(error.to_string());
+                    tracing::warn!(job = %message.job, batch = %message.batch, ?care, %error, "a batch was refused");
+                    match care {
+                        Care::AllRows => care = Care::EachRow,
+                        Care::EachRow => care = Care::GiveUp,
+                        Care::GiveUp => return Verdict::Reject(error.to_string()),
                     }
                 }
             }
@@ -135,12 +157,7 @@ impl Processor {
     }
 
     /// Parses and checks the rows on the blocking pool. A batch that is given up has only failures.
-    async fn check(
-        &self,
-        message: &BatchMessage,
-        rules: &Arc<JobRules>,
-        give_up: bool,
-    ) -> Result<CheckedBatch, String> {
+    async fn check(&self, message: &BatchMessage, rules: &Arc<JobRules>, care: Care) -> Result<CheckedBatch, String> {
         let (message, rules, codec) = (message.clone(), rules.clone(), self.codec.clone());
         let checking = tokio::task::spawn_blocking(move || {
             let records = codec.open(&message.message_id(), &message.payload).map_err(|error| error.to_string())?;
@@ -148,7 +165,7 @@ impl Processor {
             if checked.row_count() != u64::from(message.rows) {
                 return Err(format!("expected {} rows, found {}", message.rows, checked.row_count()));
             }
-            Ok(if give_up { all_failed(&checked) } else { checked })
+            Ok(if care == Care::GiveUp { all_failed(&checked) } else { checked })
         });
         checking.await.unwrap_or_else(|_| Err("the rows of this batch cannot be checked".to_owned()))
     }
@@ -158,7 +175,7 @@ impl Processor {
         message: &BatchMessage,
         rules: &JobRules,
         rows: CheckedBatch,
-        isolate_rows: bool,
+        care: Care,
     ) -> Result<(), StoreError> {
         let (job, batch) = (message.job, message.batch);
         let started = std::time::Instant::now();
@@ -171,7 +188,7 @@ impl Processor {
                 first_offset: message.first_offset,
                 end_offset: message.end_offset,
                 rows,
-                isolate_rows,
+                isolate_rows: care == Care::EachRow,
             })
             .await?;
         match applied {

@@ -91,6 +91,56 @@ async fn rows_are_encrypted_on_the_queue_where_a_key_is_set() {
     assert_eq!(counts(&site.client.finished(&path).await), [1, 1, 0, 0, 0]);
 }
 
+/// Kills a worker in the middle of a batch that was begun so often before, and gives the final status.
+async fn after_one_more_kill(attempts_before: u32) -> (Site, serde_json::Value) {
+    let mut site =
+        Site::start(MUSTER, Backend::Distributed, SiteOptions { workers: 0, ..SiteOptions::default() }).await;
+    let path = site.client.upload(users(["a", "b", "c"])).await;
+    let servers = site.servers.clone().unwrap();
+    if attempts_before > 0 {
+        servers.execute(&format!("insert into attempts values (1, 1, {attempts_before})")).await;
+    }
+    let sleeps =
+        "create function sleeps() returns trigger language plpgsql as 'begin perform pg_sleep(600); return new; end'";
+    servers.execute(sleeps).await;
+    servers.execute("create trigger sleeps before insert on users for each row execute function sleeps()").await;
+    site.start_worker().await;
+    let copying = "select count(*) from pg_stat_activity where datname = current_database() and query like '%copy users%' \
+                   and state = 'active' and pid <> pg_backend_pid()";
+    wait_until("the worker copies users", || async {
+        if servers.number(copying).await > 0 { Ok(()) } else { Err("not yet") }
+    })
+    .await;
+    site.workers[0].kill();
+    // The server would notice the death of its client only after the sleep.
+    let end = "select pg_terminate_backend(pid) from pg_stat_activity where datname = current_database() \
+               and query like '%copy users%' and pid <> pg_backend_pid()";
+    servers.execute(end).await;
+    servers.execute("drop trigger sleeps on users").await;
+    site.start_worker().await;
+    let status = site.client.finished(&path).await;
+    (site, status)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_batch_whose_worker_died_is_applied_by_the_next() {
+    for attempts_before in [0, 2] {
+        let (site, status) = after_one_more_kill(attempts_before).await;
+        assert_eq!(counts(&status), [3, 3, 0, 0, 0]);
+        let noted = site.servers.as_ref().unwrap().number("select sum(attempts) from attempts").await;
+        assert_eq!(noted, i64::from(attempts_before) + 1);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_batch_that_kills_its_workers_is_given_up_and_its_job_ends() {
+    let (site, status) = after_one_more_kill(4).await;
+    assert_eq!(counts(&status), [3, 0, 0, 0, 3]);
+    assert_eq!(status["status"], "FAILED");
+    let errors = site.client.get("/bulk/v1/files/1/errors").await.json()["errors"].clone();
+    assert_eq!((errors[0]["line"].as_u64(), errors[0]["code"].as_str()), (Some(2), Some("not_applied")));
+}
+
 /// The database refuses one row of a batch: it fails alone.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_row_that_the_database_refuses_fails_alone() {
