@@ -5,7 +5,7 @@
 //! | HTTP: take an upload, delete a file | [`http`] |
 //! | stream a body, look at its head, store it, accept the job | [`upload`] |
 //! | cut the stored file into batches and publish them | [`split`] |
-//! | put right whatever was interrupted | [`reconcile`] |
+//! | put right whatever was interrupted | [`reconcile`], [`sweep`] |
 //!
 //! Invariants: only a complete upload becomes a job; a job row is committed before its split is
 //! rung for; nothing here holds a whole file in memory.
@@ -14,6 +14,7 @@ mod config;
 mod http;
 mod reconcile;
 mod split;
+mod sweep;
 mod upload;
 
 use std::sync::Arc;

@@ -14,6 +14,7 @@ use muster_ports::{QueueName, StoreError, finish_and_ring};
 use tokio::time::{Instant, MissedTickBehavior};
 
 use crate::IngestDeps;
+use crate::sweep::sweep;
 
 const TICK: Duration = Duration::from_secs(1);
 /// How long a leader that does not come back keeps the others waiting.
@@ -24,6 +25,8 @@ const RING_PAUSE: Duration = Duration::from_secs(5);
 const RING_DEADLINE: Duration = Duration::from_secs(4);
 /// Every how many ticks the rarer looks are taken.
 const RARE: u64 = 2;
+/// How often whoever leads sweeps the raw store.
+const SWEEP_PAUSE: Duration = Duration::from_hours(1);
 
 pub(crate) fn start(deps: &IngestDeps) {
     let mut reconciler = Reconciler {
@@ -31,6 +34,7 @@ pub(crate) fn start(deps: &IngestDeps) {
         holder: format!("{:016x}", rand::random::<u64>()),
         rung: HashMap::new(),
         lagging: HashMap::new(),
+        swept: None,
     };
     let shutdown = deps.shutdown.clone();
     deps.tasks.spawn("reconciler", async move {
@@ -53,6 +57,8 @@ struct Reconciler {
     rung: HashMap<JobId, Instant>,
     /// How many looks in a row the counters of a job were behind its ledger.
     lagging: HashMap<JobId, u32>,
+    /// When the raw store was last swept by this process.
+    swept: Option<Instant>,
 }
 
 impl Reconciler {
@@ -67,7 +73,21 @@ impl Reconciler {
             self.finish_complete().await?;
             self.repair_counters().await?;
         }
+        if self.swept.is_none_or(|at| at.elapsed() > SWEEP_PAUSE) {
+            self.swept = Some(Instant::now());
+            self.start_sweep();
+        }
         Ok(())
+    }
+
+    /// A task of its own: a store with millions of uploads takes a while to list.
+    fn start_sweep(&self) {
+        let deps = self.deps.clone();
+        self.deps.tasks.spawn("sweep", async move {
+            if let Some(Err(error)) = deps.shutdown.unless_begun(sweep(&deps)).await {
+                tracing::warn!(%error, "the raw store could not be swept; it will be in an hour");
+            }
+        });
     }
 
     async fn ring_for_waiting(&mut self) -> Result<(), StoreError> {

@@ -23,6 +23,6 @@ pub use job::{
     Lease, LedgerTotals, NewJob, PageAfter, RawFile, SplitEnd, SplitJob,
 };
 pub use queue::{Consumer, Delivery, Publisher, Queue, QueueName, Settle};
-pub use rawstore::{RawReader, RawStore, RawUpload};
+pub use rawstore::{RawReader, RawStore, RawUpload, StoredUpload};
 pub use store::{Batches, Jobs, Reports, Signals, Splits, Store, Tenants, Upkeep};
 pub use tenant::{Grant, NewToken, Scope, ShortRows, TenantRecord, TokenRecord, UserRecord};

@@ -9,6 +9,15 @@ use crate::error::RawStoreError;
 /// The content of a stored upload, in pieces.
 pub type RawReader = BoxStream<'static, Result<Bytes, RawStoreError>>;
 
+/// An upload that lies in the store.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct StoredUpload {
+    /// Its key.
+    pub key: String,
+    /// When it was finished, in milliseconds since 1970 UTC, by the clock of the store.
+    pub stored_ms: i64,
+}
+
 /// The store of uploads.
 #[async_trait]
 pub trait RawStore: Send + Sync {
@@ -16,6 +25,8 @@ pub trait RawStore: Send + Sync {
     async fn begin(&self, key: &str) -> Result<Box<dyn RawUpload>, RawStoreError>;
     /// Reads an upload, which must have this size in bytes.
     async fn read(&self, key: &str, bytes: u64) -> Result<RawReader, RawStoreError>;
+    /// Every upload in the store, in no order.
+    fn list(&self) -> BoxStream<'static, Result<StoredUpload, RawStoreError>>;
     /// Removes an upload. That there is none is no error.
     async fn delete(&self, key: &str) -> Result<(), RawStoreError>;
 }

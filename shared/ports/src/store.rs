@@ -12,6 +12,7 @@ use crate::job::{
     Applied, BatchToApply, Cancellation, CreatedJob, Deletion, FinishedJob, JobFilter, JobRules, JobView, Lease,
     LedgerTotals, NewJob, PageAfter, SplitEnd, SplitJob,
 };
+use crate::rawstore::StoredUpload;
 use crate::tenant::{Grant, NewToken, ShortRows, TenantRecord, TokenRecord, UserRecord};
 
 /// All that the database does.
@@ -118,6 +119,8 @@ pub trait Upkeep: Send + Sync {
     async fn jobs_to_finish(&self) -> Result<Vec<JobId>, StoreError>;
     /// Ends jobs whose stop was begun and not completed. Gives those that it ended.
     async fn complete_stops(&self) -> Result<Vec<FinishedJob>, StoreError>;
+    /// Of these uploads, the keys of those that are older than `age` and belong to no job.
+    async fn uploads_without_job(&self, uploads: Vec<StoredUpload>, age: Duration) -> Result<Vec<String>, StoreError>;
     /// Jobs that are being processed.
     async fn running_jobs(&self) -> Result<Vec<JobId>, StoreError>;
     /// A snapshot of the ledger of a job, to rebuild its counters from.

@@ -68,4 +68,5 @@ statements! {
     STOP_JOB => "stop_job",
     UPDATE_STAGED => "update_staged",
     UPDATE_USER => "update_user",
+    UPLOADS_WITHOUT_JOB => "uploads_without_job",
 }

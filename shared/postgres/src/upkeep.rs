@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use muster_domain::{BatchNo, Counts, JobId, TenantId};
-use muster_ports::{FinishedJob, LedgerView, StoreError, Upkeep};
+use muster_ports::{FinishedJob, LedgerView, StoreError, StoredUpload, Upkeep};
 
 use crate::jobs::{CompleteStop, aborted};
 use crate::splits::milliseconds;
@@ -43,6 +43,16 @@ impl Upkeep for PostgresStore {
             finished.extend(stopping.await.map_err(aborted)??);
         }
         Ok(finished)
+    }
+
+    async fn uploads_without_job(&self, uploads: Vec<StoredUpload>, age: Duration) -> Result<Vec<String>, StoreError> {
+        let (keys, times): (Vec<String>, Vec<i64>) = uploads.into_iter().map(|u| (u.key, u.stored_ms)).unzip();
+        let age_ms = i64::try_from(age.as_millis()).unwrap_or(i64::MAX);
+        ask!(self, connection => sqlx::query_scalar(sql::UPLOADS_WITHOUT_JOB)
+            .bind(keys)
+            .bind(times)
+            .bind(age_ms)
+            .fetch_all(connection))
     }
 
     async fn running_jobs(&self) -> Result<Vec<JobId>, StoreError> {

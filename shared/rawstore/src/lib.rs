@@ -14,7 +14,9 @@ use std::os::unix::fs::DirBuilderExt;
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use muster_ports::{RawReader, RawStore, RawStoreError, RawUpload};
+use futures_util::StreamExt;
+use futures_util::stream::BoxStream;
+use muster_ports::{RawReader, RawStore, RawStoreError, RawUpload, StoredUpload};
 use object_store::local::LocalFileSystem;
 use object_store::path::Path;
 use object_store::prefix::PrefixStore;
@@ -81,6 +83,14 @@ impl RawStore for ObjectRawStore {
 
     async fn read(&self, key: &str, bytes: u64) -> Result<RawReader, RawStoreError> {
         read::open(self.store.clone(), Path::from(key), bytes, self.piece_bytes as u64).await
+    }
+
+    fn list(&self) -> BoxStream<'static, Result<StoredUpload, RawStoreError>> {
+        let uploads = self.store.list(None).map(|found| {
+            let meta = found.map_err(raw_store_error)?;
+            Ok(StoredUpload { key: meta.location.to_string(), stored_ms: meta.last_modified.timestamp_millis() })
+        });
+        uploads.boxed()
     }
 
     async fn delete(&self, key: &str) -> Result<(), RawStoreError> {

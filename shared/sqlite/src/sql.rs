@@ -56,4 +56,5 @@ statements! {
     SHARE_JOB => "share_job",
     STOP_JOB => "stop_job",
     UPDATE_USER => "update_user",
+    UPLOADS_WITHOUT_JOB => "uploads_without_job",
 }

@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use muster_domain::{BatchNo, Counts, JobId, TenantId};
-use muster_ports::{FinishedJob, LedgerView, StoreError, Upkeep};
-use rusqlite::Connection;
+use muster_ports::{FinishedJob, LedgerView, StoreError, StoredUpload, Upkeep};
+use rusqlite::{Connection, params};
 
 use crate::jobs::complete_stop;
 use crate::sql;
@@ -37,6 +37,21 @@ impl Upkeep for SqliteStore {
             let stops = stops.collect::<rusqlite::Result<Vec<_>>>()?;
             let ended = stops.into_iter().map(|(tenant, job)| complete_stop(db, tenant, job));
             Ok(ended.collect::<rusqlite::Result<Vec<_>>>()?.into_iter().flatten().collect())
+        })
+        .await
+    }
+
+    async fn uploads_without_job(&self, uploads: Vec<StoredUpload>, age: Duration) -> Result<Vec<String>, StoreError> {
+        let age_ms = i64::try_from(age.as_millis()).unwrap_or(i64::MAX);
+        self.read(move |db| {
+            let mut statement = db.prepare_cached(sql::UPLOADS_WITHOUT_JOB)?;
+            let mut found = Vec::new();
+            for StoredUpload { key, stored_ms } in uploads {
+                if statement.query_row(params![key, stored_ms, age_ms], |row| row.get(0))? {
+                    found.push(key);
+                }
+            }
+            Ok(found)
         })
         .await
     }

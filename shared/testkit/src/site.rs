@@ -1,5 +1,7 @@
 //! A whole Muster: embedded in one process, or its services as processes on real servers.
 
+use std::path::{Path, PathBuf};
+
 use tempfile::TempDir;
 
 use crate::client::Client;
@@ -149,11 +151,19 @@ impl Site {
 
     /// How many uploads are stored.
     pub fn stored_uploads(&self) -> usize {
-        fn count(folder: &std::path::Path) -> usize {
-            let entries = std::fs::read_dir(folder).into_iter().flatten().flatten();
-            entries.map(|entry| if entry.path().is_dir() { count(&entry.path()) } else { 1 }).sum()
+        self.stored_files().len()
+    }
+
+    /// Where the stored uploads lie.
+    pub fn stored_files(&self) -> Vec<PathBuf> {
+        fn collect(folder: &Path, found: &mut Vec<PathBuf>) {
+            for entry in std::fs::read_dir(folder).into_iter().flatten().flatten() {
+                if entry.path().is_dir() { collect(&entry.path(), found) } else { found.push(entry.path()) }
+            }
         }
-        count(&self.folder.path().join(if self.servers.is_some() { "raw" } else { "data/raw" }))
+        let mut found = Vec::new();
+        collect(&self.folder.path().join(if self.servers.is_some() { "raw" } else { "data/raw" }), &mut found);
+        found
     }
 
     /// Everything that the processes printed.

@@ -2,7 +2,7 @@
 
 use bytes::Bytes;
 use futures_util::TryStreamExt;
-use muster_ports::{RawStore, RawStoreError};
+use muster_ports::{RawStore, RawStoreError, StoredUpload};
 use muster_rawstore::ObjectRawStore;
 
 async fn suite(store: &dyn RawStore) {
@@ -18,6 +18,9 @@ async fn suite(store: &dyn RawStore) {
     let pieces: Vec<Bytes> = store.read("1/abc", content.len() as u64).await.unwrap().try_collect().await.unwrap();
     assert_eq!(pieces.concat(), content);
     assert!(matches!(store.read("1/abc", 5).await.err(), Some(RawStoreError::Changed)));
+
+    let listed: Vec<StoredUpload> = store.list().try_collect().await.unwrap();
+    assert_eq!(listed.iter().map(|upload| upload.key.as_str()).collect::<Vec<_>>(), ["1/abc"]);
 
     let mut given_up = store.begin("1/def").await.unwrap();
     given_up.write(Bytes::from_static(b"half")).await.unwrap();

@@ -36,6 +36,33 @@ async fn unknown_ids_are_not_found(site: Site) {
     }
 }
 
+/// What a crash between the upload and its job row leaves behind goes after a day, and nothing else.
+#[tokio::test(flavor = "multi_thread")]
+async fn old_uploads_without_a_job_are_swept() {
+    for backend in [Backend::Embedded, Backend::Distributed] {
+        let mut site = Site::start(MUSTER, backend, SiteOptions::default()).await;
+        let path = site.client.upload(users(["a"])).await;
+        site.client.finished(&path).await;
+        site.ingest.as_mut().unwrap().terminate().await;
+        let day_ago = std::time::SystemTime::UNIX_EPOCH + std::time::Duration::from_hours(24);
+        for stored in site.stored_files() {
+            std::fs::File::options().write(true).open(stored).unwrap().set_modified(day_ago).unwrap();
+        }
+        let folder = site.stored_files()[0].parent().unwrap().to_owned();
+        std::fs::write(folder.join("young"), "x").unwrap();
+        std::fs::write(folder.join("old"), "x").unwrap();
+        std::fs::File::options().write(true).open(folder.join("old")).unwrap().set_modified(day_ago).unwrap();
+        site.start_ingest().await;
+        muster_testkit::wait_until("the old one is swept", || {
+            let left = site.stored_files();
+            std::future::ready(if left.len() == 2 { Ok(()) } else { Err(left) })
+        })
+        .await;
+        assert!(folder.join("young").exists());
+        assert_eq!(site.client.get(&path).await.status, 200);
+    }
+}
+
 /// Without workers a job stays where it is: the first PROCESSING, the second PENDING.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_file_that_is_processed_stays_and_one_that_waits_goes() {
