@@ -82,6 +82,9 @@ async fn find_tenant(store: &dyn Store, name: &str) -> anyhow::Result<TenantReco
 
 async fn open(args: &StoreArgs) -> anyhow::Result<Arc<dyn Store>> {
     if let Some(folder) = &args.data {
+        if !folder.join("muster.db").exists() {
+            bail!("there is no data of `muster serve` in {}", folder.display());
+        }
         return Ok(Arc::new(SqliteStore::open(folder)?));
     }
     let database_url = args.database_url.clone().context("--database-url or --data is needed")?;

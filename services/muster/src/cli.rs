@@ -138,6 +138,7 @@ pub(crate) enum TenantCommand {
     /// Make a tenant.
     Create {
         /// Its unique name.
+        #[arg(value_parser = crate::settings::tenant_name)]
         name: String,
         /// What becomes of rows with fewer values than the header has titles.
         #[arg(long, default_value = "fail", value_parser = ["fail", "pad"])]

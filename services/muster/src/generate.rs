@@ -8,7 +8,15 @@ use crate::cli::GenerateArgs;
 
 pub(crate) fn run(args: &GenerateArgs) -> anyhow::Result<()> {
     let out = BufWriter::with_capacity(1 << 16, std::io::stdout().lock());
-    Ok(write_spigit(out, args.rows, args.seed)?)
+    match write_spigit(out, args.rows, args.seed) {
+        // Whoever reads has enough: `muster generate 1000000 | head`.
+        Err(error) if is_broken_pipe(&error) => Ok(()),
+        result => Ok(result?),
+    }
+}
+
+fn is_broken_pipe(error: &csv::Error) -> bool {
+    matches!(error.kind(), csv::ErrorKind::Io(error) if error.kind() == std::io::ErrorKind::BrokenPipe)
 }
 
 const FIRST: [&str; 16] = [

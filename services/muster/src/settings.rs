@@ -62,6 +62,15 @@ pub(crate) struct CountersArgs {
     pub(crate) redis_prefix: String,
 }
 
+pub(crate) fn tenant_name(text: &str) -> Result<String, String> {
+    let name = text.trim();
+    if (1..=100).contains(&name.chars().count()) && !name.chars().any(char::is_control) {
+        Ok(name.to_owned())
+    } else {
+        Err("expected 1 to 100 characters that can be seen".to_owned())
+    }
+}
+
 fn prefix(text: &str) -> Result<String, String> {
     let plain = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'-' | b'.');
     if (1..=100).contains(&text.len()) && text.bytes().all(plain) {

@@ -145,6 +145,16 @@ pub(crate) async fn wait_for_store(store: &dyn Reports, shutdown: &Shutdown) -> 
     }
 }
 
+/// Waits until the queue can be reached, or a stop is asked for.
+pub(crate) async fn wait_for_queue(queue: &dyn Publisher, shutdown: &Shutdown) {
+    let mut backoff = Backoff::reconnect();
+    while !shutdown.has_begun() {
+        let Err(error) = queue.check_ready().await else { return };
+        tracing::warn!(error = &error as &(dyn std::error::Error + 'static), "waiting for the queue");
+        shutdown.unless_begun(backoff.wait()).await;
+    }
+}
+
 /// Ready when the database answers, and the queue where there is one.
 pub(crate) fn ready(store: Arc<dyn Store>, queue: Option<Arc<dyn Publisher>>) -> Ready {
     Arc::new(move || {

@@ -23,6 +23,7 @@ const CSV: &str = "text/csv;charset=UTF-8";
 
 /// What may stand in the query.
 #[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub(crate) struct ErrorsQuery {
     after: Option<String>,
     limit: Option<String>,
@@ -42,7 +43,8 @@ pub(crate) async fn list(
     if wants_csv(&headers) {
         return Ok(whole_csv(status.deps.store.clone(), tenant, job));
     }
-    let Query(query) = query.map_err(|_| invalid("The query cannot be read: a parameter is repeated or malformed."))?;
+    let Query(query) =
+        query.map_err(|_| invalid("The query cannot be read: a parameter is unknown, repeated or malformed."))?;
     let line = match query.after.as_deref().map(str::parse) {
         None => 0,
         Some(Ok(line)) => line,

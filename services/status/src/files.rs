@@ -45,6 +45,7 @@ pub(crate) async fn show(
 
 /// What may stand in the query of a list.
 #[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub(crate) struct ListQuery {
     status: Option<String>,
     before: Option<String>,
@@ -59,7 +60,8 @@ pub(crate) async fn list(
     headers: HeaderMap,
 ) -> Result<Response, ApiError> {
     caller.require(Scope::ImportRead)?;
-    let Query(query) = query.map_err(|_| invalid("The query cannot be read: a parameter is repeated or malformed."))?;
+    let Query(query) =
+        query.map_err(|_| invalid("The query cannot be read: a parameter is unknown, repeated or malformed."))?;
     let filter = read_filter(&query)?;
     let jobs = status.deps.store.list_jobs(caller.tenant(), filter).await?;
     let base = base(&status, &headers);

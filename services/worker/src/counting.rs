@@ -40,9 +40,19 @@ impl Counting {
         let (store, counters, shutdown) = (deps.store.clone(), deps.counters.clone(), deps.shutdown.clone());
         deps.tasks.spawn("counting", async move {
             let counting = async {
+                let mut away = false;
                 while let Some(counted) = receiver.recv().await {
-                    if let Err(error) = count(&store, &counters, &counted).await {
-                        tracing::debug!(job = %counted.job, %error, "a batch was not counted; the reconciler will");
+                    match count(&store, &counters, &counted).await {
+                        Err(error) if !away => {
+                            let error = &error as &(dyn std::error::Error + 'static);
+                            tracing::warn!(error, "batches are not counted for now; the status reads the ledger");
+                            away = true;
+                        }
+                        Ok(()) if away => {
+                            tracing::info!("batches are counted again");
+                            away = false;
+                        }
+                        Ok(()) | Err(_) => {}
                     }
                 }
             };

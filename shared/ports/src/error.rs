@@ -23,6 +23,9 @@ pub enum StoreError {
         /// The constraint, where one was violated.
         constraint: Option<String>,
     },
+    /// Its address cannot be understood.
+    #[error("the address of the database cannot be read; expected postgres://user:password@host:port/database")]
+    Address,
     /// What it holds cannot be read: another version of Muster wrote it, or it was edited by hand.
     #[error("stored data cannot be read: {0}")]
     Unreadable(&'static str),

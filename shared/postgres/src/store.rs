@@ -5,7 +5,8 @@ use std::time::Duration;
 use muster_ports::StoreError;
 use muster_runtime::{Shutdown, Tasks};
 use secrecy::{ExposeSecret, SecretString};
-use sqlx::postgres::{PgConnectOptions, PgPool, PgPoolOptions};
+use sqlx::Connection;
+use sqlx::postgres::{PgConnectOptions, PgConnection, PgPool, PgPoolOptions};
 
 use crate::error::store_error;
 use crate::signals::SignalSource;
@@ -79,15 +80,9 @@ impl PostgresStore {
     /// Creates or updates the schema.
     pub async fn migrate(config: &PostgresConfig) -> Result<(), StoreError> {
         let options = connect_options(config)?;
-        let pool = PgPoolOptions::new()
-            .max_connections(1)
-            .acquire_timeout(config.acquire_timeout)
-            .connect_with(options)
-            .await
-            .map_err(store_error)?;
-        let result = sqlx::migrate!("./migrations").run(&pool).await;
-        pool.close().await;
-        result.map_err(|error| match error {
+        let connecting = tokio::time::timeout(config.acquire_timeout, PgConnection::connect_with(&options)).await;
+        let mut connection = connecting.map_err(|_| StoreError::Unavailable(None))?.map_err(store_error)?;
+        sqlx::migrate!("./migrations").run(&mut connection).await.map_err(|error| match error {
             sqlx::migrate::MigrateError::Execute(error) => store_error(error),
             other => StoreError::Unavailable(Some(Box::new(other))),
         })
@@ -106,7 +101,10 @@ impl PostgresStore {
 }
 
 fn connect_options(config: &PostgresConfig) -> Result<PgConnectOptions, StoreError> {
-    let options: PgConnectOptions =
-        config.url.expose_secret().parse().map_err(|_| StoreError::Unreadable("the address of the database"))?;
+    let url = config.url.expose_secret();
+    if !url.starts_with("postgres://") && !url.starts_with("postgresql://") {
+        return Err(StoreError::Address);
+    }
+    let options: PgConnectOptions = url.parse().map_err(|_| StoreError::Address)?;
     Ok(options.application_name(&config.application_name))
 }

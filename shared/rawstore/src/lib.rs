@@ -29,7 +29,7 @@ use error::raw_store_error;
 #[derive(Debug, thiserror::Error)]
 pub enum OpenError {
     /// It is not an address.
-    #[error("the raw store must be an address such as file:///var/lib/muster/raw or s3://bucket/prefix: {0}")]
+    #[error("the raw store must be an address such as file:///var/lib/muster/raw or s3://bucket/prefix")]
     Address(#[from] url::ParseError),
     /// The folder cannot be made or written.
     #[error("the folder {0} of the raw store cannot be made or used")]

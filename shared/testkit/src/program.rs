@@ -33,6 +33,22 @@ impl Program {
         Self { child, lines }
     }
 
+    /// Closes the other end of the program's standard error, as a log collector that dies does.
+    pub fn start_unheard(binary: &str, arguments: &[&str]) -> Self {
+        let mut child = Command::new(binary)
+            .args(arguments)
+            .env_clear()
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        drop(child.stderr.take());
+        let lines = Arc::new(Mutex::new(Vec::new()));
+        collect(child.stdout.take().unwrap(), lines.clone());
+        Self { child, lines }
+    }
+
     /// Runs the program to its end and gives what it printed.
     pub fn run(binary: &str, arguments: &[&str], variables: &[(String, String)]) -> Result<String, String> {
         let output = Command::new(binary).args(arguments).env_clear().envs(variables.iter().cloned()).output().unwrap();

@@ -1,6 +1,6 @@
 //! Processes that die, and servers that are away.
 
-use muster_testkit::{Backend, Site, SiteOptions, wait_until};
+use muster_testkit::{Backend, Client, Program, Site, SiteOptions, wait_until};
 
 use super::{counts, users};
 use crate::MUSTER;
@@ -166,4 +166,18 @@ async fn nothing_about_a_person_is_in_a_log() {
         site.client.user("canary2").await;
         assert!(!site.output().contains("canary"), "{backend:?}: {}", site.output());
     }
+}
+
+/// Whoever reads the log may go away: lines are lost, nothing else.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_log_that_nobody_reads_stops_nothing() {
+    let folder = tempfile::tempdir().unwrap();
+    let data = folder.path().join("data").display().to_string();
+    let mut program = Program::start_unheard(MUSTER, &["serve", "--listen", "127.0.0.1:0", "--data", &data]);
+    let after = |mark: &'static str| move |line: &str| Some(line.trim().strip_prefix(mark)?.trim().to_owned());
+    let address = program.line("the address", after("Muster is listening on")).await;
+    let token = program.line("the token", after("token ")).await;
+    let client = Client::new(address.clone(), address, Some(token));
+    assert_eq!(counts(&client.import(users(["a", "b"])).await), [2, 2, 0, 0, 0]);
+    assert!(program.terminate().await.success());
 }

@@ -93,7 +93,7 @@ async fn files_are_listed_newest_first(site: Site) {
     let next = page["next"].as_str().unwrap();
     assert_eq!(ids(&site.client.get(&next[next.find("/bulk").unwrap()..]).await.json()), all[3..]);
     assert_eq!(ids(&site.client.get("/bulk/v1/files?status=FAILED").await.json()), all[..1]);
-    for bad in ["status=DONE", "limit=0", "limit=201", "limit=x", "before=-1"] {
+    for bad in ["status=DONE", "stauts=FAILED", "limit=0", "limit=201", "limit=x", "before=-1"] {
         let answer = site.client.get(&format!("/bulk/v1/files?{bad}")).await;
         assert_eq!((answer.status, answer.json()["code"].as_str()), (400, Some("parameter_invalid")), "{bad}");
     }

@@ -18,9 +18,11 @@ pub(crate) async fn run(args: WorkerArgs) -> anyhow::Result<()> {
     let pool = Pool { name: "worker", connections, acquire: Duration::from_secs(30) };
     let store = process.store(&args.database, &pool)?;
     wiring::wait_for_store(&*store, &process.shutdown).await?;
+    let queue = Arc::new(process.queue(&args.queue, "worker"));
+    wiring::wait_for_queue(&*queue, &process.shutdown).await;
     let deps = WorkerDeps {
         store: store.clone(),
-        queue: Arc::new(process.queue(&args.queue, "worker")),
+        queue,
         counters: wiring::counters(&args.counters)?,
         tasks: process.tasks.clone(),
         shutdown: process.shutdown.clone(),
