@@ -2,7 +2,7 @@
 
 use std::io::{BufRead, BufReader, Read};
 use std::process::{Child, Command, ExitStatus, Stdio};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use serde_json::Value;
 
@@ -59,7 +59,7 @@ impl Program {
     /// Waits until a line was printed of which `find` makes something.
     pub async fn line<T>(&mut self, what: &str, find: impl Fn(&str) -> Option<T>) -> T {
         wait_until(what, || {
-            let lines = self.lines.lock().unwrap();
+            let lines = heard(&self.lines);
             let found = lines.iter().find_map(|line| find(line));
             let ended = self.child.try_wait().unwrap();
             assert!(found.is_some() || ended.is_none(), "the program ended before {what}: {lines:#?}");
@@ -79,7 +79,7 @@ impl Program {
 
     /// Everything printed so far.
     pub fn output(&self) -> String {
-        self.lines.lock().unwrap().join("\n")
+        heard(&self.lines).join("\n")
     }
 
     /// Ends the process at once, as a power cut would.
@@ -106,10 +106,15 @@ impl Drop for Program {
     }
 }
 
+/// The lines, also after a test that looked at them has failed.
+fn heard(lines: &Mutex<Vec<String>>) -> MutexGuard<'_, Vec<String>> {
+    lines.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
 fn collect(source: impl Read + Send + 'static, lines: Arc<Mutex<Vec<String>>>) {
     std::thread::spawn(move || {
         for line in BufReader::new(source).lines().map_while(Result::ok) {
-            lines.lock().unwrap().push(line);
+            heard(&lines).push(line);
         }
     });
 }
