@@ -10,7 +10,7 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::{delete, post};
 use axum::{Json, Router};
 use muster_domain::{Handling, JobId};
-use muster_http::{ApiError, Authorize, Caller, IdPath, JSON, drain};
+use muster_http::{ApiError, Authorize, Caller, IdPath, JSON, drain, public_base};
 use muster_messages::SplitMessage;
 use muster_ports::{Cancellation, Deletion, QueueName, Scope, ShortRows};
 use serde_json::{Value, json};
@@ -72,7 +72,7 @@ async fn post_file(
         max_bytes: ingest.config.max_upload_bytes,
         cut: ingest.config.cut,
     };
-    let status_base = status_base(&ingest.config, &headers);
+    let base = public_base(ingest.config.public_url.as_deref(), &headers);
     // A task of its own: a client that goes away must not drop a transaction half-way.
     let accepting = ingest.deps.tasks.spawn("upload", async move {
         let created = upload::receive(&upload, &headers, body).await;
@@ -85,7 +85,7 @@ async fn post_file(
         ring(&ingest.deps, created.id).await;
     }
     tracing::info!(job = %created.id, tenant = %caller.tenant(), "job accepted");
-    let body = json!({ "status": "Status: Success", "status_url": format!("{status_base}/{}", created.id) });
+    let body = json!({ "status": "Status: Success", "status_url": format!("{base}/bulk/v1/files/{}", created.id) });
     Ok(answer(StatusCode::ACCEPTED, &body))
 }
 
@@ -162,12 +162,4 @@ fn handling(headers: &HeaderMap, short_rows: ShortRows) -> Handling {
         ShortRows::Fail => Handling::Strict,
         ShortRows::Pad => Handling::Lenient,
     })
-}
-
-fn status_base(config: &IngestConfig, headers: &HeaderMap) -> String {
-    let base = config.public_url.clone().unwrap_or_else(|| {
-        let host = headers.get(header::HOST).and_then(|host| host.to_str().ok()).unwrap_or("localhost");
-        format!("http://{host}")
-    });
-    format!("{base}/bulk/v1/files")
 }

@@ -51,10 +51,7 @@ pub(crate) struct Shared {
 
 /// Starts the consumer of doorbells.
 pub(crate) fn start(deps: &IngestDeps, config: &IngestConfig) {
-    let codec = match &config.payload_key {
-        Some(key) => PayloadCodec::encrypted(key).unwrap_or_default(),
-        None => PayloadCodec::plain(),
-    };
+    let codec = PayloadCodec::new(config.payload_key.as_ref());
     let shared = Arc::new(Shared {
         deps: deps.clone(),
         codec,

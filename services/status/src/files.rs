@@ -5,7 +5,7 @@ use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use muster_domain::job::{LISTED_REJECTIONS, error_message};
 use muster_domain::{JobId, JobState, TenantId};
-use muster_http::{ApiError, Caller, IdPath, JSON};
+use muster_http::{ApiError, Caller, IdPath, JSON, public_base};
 use muster_ports::{JobFilter, JobView, PageAfter, Scope};
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -144,8 +144,5 @@ pub(crate) fn time(milliseconds: i64) -> Option<String> {
 
 /// The address before the path of a link.
 pub(crate) fn base(status: &Status, headers: &HeaderMap) -> String {
-    status.deps.public_url.clone().unwrap_or_else(|| {
-        let host = headers.get(header::HOST).and_then(|host| host.to_str().ok()).unwrap_or("localhost");
-        format!("http://{host}")
-    })
+    public_base(status.deps.public_url.as_deref(), headers)
 }

@@ -50,10 +50,7 @@ const SMALL_SLOTS: usize = 1;
 
 /// Starts taking batches.
 pub fn start(deps: &WorkerDeps, config: &WorkerConfig) {
-    let codec = match &config.payload_key {
-        Some(key) => PayloadCodec::encrypted(key).unwrap_or_default(),
-        None => PayloadCodec::plain(),
-    };
+    let codec = PayloadCodec::new(config.payload_key.as_ref());
     let processor = Arc::new(Processor {
         store: deps.store.clone(),
         queue: deps.queue.clone(),

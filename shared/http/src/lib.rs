@@ -11,7 +11,7 @@ mod token;
 pub use auth::{Authorize, Caller};
 pub use error::{ApiError, Shape};
 pub use health::{Ready, health};
-pub use path::IdPath;
+pub use path::{IdPath, public_base};
 pub use serve::{drain, serve};
 pub use token::token_sha256;
 

@@ -3,6 +3,7 @@
 use axum::extract::{FromRequestParts, RawPathParams};
 use axum::http::request::Parts;
 use axum::http::uri::{PathAndQuery, Uri};
+use axum::http::{HeaderMap, header};
 use muster_domain::JobId;
 
 use crate::error::ApiError;
@@ -20,6 +21,16 @@ impl<S: Send + Sync> FromRequestParts<S> for IdPath {
         let id = parameters.iter().find(|(name, _)| *name == "id").and_then(|(_, value)| JobId::parse(value));
         id.map(Self).ok_or_else(ApiError::file_not_found)
     }
+}
+
+/// The address under which clients reach Muster, without a slash at its end: the configured one,
+/// otherwise by the `Host` header.
+pub fn public_base(configured: Option<&str>, headers: &HeaderMap) -> String {
+    if let Some(address) = configured {
+        return address.to_owned();
+    }
+    let host = headers.get(header::HOST).and_then(|host| host.to_str().ok()).unwrap_or("localhost");
+    format!("http://{host}")
 }
 
 /// Collapses repeated slashes: a real client sends `//api/…`. A redirect would lose its body.

@@ -39,21 +39,17 @@ pub enum PayloadError {
 }
 
 /// Seals and opens bodies.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct PayloadCodec {
     key: Option<RandomizedNonceKey>,
 }
 
 impl PayloadCodec {
-    /// A codec that only compresses.
-    pub fn plain() -> Self {
-        Self { key: None }
-    }
-
-    /// A codec that also encrypts, with a key of 32 bytes.
-    pub fn encrypted(key: &[u8; 32]) -> Result<Self, PayloadError> {
-        let key = RandomizedNonceKey::new(&AES_256_GCM, key).map_err(|_| PayloadError::Sealed)?;
-        Ok(Self { key: Some(key) })
+    /// A codec that compresses, and encrypts if there is a key.
+    pub fn new(key: Option<&[u8; 32]>) -> Self {
+        let key =
+            key.map(|key| RandomizedNonceKey::new(&AES_256_GCM, key).expect("every 32 bytes are a key of AES-256"));
+        Self { key }
     }
 
     /// Seals records for the message of this id.
@@ -105,7 +101,7 @@ mod tests {
 
     #[test]
     fn sealed_records_open_again() {
-        for codec in [PayloadCodec::plain(), PayloadCodec::encrypted(&[7; 32]).unwrap()] {
+        for codec in [PayloadCodec::new(None), PayloadCodec::new(Some(&[7; 32]))] {
             let body = codec.seal("9:1", b"a,b\nc,d\n").unwrap();
             assert_eq!(codec.open("9:1", &body).unwrap(), b"a,b\nc,d\n");
         }
@@ -113,7 +109,7 @@ mod tests {
 
     #[test]
     fn an_encrypted_body_is_unreadable_unalterable_and_bound_to_its_message() {
-        let codec = PayloadCodec::encrypted(&[7; 32]).unwrap();
+        let codec = PayloadCodec::new(Some(&[7; 32]));
         let records = b"canary@example.com,canary";
         let body = codec.seal("9:1", records).unwrap();
         assert!(!body.windows(6).any(|window| window == b"canary"));
@@ -121,14 +117,14 @@ mod tests {
         let mut altered = body.to_vec();
         altered[20] ^= 1;
         assert!(matches!(codec.open("9:1", &altered), Err(PayloadError::Sealed)));
-        let other = PayloadCodec::encrypted(&[8; 32]).unwrap();
+        let other = PayloadCodec::new(Some(&[8; 32]));
         assert!(matches!(other.open("9:1", &body), Err(PayloadError::Sealed)));
     }
 
     #[test]
     fn a_missing_or_superfluous_key_is_named() {
-        let plain = PayloadCodec::plain();
-        let encrypted = PayloadCodec::encrypted(&[7; 32]).unwrap();
+        let plain = PayloadCodec::new(None);
+        let encrypted = PayloadCodec::new(Some(&[7; 32]));
         let error = plain.open("9:1", &encrypted.seal("9:1", b"x").unwrap()).unwrap_err();
         assert!(error.to_string().contains("MUSTER_PAYLOAD_KEY"));
         assert!(matches!(encrypted.open("9:1", &plain.seal("9:1", b"x").unwrap()), Err(PayloadError::Key { .. })));
@@ -137,7 +133,7 @@ mod tests {
     #[test]
     fn garbage_is_refused() {
         for body in [b"".as_slice(), b"x", b"zgarbage", b"?abc"] {
-            assert!(PayloadCodec::plain().open("9:1", body).is_err());
+            assert!(PayloadCodec::new(None).open("9:1", body).is_err());
         }
     }
 }
