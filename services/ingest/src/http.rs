@@ -13,6 +13,7 @@ use muster_domain::{Handling, JobId};
 use muster_http::{ApiError, Authorize, Caller, IdPath, JSON, drain, public_base};
 use muster_messages::SplitMessage;
 use muster_ports::{Cancellation, Deletion, QueueName, Scope, ShortRows};
+use muster_runtime::failpoint;
 use serde_json::{Value, json};
 use tokio::sync::Semaphore;
 
@@ -81,10 +82,12 @@ async fn post_file(
     });
     let created =
         accepting.await.map_err(|_| ApiError::unavailable("stopping", "The service is stopping; try again."))??;
+    failpoint!("job_accepted");
     if created.may_begin {
         ring(&ingest.deps, created.id).await;
     }
     tracing::info!(job = %created.id, tenant = %caller.tenant(), "job accepted");
+    failpoint!("upload_answered");
     let body = json!({ "status": "Status: Success", "status_url": format!("{base}/bulk/v1/files/{}", created.id) });
     Ok(answer(StatusCode::ACCEPTED, &body))
 }

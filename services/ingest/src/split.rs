@@ -18,6 +18,7 @@ use std::time::Duration;
 use muster_domain::JobId;
 use muster_messages::{PayloadCodec, SplitMessage};
 use muster_ports::{Delivery, QueueName, finish_and_ring};
+use muster_runtime::failpoint;
 use tokio::sync::Semaphore;
 
 use crate::IngestDeps;
@@ -98,6 +99,7 @@ async fn run(shared: Arc<Shared>, task: SplitTask, job: JobId) {
     tracing::info!(%job, "split begun");
     match task.run().await {
         Ok(end) => {
+            failpoint!("split_finished");
             tracing::info!(%job, batches = end.batches, rows = end.rows, readable = end.file_error.is_none(), "split done");
             match finish_and_ring(&*shared.deps.store, &*shared.deps.queue, job).await {
                 Ok(Some(finished)) => tracing::info!(%job, state = finished.state.as_str(), "job finished"),

@@ -17,6 +17,7 @@ use muster_domain::sniff::Refusal;
 use muster_domain::{Dialect, Handling, TenantId};
 use muster_http::{ApiError, drain};
 use muster_ports::{CreatedJob, CutRules, NewJob, RawStore, RawStoreError, Store};
+use muster_runtime::failpoint;
 
 use tokio::io::{AsyncBufRead, AsyncRead};
 
@@ -155,6 +156,7 @@ pub(crate) async fn receive(upload: &Upload, headers: &HeaderMap, body: Body) ->
         titles: stored.header.titles().to_vec(),
         cut: upload.cut,
     };
+    failpoint!("upload_stored");
     // If this fails, whether the row was committed may be unknown: the stored file stays.
     upload.store.create_job(job).await.map_err(|error| ApiError::from(error).as_upload())
 }

@@ -26,6 +26,8 @@ const BLOCKING_THREADS: usize = 4;
 fn main() -> ExitCode {
     // Before anything speaks TLS: rustls wants one provider for the process.
     let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
+    #[cfg(feature = "failpoints")]
+    let _scenario = muster_runtime::failpoint::follow_variable();
     let cli = Cli::parse();
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()

@@ -6,7 +6,7 @@ use std::time::Duration;
 use muster_domain::{CheckedBatch, Dialect, Header, Rejection, RejectionCode, spigit};
 use muster_messages::{BatchMessage, PayloadCodec};
 use muster_ports::{Applied, BatchToApply, Delivery, JobRules, Queue, Store, StoreError, finish_and_ring};
-use muster_runtime::{Backoff, Shutdown};
+use muster_runtime::{Backoff, Shutdown, failpoint};
 use tokio::sync::RwLock;
 
 use crate::counting::Counting;
@@ -64,6 +64,7 @@ impl Processor {
             },
             Err(error) => Verdict::Reject(error.to_string()),
         };
+        failpoint!("batch_settled");
         match verdict {
             Verdict::Ack => delivery.ack().await,
             Verdict::Reject(reason) => {
@@ -161,6 +162,7 @@ impl Processor {
         let (message, rules, codec) = (message.clone(), rules.clone(), self.codec.clone());
         let checking = tokio::task::spawn_blocking(move || {
             let records = codec.open(&message.message_id(), &message.payload).map_err(|error| error.to_string())?;
+            failpoint!(blocking "batch_checked");
             let checked = check_records(&message, &rules, &records);
             if checked.row_count() != u64::from(message.rows) {
                 return Err(format!("expected {} rows, found {}", message.rows, checked.row_count()));
@@ -195,7 +197,9 @@ impl Processor {
             Applied::Now(counts) | Applied::Before(counts) => {
                 let before = matches!(applied, Applied::Before(_));
                 tracing::debug!(%job, %batch, rows = counts.rows(), before, elapsed = ?started.elapsed(), "batch applied");
+                failpoint!("batch_applied");
                 self.counting.count(job, batch, counts, message.end_offset - message.first_offset);
+                failpoint!("batch_counted");
                 self.finish(job).await;
             }
             Applied::NotRunning => tracing::debug!(%job, %batch, "a batch of a job that is not running is dropped"),

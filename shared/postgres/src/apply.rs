@@ -25,6 +25,7 @@ use async_trait::async_trait;
 use muster_domain::plan::{Existing, plan};
 use muster_domain::{BatchNo, Counts, JobId, JobState, Rejection, TenantId};
 use muster_ports::{Applied, BatchToApply, Batches, JobRules, StoreError};
+use muster_runtime::failpoint;
 use sqlx::Row;
 use sqlx::postgres::{PgConnection, PgPool};
 
@@ -135,6 +136,7 @@ impl Work for Apply {
         }
         let mut outcome = Outcome { counts: batch.rows.initial_counts(), rejections: batch.rows.rejections().to_vec() };
         write_users(connection, batch, self.inserts, &mut outcome).await?;
+        failpoint!("users_written");
         insert_rejections(connection, batch, &outcome.rejections).await?;
         settle(connection, batch, &outcome.counts).await?;
         Ok(Applied::Now(outcome.counts))

@@ -3,6 +3,7 @@
 use async_trait::async_trait;
 use muster_domain::{Counts, JobId, JobState, TenantId};
 use muster_ports::{Cancellation, CreatedJob, Deletion, FinishedJob, Jobs, NewJob, StoreError, Upkeep};
+use muster_runtime::failpoint;
 use sqlx::Row;
 use sqlx::postgres::PgConnection;
 
@@ -31,6 +32,7 @@ impl Jobs for PostgresStore {
 
     async fn cancel_job(&self, tenant: TenantId, job: JobId) -> Result<Cancellation, StoreError> {
         ask!(self, connection => sqlx::query(sql::CANCEL_JOB).bind(tenant.0).bind(job.0).execute(connection))?;
+        failpoint!("stop_begun");
         self.complete_stops().await?;
         let state: Option<String> = ask!(self, connection => sqlx::query_scalar(sql::JOB_STATE).bind(tenant.0).bind(job.0).fetch_optional(connection))?;
         match state.as_deref().and_then(JobState::parse) {
@@ -47,6 +49,7 @@ impl Jobs for PostgresStore {
         let complete: Option<(i64, i32, i64, bool)> =
             ask!(self, connection => sqlx::query_as(sql::COMPLETENESS).bind(job.0).fetch_optional(connection))?;
         let Some((tenant, batches, bytes, unreadable)) = complete else { return Ok(None) };
+        failpoint!("job_complete");
         let pool = self.pool.clone();
         let finish = Finish { tenant: TenantId(tenant), job, batches: i64::from(batches), bytes, unreadable };
         self.tasks

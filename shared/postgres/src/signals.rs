@@ -1,6 +1,7 @@
 //! Tells about jobs that made progress in any process, by LISTEN.
 
 use std::sync::OnceLock;
+use std::time::Duration;
 
 use muster_domain::JobId;
 use muster_ports::Signals;
@@ -10,6 +11,9 @@ use tokio::sync::broadcast;
 
 /// The channel of the notifications; see `settle_batch.sql` and `notify_job.sql`.
 const CHANNEL: &str = "muster_jobs";
+
+/// A listener that has heard nothing for so long begins anew: its connection may have died in silence.
+const SILENCE: Duration = Duration::from_mins(1);
 
 /// One listener for the whole process, started when somebody first asks.
 #[derive(Debug)]
@@ -52,7 +56,8 @@ async fn follow(pool: &PgPool, sender: &broadcast::Sender<JobId>, backoff: &mut 
     listener.listen(CHANNEL).await?;
     backoff.reset();
     loop {
-        let notification = listener.recv().await?;
+        let Ok(notification) = tokio::time::timeout(SILENCE, listener.recv()).await else { return Ok(()) };
+        let notification = notification?;
         if let Ok(id) = notification.payload().parse() {
             // Nobody waiting is no error.
             let _ = sender.send(JobId(id));

@@ -5,6 +5,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use muster_domain::{BatchNo, Dialect, JobId, Rejection};
 use muster_ports::{CutRules, Lease, RawFile, SplitEnd, SplitJob, Splits, StoreError, Upkeep};
+use muster_runtime::failpoint;
 use sqlx::Row;
 use sqlx::postgres::PgRow;
 
@@ -56,6 +57,7 @@ impl Splits for PostgresStore {
         if done.rows_affected() == 0 {
             return Ok(false);
         }
+        failpoint!("stop_begun");
         self.complete_stops().await?;
         Ok(true)
     }

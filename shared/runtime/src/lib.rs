@@ -1,10 +1,33 @@
 //! What every service needs to start, to wait and to stop: named tasks, a two-step shutdown,
-//! backoff with jitter.
+//! backoff with jitter, and fail points for tests.
 
 mod backoff;
+#[cfg(feature = "failpoints")]
+pub mod failpoint;
 mod shutdown;
 mod tasks;
 
 pub use backoff::Backoff;
 pub use shutdown::Shutdown;
 pub use tasks::Tasks;
+
+/// Marks a place at which a test may stop, delay or kill the process. Nothing in other builds.
+///
+/// `failpoint!("name")` awaits; `failpoint!(blocking "name")` is for code that cannot.
+#[cfg(feature = "failpoints")]
+#[macro_export]
+macro_rules! failpoint {
+    (blocking $name:literal) => {
+        $crate::failpoint::reach_blocking($name)
+    };
+    ($name:literal) => {
+        $crate::failpoint::reach($name).await
+    };
+}
+
+/// Marks a place at which a test may stop, delay or kill the process. Nothing in other builds.
+#[cfg(not(feature = "failpoints"))]
+#[macro_export]
+macro_rules! failpoint {
+    ($($name:tt)*) => {};
+}

@@ -8,6 +8,7 @@ use muster_domain::field::FIELD_COUNT;
 use muster_domain::profile::{Profile, StoredUser, Version, fold};
 use muster_domain::{BatchNo, CheckedRow, Counts, Handling, JobId, JobState, Rejection, RejectionCode, TenantId};
 use muster_ports::{Applied, BatchToApply, Batches, JobRules, StoreError};
+use muster_runtime::failpoint;
 use rusqlite::types::{ToSqlOutput, ValueRef};
 use rusqlite::{Connection, OptionalExtension, Row, ToSql, params, params_from_iter};
 
@@ -89,6 +90,7 @@ fn apply(db: &Connection, batch: &BatchToApply) -> rusqlite::Result<Applied> {
             Err(error) => return Err(error),
         }
     }
+    failpoint!(blocking "users_written");
     settle(db, batch, &counts)?;
     Ok(Applied::Now(counts))
 }

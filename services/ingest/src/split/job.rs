@@ -6,6 +6,7 @@ use muster_domain::record::RecordError;
 use muster_domain::sniff::strip_bom;
 use muster_domain::{Header, Rejection, RejectionCode};
 use muster_ports::{Lease, QueueName, SplitEnd, SplitJob};
+use muster_runtime::failpoint;
 use tokio::sync::OwnedSemaphorePermit;
 
 use super::cutter::{Cut, Cutter, Progress};
@@ -63,6 +64,7 @@ async fn split_file(shared: &Arc<Shared>, split: &SplitJob, place: OwnedSemaphor
         return if ended { Ok(end) } else { Err(Stop::LeaseLost) };
     }
     out.flush().await?;
+    failpoint!("file_cut");
     if store.finish_split(split.lease, end.clone()).await? { Ok(end) } else { Err(Stop::LeaseLost) }
 }
 

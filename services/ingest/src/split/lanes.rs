@@ -5,7 +5,7 @@ use std::sync::Arc;
 use muster_domain::{Dialect, JobId};
 use muster_messages::BatchMessage;
 use muster_ports::{QueueError, QueueName};
-use muster_runtime::Backoff;
+use muster_runtime::{Backoff, failpoint};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::task::JoinSet;
 
@@ -96,7 +96,10 @@ async fn publish(shared: Arc<Shared>, job: JobId, dialect: Dialect, lane: QueueN
     let mut backoff = Backoff::reconnect();
     loop {
         match shared.deps.queue.publish(lane, message.clone().into()).await {
-            Ok(()) => return Ok(()),
+            Ok(()) => {
+                failpoint!("batch_published");
+                return Ok(());
+            }
             Err(QueueError::Mismatch(queue)) => {
                 tracing::error!(queue, "the queue exists with other arguments than Muster declares");
                 backoff.wait().await;
