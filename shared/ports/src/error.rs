@@ -58,6 +58,9 @@ pub enum QueueError {
     /// It had no queue for the message.
     #[error("the queue {0} is not there")]
     Unroutable(&'static str),
+    /// Its address cannot be understood.
+    #[error("the address of the queue cannot be read ({0}); expected amqp://user:password@host:port/vhost")]
+    Address(String),
     /// The queue exists with other properties than Muster needs.
     #[error("the queue {0} exists with other arguments than Muster declares: delete it, or use another namespace")]
     Mismatch(String),

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use lapin::uri::AMQPUri;
 use lapin::{Channel, Connection, ConnectionProperties};
 use muster_ports::QueueError;
 use secrecy::ExposeSecret;
@@ -10,6 +11,10 @@ use crate::config::RabbitConfig;
 
 /// How long the broker may take to answer a command.
 pub(crate) const ANSWER_DEADLINE: Duration = Duration::from_secs(10);
+
+/// Seconds between two signs of life; after twice as many a silent connection counts as lost.
+/// RabbitMQ advises 5 to 20: <https://www.rabbitmq.com/docs/heartbeats>. The address may say otherwise.
+const HEARTBEAT_SECONDS: u16 = 10;
 
 /// Waits for an answer of the broker, at most for [`ANSWER_DEADLINE`].
 pub(crate) async fn answer<T>(future: impl Future<Output = lapin::Result<T>>) -> Result<T, QueueError> {
@@ -24,7 +29,9 @@ pub(crate) async fn answer<T>(future: impl Future<Output = lapin::Result<T>>) ->
 pub(crate) async fn connect(config: &RabbitConfig, purpose: &str) -> Result<Connection, QueueError> {
     let name = format!("{} {purpose}", config.connection_name);
     let properties = ConnectionProperties::default().with_connection_name(name.into());
-    answer(Connection::connect(config.url.expose_secret(), properties)).await
+    let mut uri: AMQPUri = config.url.expose_secret().parse().map_err(QueueError::Address)?;
+    uri.query.heartbeat.get_or_insert(HEARTBEAT_SECONDS);
+    answer(Connection::connect_uri(uri, properties)).await
 }
 
 /// Opens a channel.
