@@ -36,16 +36,13 @@ CONF
     )
 }
 
-run_rabbitmq() {
-    local dir=$STACK_DIR/rabbitmq script
-    script=$(rabbitmq_script)
+# What the node and the commands that talk to it have in common.
+rabbitmq_environment() {
+    local dir=$STACK_DIR/rabbitmq
     # The caller's settings are meant for other nodes; NOTIFY_SOCKET would have
     # RabbitMQ report to the service manager above the caller.
     unset "${!RABBITMQ_@}" "${!ERL_@}" NOTIFY_SOCKET
     PATH=$PATH:/usr/local/sbin:/usr/sbin:/sbin
-    # The script then becomes the Erlang machine, so that its pid is the one we
-    # recorded; without it, the script would stay above as a shell.
-    export RUNNING_UNDER_SYSTEMD=true
     export HOME=$dir
     export LANG=C.UTF-8
     # It uses our epmd or fails; one it started itself would outlive the stack.
@@ -53,11 +50,21 @@ run_rabbitmq() {
     ERL_EPMD_PORT=$(port epmd)
     export ERL_EPMD_PORT ERL_EPMD_ADDRESS=127.0.0.1
     RABBITMQ_NODENAME=muster-$(port rabbitmq)@localhost
-    RABBITMQ_DIST_PORT=$(port rabbitmq-dist)
-    export RABBITMQ_NODENAME RABBITMQ_DIST_PORT
-    export RABBITMQ_SERVER_ADDITIONAL_ERL_ARGS='-kernel inet_dist_use_interface {127,0,0,1}'
+    export RABBITMQ_NODENAME
     # Names no file: the system's settings in /etc/rabbitmq are for its service.
     export RABBITMQ_CONF_ENV_FILE=$dir/rabbitmq-env.conf
+}
+
+run_rabbitmq() {
+    local dir=$STACK_DIR/rabbitmq script
+    script=$(rabbitmq_script)
+    rabbitmq_environment
+    # The script then becomes the Erlang machine, so that its pid is the one we
+    # recorded; without it, the script would stay above as a shell.
+    export RUNNING_UNDER_SYSTEMD=true
+    RABBITMQ_DIST_PORT=$(port rabbitmq-dist)
+    export RABBITMQ_DIST_PORT
+    export RABBITMQ_SERVER_ADDITIONAL_ERL_ARGS='-kernel inet_dist_use_interface {127,0,0,1}'
     export RABBITMQ_CONFIG_FILE=$dir/rabbitmq.conf
     export RABBITMQ_ADVANCED_CONFIG_FILE=$dir/advanced.config
     export RABBITMQ_GENERATED_CONFIG_DIR=$dir/config
@@ -68,6 +75,14 @@ run_rabbitmq() {
     export RABBITMQ_PID_FILE=$dir/rabbitmq.pid
     detach "$script"
 }
+
+# RabbitMQ's own administration command, on the node of this stack.
+command_rabbitmqctl() (
+    require_stack
+    [[ -z $(setting external-rabbitmq) ]] || die "rabbitmq is not run by this stack: MUSTER_AMQP_URL was set on 'up'."
+    rabbitmq_environment
+    exec "$(dirname "$(rabbitmq_script)")/rabbitmqctl" "$@"
+)
 
 # RabbitMQ listens only once it has booted; answering AMQP's greeting with a
 # method frame (its first byte is 1) is then the proof.
