@@ -26,7 +26,7 @@ const ALLOWED: [(&str, &[&str]); 15] = [
 
 /// Libraries that only the named crates may use. The test kit may use what it has to prepare.
 const WRAPPERS: [(&str, &[&str]); 7] = [
-    ("lapin", &["muster-rabbitmq"]),
+    ("lapin", &["muster-rabbitmq", "muster-testkit"]),
     ("deadpool-redis", &["muster-redis"]),
     ("sqlx", &["muster-postgres", "muster-testkit"]),
     ("rusqlite", &["muster-sqlite"]),

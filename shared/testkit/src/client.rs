@@ -1,10 +1,15 @@
 //! A client as tests want one: it sends what it is told and shows what came back.
 
+use std::time::Duration;
+
 use reqwest::header::{HeaderMap, HeaderName, HeaderValue};
 use reqwest::{Method, StatusCode};
 use serde_json::Value;
 
 use crate::wait::wait_until;
+
+/// How long any answer may take: longer than every deadline of the services.
+const ANSWER_DEADLINE: Duration = Duration::from_mins(2);
 
 /// What came back.
 #[derive(Clone, Debug)]
@@ -51,6 +56,17 @@ impl Client {
 
     /// Sends a request; the gateway's choice by method is made here.
     pub async fn send(&self, method: Method, path: &str, headers: &[(&str, &str)], body: Vec<u8>) -> Answer {
+        self.try_send(method, path, headers, body).await.unwrap()
+    }
+
+    /// The same, to a service that may be away or go away.
+    pub async fn try_send(
+        &self,
+        method: Method,
+        path: &str,
+        headers: &[(&str, &str)],
+        body: Vec<u8>,
+    ) -> reqwest::Result<Answer> {
         let base = if method == Method::GET { &self.status } else { &self.ingest };
         let mut request = self.http.request(method, format!("{base}{path}")).body(body);
         if let Some(token) = &self.token {
@@ -60,14 +76,19 @@ impl Client {
             request =
                 request.header(HeaderName::from_bytes(name.as_bytes()).unwrap(), HeaderValue::from_str(value).unwrap());
         }
-        let answer = request.send().await.unwrap();
+        let answer = request.timeout(ANSWER_DEADLINE).send().await?;
         let (status, headers) = (answer.status().as_u16(), answer.headers().clone());
-        Answer { status, headers, text: answer.text().await.unwrap() }
+        Ok(Answer { status, headers, text: answer.text().await? })
     }
 
     /// A GET.
     pub async fn get(&self, path: &str) -> Answer {
         self.send(Method::GET, path, &[], Vec::new()).await
+    }
+
+    /// A GET of a service that may be away just now.
+    pub async fn try_get(&self, path: &str) -> Option<Answer> {
+        self.try_send(Method::GET, path, &[], Vec::new()).await.ok()
     }
 
     /// A DELETE.
@@ -99,7 +120,7 @@ impl Client {
     /// Waits for the final status.
     pub async fn finished(&self, path: &str) -> Value {
         wait_until("the job is final", || async {
-            let answer = self.get(path).await.json();
+            let answer = self.try_get(path).await.map(|answer| answer.json()).unwrap_or_default();
             if matches!(answer["status"].as_str(), Some("SUCCESS" | "FAILED" | "CANCELED")) {
                 Ok(answer)
             } else {

@@ -8,14 +8,20 @@
     reason = "a test that cannot go on says so and ends"
 )]
 
+mod broker;
 mod client;
+mod fault_servers;
 mod program;
+mod proxy;
 mod servers;
 mod site;
 mod wait;
 
+pub use broker::{Broker, RawMessage};
 pub use client::{Answer, Client};
+pub use fault_servers::{FaultServers, Server};
 pub use program::Program;
+pub use proxy::{Proxy, Traffic};
 pub use servers::Servers;
 pub use site::{Backend, Site, SiteOptions};
 pub use wait::wait_until;

@@ -24,19 +24,28 @@ pub struct SiteOptions {
     pub workers: usize,
     /// Further variables of every process.
     pub variables: Vec<(String, String)>,
+    /// Further variables of the ingest service (distributed).
+    pub of_ingest: Vec<(String, String)>,
+    /// Further variables of workers (distributed).
+    pub of_workers: Vec<(String, String)>,
+    /// The servers to use (distributed); otherwise a private corner of those that all tests share.
+    pub servers: Option<Servers>,
 }
 
 impl Default for SiteOptions {
     fn default() -> Self {
-        Self { workers: 1, variables: Vec::new() }
+        Self { workers: 1, variables: Vec::new(), of_ingest: Vec::new(), of_workers: Vec::new(), servers: None }
     }
 }
 
 /// A running Muster.
 pub struct Site {
     binary: String,
-    options: SiteOptions,
+    /// May be changed for the processes that are started next.
+    pub options: SiteOptions,
     folder: TempDir,
+    /// What processes printed that are gone.
+    gone: Vec<String>,
     /// The servers of a distributed site.
     pub servers: Option<Servers>,
     /// Every service in one (embedded), or the ingest service.
@@ -54,13 +63,17 @@ impl Site {
     pub async fn start(binary: &str, backend: Backend, options: SiteOptions) -> Self {
         let servers = match backend {
             Backend::Embedded => None,
-            Backend::Distributed => Some(Servers::private(binary).await),
+            Backend::Distributed => Some(match options.servers.clone() {
+                Some(servers) => servers,
+                None => Servers::private(binary).await,
+            }),
         };
         let client = Client::new(String::new(), String::new(), None);
         let mut site = Self {
             binary: binary.to_owned(),
             options,
             folder: TempDir::new().unwrap(),
+            gone: Vec::new(),
             servers,
             ingest: None,
             workers: Vec::new(),
@@ -84,13 +97,14 @@ impl Site {
 
     /// Starts the ingest service, or everything if the site is embedded.
     pub async fn start_ingest(&mut self) {
+        self.gone.extend(self.ingest.take().map(|program| program.output()));
         if self.servers.is_some() {
-            let mut program = Program::start(&self.binary, &["ingest"], &self.variables(true));
+            let mut program = Program::start(&self.binary, &["ingest"], &self.variables(true, &self.options.of_ingest));
             self.client.ingest = program.logged("listening", "address").await;
             self.ingest = Some(program);
             return;
         }
-        let mut program = Program::start(&self.binary, &["serve"], &self.variables(true));
+        let mut program = Program::start(&self.binary, &["serve"], &self.variables(true, &[]));
         let after = |mark: &'static str| move |line: &str| Some(line.trim().strip_prefix(mark)?.trim().to_owned());
         let address = program.line("the address", after("Muster is listening on")).await;
         if self.client.token.is_none() {
@@ -103,16 +117,34 @@ impl Site {
 
     /// Starts the status service.
     pub async fn start_status(&mut self) {
-        let mut program = Program::start(&self.binary, &["status"], &self.variables(true));
+        self.gone.extend(self.status.take().map(|program| program.output()));
+        let mut program = Program::start(&self.binary, &["status"], &self.variables(true, &[]));
         self.client.status = program.logged("listening", "address").await;
         self.status = Some(program);
     }
 
     /// Starts one more worker.
     pub async fn start_worker(&mut self) {
-        let mut program = Program::start(&self.binary, &["worker"], &self.variables(false));
+        let mut program = Program::start(&self.binary, &["worker"], &self.variables(false, &self.options.of_workers));
         program.logged("worker ready", "message").await;
         self.workers.push(program);
+    }
+
+    /// Ends a worker at once, if it has not ended by itself.
+    pub fn kill_worker(&mut self, index: usize) {
+        let mut worker = self.workers.remove(index);
+        worker.kill();
+        self.gone.push(worker.output());
+    }
+
+    /// Asks all processes to stop. Each must end in good order within its drain time.
+    pub async fn stop(&mut self) {
+        let workers = std::mem::take(&mut self.workers);
+        for mut program in self.ingest.take().into_iter().chain(workers).chain(self.status.take()) {
+            let ended = program.terminate().await;
+            assert!(ended.success(), "a process did not stop in good order: {ended}");
+            self.gone.push(program.output());
+        }
     }
 
     /// Runs an administrator's command. An embedded site must be stopped meanwhile.
@@ -169,15 +201,15 @@ impl Site {
     /// Everything that the processes printed.
     pub fn output(&self) -> String {
         let programs = self.ingest.iter().chain(&self.workers).chain(&self.status);
-        programs.map(Program::output).collect::<Vec<_>>().join("\n")
+        programs.map(Program::output).chain(self.gone.iter().cloned()).collect::<Vec<_>>().join("\n")
     }
 
     fn data(&self) -> String {
         self.folder.path().join("data").display().to_string()
     }
 
-    fn variables(&self, listens: bool) -> Vec<(String, String)> {
-        let mut variables = self.options.variables.clone();
+    fn variables(&self, listens: bool, own: &[(String, String)]) -> Vec<(String, String)> {
+        let mut variables = [own, &self.options.variables].concat();
         let mut set = |name: &str, value: String| {
             if !variables.iter().any(|(known, _)| known == name) {
                 variables.push((name.to_owned(), value));

@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 /// How long a state may take to come about before a test gives up. Far more than it ever takes.
-const LIMIT: Duration = Duration::from_mins(2);
+const LIMIT: Duration = Duration::from_mins(4);
 
 /// Looks until `look` finds what it is for. At the limit, panics with what it saw last.
 pub async fn wait_until<T, S, F>(what: &str, mut look: impl FnMut() -> F) -> T

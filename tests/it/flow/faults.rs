@@ -85,7 +85,9 @@ async fn an_import_needs_no_redis() {
 #[tokio::test(flavor = "multi_thread")]
 async fn rows_are_encrypted_on_the_queue_where_a_key_is_set() {
     let key = vec![("MUSTER_PAYLOAD_KEY".to_owned(), "5a".repeat(32))];
-    let mut site = Site::start(MUSTER, Backend::Distributed, SiteOptions { workers: 0, variables: key }).await;
+    let mut site =
+        Site::start(MUSTER, Backend::Distributed, SiteOptions { workers: 0, variables: key, ..SiteOptions::default() })
+            .await;
     let path = site.client.upload(users(["a"])).await;
     site.start_worker().await;
     assert_eq!(counts(&site.client.finished(&path).await), [1, 1, 0, 0, 0]);

@@ -1,0 +1,93 @@
+//! Files of which the test knows every row.
+
+use std::fmt::Write as _;
+
+/// A file as rows of cells. Every value of a person holds the word `canary`, which must be seen
+/// nowhere but in the database.
+#[derive(Clone, Debug)]
+pub(crate) struct File {
+    pub(crate) titles: Vec<&'static str>,
+    pub(crate) rows: Vec<Vec<String>>,
+}
+
+const ALL_TITLES: [&str; 7] = ["EMAIL", "USERNAME", "FIRST_NM", "LAST_NM", "WORK_CITY", "JOB_NM", "badge"];
+
+/// A small generator of numbers: the same for the same seed, on every machine.
+#[derive(Clone, Debug)]
+pub(crate) struct Dice(u64);
+
+impl Dice {
+    pub(crate) fn new(seed: u64) -> Self {
+        Self(seed ^ 0x9E37_79B9_7F4A_7C15)
+    }
+
+    /// A number below `sides` (splitmix64).
+    pub(crate) fn roll(&mut self, sides: u64) -> u64 {
+        self.0 = self.0.wrapping_add(0x9E37_79B9_7F4A_7C15);
+        let mut mixed = self.0;
+        mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
+        mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
+        (mixed ^ (mixed >> 31)) % sides
+    }
+}
+
+impl File {
+    /// New users in the order of their numbers, one row each, none of them wrong.
+    pub(crate) fn new_users(first: u64, rows: u64) -> Self {
+        let titles = ALL_TITLES[..4].to_vec();
+        let row = |n| vec![email(n), format!("canary{n}"), "canary First".to_owned(), "canary Last".to_owned()];
+        Self { titles, rows: (first..first + rows).map(row).collect() }
+    }
+
+    /// Rows of so many users in no order: users that repeat near and far with other cells, columns
+    /// that are missing, cells that clear, rows that are wrong.
+    pub(crate) fn mixed(seed: u64, users: u64, rows: u64) -> Self {
+        let mut dice = Dice::new(seed);
+        let mut titles = ALL_TITLES[..4].to_vec();
+        titles.extend(ALL_TITLES[4..].iter().filter(|_| dice.roll(3) > 0));
+        let mut user = 0;
+        let rows = (0..rows).map(|_| {
+            // Now and then the same user again, at once.
+            user = if dice.roll(20) == 0 { user } else { dice.roll(users) };
+            row(&titles, user, &mut dice)
+        });
+        let rows = rows.collect();
+        Self { titles, rows }
+    }
+
+    /// The bytes of the file.
+    pub(crate) fn csv(&self) -> Vec<u8> {
+        let mut text = self.titles.join(",");
+        text.push('\n');
+        for row in &self.rows {
+            writeln!(text, "{}", row.join(",")).unwrap();
+        }
+        text.into_bytes()
+    }
+}
+
+fn email(user: u64) -> String {
+    format!("canary{user}@mail.example")
+}
+
+fn row(titles: &[&str], user: u64, dice: &mut Dice) -> Vec<String> {
+    let mut cells: Vec<String> = titles
+        .iter()
+        .map(|title| match *title {
+            "EMAIL" => email(user),
+            // Names are the same whatever their case.
+            "USERNAME" if dice.roll(9) == 0 => format!("Canary{user}"),
+            "USERNAME" => format!("canary{user}"),
+            "FIRST_NM" | "LAST_NM" => format!("canary {}", dice.roll(3)),
+            _ if dice.roll(4) == 0 => String::new(),
+            _ => format!("canary {}", dice.roll(3)),
+        })
+        .collect();
+    match dice.roll(60) {
+        0 => cells[0] = "canary without at".to_owned(),
+        1 => cells[1].clear(),
+        2 => cells.truncate(2),
+        _ => {}
+    }
+    cells
+}
