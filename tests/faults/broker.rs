@@ -53,7 +53,7 @@ mod quick {
         trial.in_the_middle(&path).await;
         servers.restart(Server::RabbitMq).await;
         trial.in_the_middle(&path).await;
-        servers.kill(Server::RabbitMq);
+        servers.kill(Server::RabbitMq).await;
         trial.upload(File::mixed(62, 9_000, 3_000)).await;
         servers.restart(Server::RabbitMq).await;
         let prefix = servers.servers.prefix.clone();

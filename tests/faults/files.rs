@@ -84,7 +84,7 @@ fn row(titles: &[&str], user: u64, dice: &mut Dice) -> Vec<String> {
         })
         .collect();
     match dice.roll(60) {
-        0 => cells[0] = "canary without at".to_owned(),
+        0 => cells[0] = cells[0].replace('@', " without at "),
         1 => cells[1].clear(),
         2 => cells.truncate(2),
         _ => {}

@@ -55,7 +55,8 @@ async fn check_jobs(trial: &Trial, servers: &Servers) {
     for upload in uploads {
         let mut expected = model::import(&mut users, &upload.file);
         for line in &trial.given_up {
-            give_up(&mut expected, &mut users, &upload.file.rows[*line as usize - 2], *line);
+            let row = usize::try_from(*line).unwrap() - 2;
+            give_up(&mut expected, &mut users, &upload.file.rows[row], *line);
         }
         if upload.deleted {
             continue;

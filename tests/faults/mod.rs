@@ -19,7 +19,7 @@ mod trial;
 mod upload;
 mod worker;
 
-use muster_testkit::{Backend, FaultServers, Proxy, Site, SiteOptions};
+use muster_testkit::{Backend, FaultServers, Proxy, Servers, Site, SiteOptions};
 
 use crate::MUSTER;
 pub(crate) use files::File;
@@ -28,7 +28,9 @@ pub(crate) use trial::Trial;
 /// Options that make every process do something at a fail point, for example
 /// `batch_applied=1*return(abort)`.
 pub(crate) fn at(point: &str) -> Vec<(String, String)> {
-    assert!(cfg!(feature = "failpoints"), "fail points are off: use tests/run, or --features muster/failpoints");
+    if !cfg!(feature = "failpoints") {
+        panic!("fail points are off: use tests/run, or --features muster/failpoints");
+    }
     vec![("FAILPOINTS".to_owned(), point.to_owned())]
 }
 
@@ -59,7 +61,14 @@ pub(crate) struct Wires {
 
 /// Options by which the workers, or all services, reach the servers through proxies.
 pub(crate) async fn wired(options: &mut SiteOptions, workers_only: bool) -> Wires {
-    let servers = muster_testkit::Servers::private(MUSTER).await;
+    let servers = Servers::private(MUSTER).await;
+    let wires = wires(&servers, options, workers_only).await;
+    options.servers = Some(servers);
+    wires
+}
+
+/// Puts proxies before these servers.
+pub(crate) async fn wires(servers: &Servers, options: &mut SiteOptions, workers_only: bool) -> Wires {
     let wires = Wires {
         postgres: Proxy::start(&servers.database_url).await,
         broker: Proxy::start(&servers.amqp_url).await,
@@ -72,6 +81,5 @@ pub(crate) async fn wired(options: &mut SiteOptions, workers_only: bool) -> Wire
     ];
     let variables = variables.map(|(name, url)| (name.to_owned(), url));
     if workers_only { &mut options.of_workers } else { &mut options.variables }.extend(variables);
-    options.servers = Some(servers);
     wires
 }

@@ -19,7 +19,7 @@ mod quick {
         trial.in_the_middle(&path).await;
         for round in 0..4 {
             if round % 2 == 1 {
-                servers.kill(Server::Postgres);
+                servers.kill(Server::Postgres).await;
             }
             servers.restart(Server::Postgres).await;
             trial.in_the_middle(&path).await;
@@ -38,9 +38,9 @@ mod quick {
         trial.in_the_middle(&path).await;
         for round in 0..8 {
             if round % 2 == 0 {
-                wires.postgres.reset_after(b"COMMIT")
+                wires.postgres.reset_after(b"COMMIT");
             } else {
-                wires.postgres.reset_before(b"COMMIT")
+                wires.postgres.reset_before(b"COMMIT");
             }
             muster_testkit::wait_until("a commit was cut", || async {
                 let final_already = trial.site.client.get(&path).await.json()["status"] == "SUCCESS";

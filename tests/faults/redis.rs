@@ -54,7 +54,7 @@ mod quick {
         let totals = key.replace("batches", "totals");
         servers.redis(&["COPY", &key, "old:batches"]);
         servers.redis(&["COPY", &totals, "old:totals"]);
-        servers.kill(Server::Redis);
+        servers.kill(Server::Redis).await;
         trial.in_the_middle(&path).await;
         servers.restart(Server::Redis).await;
         trial.upload(File::mixed(23, 9_000, 5_000)).await;

@@ -6,6 +6,7 @@ use std::process::Command;
 use tokio::sync::{Mutex, MutexGuard, OnceCell};
 
 use crate::servers::{Servers, variable};
+use crate::wait::wait_until;
 
 const STACK: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../deploy/local/stack");
 
@@ -69,8 +70,14 @@ impl FaultServers {
     }
 
     /// Ends a server at once, as a power cut would.
-    pub fn kill(&self, server: Server) {
+    pub async fn kill(&self, server: Server) {
+        let process = format!("/proc/{}", pid(&self.folder, server).unwrap());
         self.signal(server, "-KILL");
+        // Postgres does not start as long as its former self is known to the kernel.
+        wait_until("the server is gone", || {
+            std::future::ready(if std::path::Path::new(&process).exists() { Err(()) } else { Ok(()) })
+        })
+        .await;
     }
 
     /// Stops the processes of a server where they are, or lets them go on.
@@ -90,7 +97,7 @@ impl FaultServers {
 
     /// Kills the broker and removes all that it had stored.
     pub async fn wipe_broker(&self) {
-        self.kill(Server::RabbitMq);
+        self.kill(Server::RabbitMq).await;
         std::fs::remove_dir_all(self.folder.join("rabbitmq/mnesia")).unwrap();
         self.restart(Server::RabbitMq).await;
     }

@@ -97,13 +97,11 @@ impl Site {
 
     /// Starts the ingest service, or everything if the site is embedded.
     pub async fn start_ingest(&mut self) {
-        self.gone.extend(self.ingest.take().map(|program| program.output()));
         if self.servers.is_some() {
-            let mut program = Program::start(&self.binary, &["ingest"], &self.variables(true, &self.options.of_ingest));
-            self.client.ingest = program.logged("listening", "address").await;
-            self.ingest = Some(program);
-            return;
+            let binary = self.binary.clone();
+            return self.start_ingest_by(&binary).await;
         }
+        self.gone.extend(self.ingest.take().map(|program| program.output()));
         let mut program = Program::start(&self.binary, &["serve"], &self.variables(true, &[]));
         let after = |mark: &'static str| move |line: &str| Some(line.trim().strip_prefix(mark)?.trim().to_owned());
         let address = program.line("the address", after("Muster is listening on")).await;
@@ -112,6 +110,14 @@ impl Site {
         }
         self.client.ingest.clone_from(&address);
         self.client.status = address;
+        self.ingest = Some(program);
+    }
+
+    /// Starts the ingest service of a distributed site by another program, which becomes Muster.
+    pub async fn start_ingest_by(&mut self, program: &str) {
+        self.gone.extend(self.ingest.take().map(|program| program.output()));
+        let mut program = Program::start(program, &["ingest"], &self.variables(true, &self.options.of_ingest));
+        self.client.ingest = program.logged("listening", "address").await;
         self.ingest = Some(program);
     }
 
