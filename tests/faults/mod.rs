@@ -9,6 +9,7 @@
 
 mod broker;
 mod chaos;
+mod cloud;
 mod files;
 mod invariants;
 mod model;

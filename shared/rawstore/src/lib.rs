@@ -43,6 +43,7 @@ pub enum OpenError {
 pub struct ObjectRawStore {
     store: Arc<dyn ObjectStore>,
     piece_bytes: usize,
+    is_cloud: bool,
 }
 
 /// Pieces written to and read from a local folder.
@@ -59,7 +60,7 @@ impl ObjectRawStore {
             return Self::open_folder(&folder);
         }
         let (store, prefix) = object_store::parse_url_opts(&url, options)?;
-        Ok(Self { store: Arc::new(PrefixStore::new(store, prefix)), piece_bytes: CLOUD_PIECE })
+        Ok(Self { store: Arc::new(PrefixStore::new(store, prefix)), piece_bytes: CLOUD_PIECE, is_cloud: true })
     }
 
     /// Opens a store in a local folder, which is made, for this user alone, if it is not there.
@@ -70,15 +71,17 @@ impl ObjectRawStore {
             .create(folder)
             .map_err(|error| OpenError::Folder(folder.display().to_string(), error))?;
         let store = LocalFileSystem::new_with_prefix(folder)?.with_fsync(true).with_automatic_cleanup(true);
-        Ok(Self { store: Arc::new(store), piece_bytes: LOCAL_PIECE })
+        Ok(Self { store: Arc::new(store), piece_bytes: LOCAL_PIECE, is_cloud: false })
     }
 }
 
 #[async_trait]
 impl RawStore for ObjectRawStore {
     async fn begin(&self, key: &str) -> Result<Box<dyn RawUpload>, RawStoreError> {
-        let upload = self.store.put_multipart(&Path::from(key)).await.map_err(raw_store_error)?;
-        Ok(Box::new(upload::Upload::new(upload, self.piece_bytes)))
+        let path = Path::from(key);
+        let upload = self.store.put_multipart(&path).await.map_err(raw_store_error)?;
+        let lost_and_found = self.is_cloud.then(|| (self.store.clone(), path));
+        Ok(Box::new(upload::Upload::new(upload, self.piece_bytes, lost_and_found)))
     }
 
     async fn read(&self, key: &str, bytes: u64) -> Result<RawReader, RawStoreError> {
