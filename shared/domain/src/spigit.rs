@@ -3,6 +3,8 @@
 //! A row needs as many values as the header has titles and the four core values EMAIL, USERNAME,
 //! FIRST_NM and LAST_NM. Every other column is optional; a blank clears what is stored.
 
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
 use crate::batch::{CheckedBatch, RowSpans, SpanCell};
 use crate::field::{FIELD_COUNT, Field, FieldKind, FieldSpec};
 use crate::header::{Column, Header};
@@ -48,7 +50,9 @@ pub fn check_batch(
 fn check_record(header: &Header, handling: Handling, scanner: &RecordScanner, batch: &mut CheckedBatch) {
     let undo = batch.text_len();
     let check = RowCheck { header, handling, scanner };
-    if let Err((column, error)) = check.run(batch) {
+    // A fault of ours in a rule costs the one row that meets it. What the row left behind is undone.
+    let checked = catch_unwind(AssertUnwindSafe(|| check.run(batch)));
+    if let Err((column, error)) = checked.unwrap_or_else(|_| Err((None, fault_of_ours()))) {
         batch.truncate_text(undo);
         let column = column.map(|position| header.titles()[position].clone());
         let message =
@@ -184,6 +188,11 @@ fn checked(kind: FieldKind, value: &str, batch: &mut CheckedBatch) -> Result<Spa
         text::canonical(kind, value, out)
     })?;
     Ok(SpanCell::Set(span))
+}
+
+fn fault_of_ours() -> ValueError {
+    let problem = "this row could not be checked, by a fault of the server; please report it";
+    ValueError { code: RejectionCode::NotApplied, problem: problem.to_owned() }
 }
 
 fn missing() -> ValueError {

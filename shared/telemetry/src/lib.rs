@@ -18,6 +18,14 @@ pub enum LogFormat {
 #[error("the log filter cannot be read; expected something like `info` or `warn,muster_worker=debug`")]
 pub struct FilterError(#[from] tracing_subscriber::filter::ParseError);
 
+/// A panic is logged by its place alone: its message may hold a value, and values are of people.
+fn log_panics() {
+    std::panic::set_hook(Box::new(|panic| {
+        let place = panic.location().map(ToString::to_string).unwrap_or_default();
+        tracing::error!(place, "a panic: a fault of this program");
+    }));
+}
+
 /// Starts logging to standard error. Libraries log errors only, unless the filter names them.
 pub fn init(filter: &str, format: LogFormat) -> Result<(), FilterError> {
     let quiet = ["sqlx", "lapin", "hyper", "object_store", "rustls", "reqwest", "amq_protocol", "async_rs", "tower"];
@@ -40,5 +48,6 @@ pub fn init(filter: &str, format: LogFormat) -> Result<(), FilterError> {
         LogFormat::Json => lines.json().flatten_event(true).init(),
         LogFormat::Pretty => lines.with_target(false).init(),
     }
+    log_panics();
     Ok(())
 }

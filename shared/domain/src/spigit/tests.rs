@@ -88,3 +88,16 @@ fn rejections_never_repeat_what_the_row_contained() {
     let batch = check(Handling::Strict, "canary-7f3a,canary-7f3a,f,l,c,canary-7f3a,\n");
     assert!(!format!("{:?}", batch.rejections()).contains("canary"));
 }
+
+/// No header that is accepted has so many columns; here they make a rule panic.
+#[test]
+fn a_row_whose_check_panics_fails_alone() {
+    let mut titles = ["EMAIL", "USERNAME", "FIRST_NM", "LAST_NM"].map(str::to_owned).to_vec();
+    titles.extend((0..70_000).map(|n| format!("extra{n}")));
+    let limits = RecordLimits { max_bytes: 1 << 20, max_lines: 10 };
+    let records = format!("a@x,a,f,l{}\nb@x,b,f,l\n", ",".repeat(70_000));
+    let batch = check_batch(&Header::from_titles(titles), Handling::Strict, limits, 2, records.as_bytes());
+    let found: Vec<_> = batch.rejections().iter().map(|r| (r.line, r.code)).collect();
+    assert_eq!(found, [(2, RejectionCode::NotApplied), (3, RejectionCode::ColumnCount)]);
+    assert_eq!(batch.rows().len(), 0);
+}
