@@ -8,8 +8,8 @@ use muster_domain::{
     BatchNo, CheckedBatch, Dialect, Handling, Header, JobId, JobState, Rejection, RejectionCode, TenantId, key, spigit,
 };
 use muster_ports::{
-    Applied, BatchToApply, Cancellation, CutRules, Deletion, NewJob, NewToken, PageAfter, RawFile, Scope, ShortRows, SplitEnd,
-    SplitJob, Store,
+    Applied, BatchToApply, Cancellation, CutRules, Deletion, NewJob, NewToken, PageAfter, RawFile, Scope, ShortRows,
+    SplitEnd, SplitJob, Store,
 };
 use muster_postgres::{PostgresConfig, PostgresStore};
 use muster_runtime::Shutdown;
