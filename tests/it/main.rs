@@ -1,7 +1,8 @@
 //! Muster seen from outside: real processes, real servers.
 //!
 //! `contract` runs the suite of each port against each of its adapters; `flow` runs the features on
-//! the embedded and on the distributed site; `faults` breaks things; `workspace` holds the dependencies to their rules.
+//! the embedded and on the distributed site; `faults` breaks things; `simulation` runs the services over
+//! simulated ports; `workspace` holds the dependencies to their rules.
 //! The servers come from `tests/run`.
 
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a test that cannot go on says so and ends")]
@@ -10,6 +11,8 @@ mod contract;
 #[path = "../faults/mod.rs"]
 mod faults;
 mod flow;
+#[path = "../simulation/mod.rs"]
+mod simulation;
 mod workspace;
 
 /// The program under test.

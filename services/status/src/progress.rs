@@ -45,11 +45,21 @@ impl Views {
             answered.clear();
         }
         let kept = answered.entry(job).or_insert(view);
-        if view.counts.rows() >= kept.counts.rows() {
+        if is_nowhere_behind(&view, kept) {
             *kept = view;
         }
         *kept
     }
+}
+
+/// Counters may lag behind the ledger by other batches than those that were answered from it: the
+/// sum alone does not tell.
+fn is_nowhere_behind(view: &View, kept: &View) -> bool {
+    let parts = |view: &View| {
+        let counts = &view.counts;
+        [counts.created, counts.updated, counts.unchanged, counts.failed, counts.warnings, view.bytes]
+    };
+    parts(view).into_iter().zip(parts(kept)).all(|(now, before)| now >= before)
 }
 
 /// The numbers of a job as clients see them.
@@ -142,6 +152,18 @@ mod tests {
         let done = JobView { finished_ms: Some(2000), ..job(JobState::Success) };
         let progress = Progress::of(&done, &view(10, 1000));
         assert_eq!((progress.percent, progress.rows_per_second, progress.eta_seconds), (Some(100.0), Some(10), None));
+    }
+
+    #[test]
+    fn a_view_of_as_many_rows_may_be_behind() {
+        let of = |created, updated, bytes| {
+            let counts = Counts { created, updated, ..Counts::default() };
+            View { counts, bytes, batches: 2 }
+        };
+        assert!(is_nowhere_behind(&of(9, 5, 700), &of(9, 5, 700)));
+        assert!(is_nowhere_behind(&of(9, 6, 800), &of(9, 5, 700)));
+        assert!(!is_nowhere_behind(&of(9, 5, 700), &of(8, 6, 700)), "one created more, one updated fewer");
+        assert!(!is_nowhere_behind(&of(9, 6, 600), &of(9, 5, 700)), "longer rows were answered before");
     }
 
     #[test]

@@ -57,6 +57,7 @@ impl Counting {
                 }
             };
             tokio::select! {
+                biased;
                 () = counting => {}
                 () = shutdown.forced() => {}
             }

@@ -57,6 +57,7 @@ pub fn start(deps: &WorkerDeps, config: &WorkerConfig) {
         rules: RulesCache::new(deps.store.clone()),
         counting: Counting::start(deps),
         codec: Arc::new(codec),
+        tasks: deps.tasks.clone(),
         shutdown: deps.shutdown.clone(),
         together: RwLock::default(),
     });

@@ -6,8 +6,9 @@ use std::time::Duration;
 use muster_domain::{CheckedBatch, Dialect, Header, Rejection, RejectionCode, spigit};
 use muster_messages::{BatchMessage, PayloadCodec};
 use muster_ports::{Applied, BatchToApply, Delivery, JobRules, Queue, Store, StoreError, finish_and_ring};
-use muster_runtime::{Backoff, Shutdown, failpoint};
+use muster_runtime::{Backoff, Shutdown, Tasks, failpoint};
 use tokio::sync::RwLock;
+use tokio::time::Instant;
 
 use crate::counting::Counting;
 use crate::rules::RulesCache;
@@ -23,6 +24,7 @@ pub(crate) struct Processor {
     pub(crate) rules: RulesCache,
     pub(crate) counting: Counting,
     pub(crate) codec: Arc<PayloadCodec>,
+    pub(crate) tasks: Tasks,
     pub(crate) shutdown: Shutdown,
     /// Shared by running batches; held by one that runs alone.
     pub(crate) together: RwLock<()>,
@@ -59,6 +61,7 @@ impl Processor {
     pub(crate) async fn process(&self, delivery: Delivery) {
         let verdict = match BatchMessage::try_from(delivery.envelope()) {
             Ok(message) => tokio::select! {
+                biased;
                 verdict = self.process_batch(message, delivery.is_redelivered()) => verdict,
                 () = self.shutdown.forced() => Verdict::Leave,
             },
@@ -160,7 +163,7 @@ impl Processor {
     /// Parses and checks the rows on the blocking pool. A batch that is given up has only failures.
     async fn check(&self, message: &BatchMessage, rules: &Arc<JobRules>, care: Care) -> Result<CheckedBatch, String> {
         let (message, rules, codec) = (message.clone(), rules.clone(), self.codec.clone());
-        let checking = tokio::task::spawn_blocking(move || {
+        let checking = self.tasks.blocking(move || {
             let records = codec.open(&message.message_id(), &message.payload).map_err(|error| error.to_string())?;
             failpoint!(blocking "batch_checked");
             let checked = check_records(&message, &rules, &records);
@@ -180,7 +183,7 @@ impl Processor {
         care: Care,
     ) -> Result<(), StoreError> {
         let (job, batch) = (message.job, message.batch);
-        let started = std::time::Instant::now();
+        let started = Instant::now();
         let applied = self
             .store
             .apply_batch(BatchToApply {

@@ -9,7 +9,7 @@ mod tasks;
 
 pub use backoff::Backoff;
 pub use shutdown::Shutdown;
-pub use tasks::Tasks;
+pub use tasks::{Interrupted, Tasks};
 
 /// Marks a place at which a test may stop, delay or kill the process. Nothing in other builds.
 ///

@@ -1,7 +1,8 @@
 -- restart_stalled_splits: batches are missing, and none has come for a minute (then 2, 4, ... 10).
+-- What was learned about the size of the file stays true.
 update jobs
 set
-    total_batches = null, total_rows = null, total_bytes = null,
+    total_batches = null,
     file_error_line = null, file_error_code = null, file_error_message = null,
     lease_until = null, stalls = stalls + 1
 where state = 'PROCESSING'

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 
 use muster_domain::JobId;
 use muster_ports::StoreError;
+use rusqlite::functions::FunctionFlags;
 use rusqlite::{Connection, OpenFlags, TransactionBehavior};
 use tokio::sync::broadcast;
 
@@ -35,7 +36,7 @@ pub struct SqliteStore {
     writer: Threads,
     readers: Threads,
     pub(crate) signals: broadcast::Sender<JobId>,
-    _lock: File,
+    _lock: Option<File>,
 }
 
 impl SqliteStore {
@@ -58,8 +59,23 @@ impl SqliteStore {
             writer: threads("sqlite writer", vec![writer])?,
             readers: threads("sqlite reader", readers)?,
             signals: broadcast::channel(1024).0,
-            _lock: lock,
+            _lock: Some(lock),
         })
+    }
+
+    /// Opens an empty database in memory whose time is that of `clock`, in milliseconds since 1970
+    /// UTC. Its statements run in the calling thread, in the order of the calls: for simulations.
+    pub fn simulated(clock: impl Fn() -> i64 + Send + 'static) -> Result<Self, OpenError> {
+        let database = |error| OpenError::Database(PathBuf::from(":memory:"), error);
+        let connection = Connection::open_in_memory().and_then(|connection| {
+            connection.set_prepared_statement_cache_capacity(CACHED_STATEMENTS);
+            set_clock(&connection, clock)?;
+            Ok(connection)
+        });
+        let mut connection = connection.map_err(|error| database(error.into()))?;
+        migrate::run(&mut connection).map_err(database)?;
+        let caller = Threads::caller(connection);
+        Ok(Self { writer: caller.clone(), readers: caller, signals: broadcast::channel(1024).0, _lock: None })
     }
 
     /// Runs a transaction on the writing thread.
@@ -85,6 +101,13 @@ impl SqliteStore {
     {
         self.readers.call(move |connection| work(connection)).await
     }
+}
+
+/// Puts a clock in the place of the one that the statements ask, `unixepoch('subsec')`.
+fn set_clock(connection: &Connection, clock: impl Fn() -> i64 + Send + 'static) -> rusqlite::Result<()> {
+    #[expect(clippy::cast_precision_loss, reason = "milliseconds since 1970 fit until the year 287396")]
+    let seconds = move || clock() as f64 / 1000.0;
+    connection.create_scalar_function("unixepoch", 1, FunctionFlags::SQLITE_UTF8, move |_| Ok(seconds()))
 }
 
 fn lock(folder: &Path) -> Result<File, OpenError> {

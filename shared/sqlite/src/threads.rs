@@ -1,4 +1,4 @@
-//! Threads with a connection each, which run what they are sent.
+//! Threads with a connection each, which run what they are sent; or one connection without a thread.
 
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -13,10 +13,13 @@ type Task = Box<dyn FnOnce(&mut Connection) + Send>;
 /// Tasks that wait for a thread at most; a caller waits for room.
 const WAITING: usize = 256;
 
-/// A group of threads that share one queue of tasks. They end when this is dropped.
+/// Where work on the database is done.
 #[derive(Clone, Debug)]
-pub(crate) struct Threads {
-    sender: mpsc::Sender<Task>,
+pub(crate) enum Threads {
+    /// By a group of threads that share one queue of tasks. They end when this is dropped.
+    Group(mpsc::Sender<Task>),
+    /// By whoever calls, which makes the order of all work that of the calls.
+    Caller(Arc<Mutex<Connection>>),
 }
 
 impl Threads {
@@ -34,21 +37,34 @@ impl Threads {
                 }
             })?;
         }
-        Ok(Self { sender })
+        Ok(Self::Group(sender))
     }
 
-    /// Runs a piece of work on one of the threads. It runs to its end even if the caller goes away.
+    /// Uses no thread.
+    pub(crate) fn caller(connection: Connection) -> Self {
+        Self::Caller(Arc::new(Mutex::new(connection)))
+    }
+
+    /// Runs a piece of work. On a thread, it runs to its end even if the caller goes away.
     pub(crate) async fn call<T, F>(&self, work: F) -> Result<T, StoreError>
     where
         T: Send + 'static,
         F: FnOnce(&mut Connection) -> rusqlite::Result<T> + Send + 'static,
     {
+        let sender = match self {
+            Self::Group(sender) => sender,
+            Self::Caller(connection) => {
+                // As with threads, anything may come between two pieces of work of one call.
+                tokio::task::yield_now().await;
+                return work(&mut connection.lock().unwrap_or_else(PoisonError::into_inner)).map_err(store_error);
+            }
+        };
         let (reply, answer) = oneshot::channel();
         let task: Task = Box::new(move |connection| {
             // Nobody waiting any more is no error.
             let _ = reply.send(work(connection));
         });
-        self.sender.send(task).await.map_err(|_| StoreError::Unavailable(None))?;
+        sender.send(task).await.map_err(|_| StoreError::Unavailable(None))?;
         answer.await.map_err(|_| StoreError::Unavailable(None))?.map_err(store_error)
     }
 }

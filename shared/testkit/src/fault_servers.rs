@@ -126,6 +126,7 @@ fn is_running(folder: &std::path::Path, server: Server) -> bool {
 async fn stack(folder: &std::path::Path, arguments: &[&str]) -> String {
     let mut command = Command::new(STACK);
     command.args(arguments).env("MUSTER_STACK_DIR", folder);
+    #[expect(clippy::disallowed_methods, reason = "a test has no tasks of a service")]
     let output = tokio::task::spawn_blocking(move || command.output().unwrap()).await.unwrap();
     let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
     assert!(output.status.success(), "stack failed: {}{}", text(&output.stdout), text(&output.stderr));

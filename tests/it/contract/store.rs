@@ -8,8 +8,8 @@ use muster_domain::{
     BatchNo, CheckedBatch, Dialect, Handling, Header, JobId, JobState, Rejection, RejectionCode, TenantId, key, spigit,
 };
 use muster_ports::{
-    Applied, BatchToApply, CutRules, Deletion, NewJob, NewToken, PageAfter, RawFile, Scope, ShortRows, SplitEnd,
-    SplitJob, Store,
+    Applied, BatchToApply, Cancellation, CutRules, Deletion, NewJob, NewToken, PageAfter, RawFile, Scope, ShortRows,
+    SplitEnd, SplitJob, Store,
 };
 use muster_postgres::{PostgresConfig, PostgresStore};
 use muster_runtime::Shutdown;
@@ -49,6 +49,8 @@ suite!(
     batches_of_a_job_that_is_not_running_are_dropped,
     a_job_that_is_processed_is_not_deleted,
     a_job_whose_upload_is_lost_ends_with_what_is_applied,
+    a_canceled_job_is_canceled_whatever_its_split_found,
+    a_split_that_begins_anew_leaves_the_known_size,
     an_older_row_never_overwrites_a_later_one,
 );
 
@@ -277,6 +279,31 @@ async fn a_job_whose_upload_is_lost_ends_with_what_is_applied(store: Arc<dyn Sto
     let late = store.apply_batch(batch(tenant, first, 2, (50, 100), &["b"])).await.unwrap();
     assert_eq!(late, Applied::NotRunning);
     lease(&*store, second).await;
+}
+
+async fn a_canceled_job_is_canceled_whatever_its_split_found(store: Arc<dyn Store>) {
+    let tenant = tenant(&*store, "one").await;
+    let job = job(&*store, tenant).await;
+    let split = lease(&*store, job).await;
+    store.apply_batch(batch(tenant, job, 1, (0, 50), &["a"])).await.unwrap();
+    let unclosed =
+        Rejection { line: 9, column: None, code: RejectionCode::QuoteUnclosed, message: "a quote".to_owned() };
+    let found = SplitEnd { file_error: Some(unclosed), ..end(2, 2, 100) };
+    assert!(store.finish_split(split.lease, found).await.unwrap());
+    assert_eq!(store.cancel_job(tenant, job).await.unwrap(), Cancellation::Canceled { next: None });
+    let view = store.find_job(tenant, job).await.unwrap().unwrap();
+    assert_eq!((view.state, view.final_counts.unwrap().created, view.file_error), (JobState::Canceled, 1, None));
+}
+
+async fn a_split_that_begins_anew_leaves_the_known_size(store: Arc<dyn Store>) {
+    let tenant = tenant(&*store, "one").await;
+    let job = job(&*store, tenant).await;
+    let split = lease(&*store, job).await;
+    assert!(store.finish_split(split.lease, end(2, 20, 100)).await.unwrap());
+    store.begin_anew().await.unwrap();
+    let view = store.find_job(tenant, job).await.unwrap().unwrap();
+    assert_eq!((view.total_rows, view.total_bytes), (Some(20), Some(100)), "a client was told");
+    lease(&*store, job).await;
 }
 
 /// The second wall: no order of batches that the queue can produce gets this far.

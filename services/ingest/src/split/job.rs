@@ -37,6 +37,7 @@ impl SplitTask {
     pub(crate) async fn run(self) -> Result<SplitEnd, Stop> {
         let Self { shared, split, place } = self;
         tokio::select! {
+            biased;
             end = split_file(&shared, &split, place) => end,
             stop = keep_lease(&shared, split.lease) => Err(stop),
             () = shared.deps.shutdown.begun() => Err(Stop::Stopping),

@@ -91,7 +91,7 @@ impl Lanes {
 async fn publish(shared: Arc<Shared>, job: JobId, dialect: Dialect, lane: QueueName, cut: Cut) -> Result<(), Stop> {
     let _turn = shared.turns.acquire().await.map_err(|_| Stop::Stopping)?;
     let sealing = shared.clone();
-    let message = tokio::task::spawn_blocking(move || seal(&sealing, job, dialect, &cut)).await;
+    let message = shared.deps.tasks.blocking(move || seal(&sealing, job, dialect, &cut)).await;
     let message = message.map_err(|_| Stop::Stopping)??;
     let mut backoff = Backoff::reconnect();
     loop {

@@ -1,0 +1,143 @@
+//! All processes of a world: started, and started again when they have died.
+
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use axum::Router;
+use muster_ingest::{IngestConfig, IngestDeps};
+use muster_runtime::Tasks;
+use muster_sqlite::SqliteStore;
+use muster_status::StatusDeps;
+use muster_worker::{WorkerConfig, WorkerDeps};
+use tokio::time::sleep;
+
+use super::broker::{Broker, SimQueue};
+use super::process::Process;
+use super::side::{SharedCounters, SharedUploads, SimCounters, SimRawStore};
+use super::store::{SimStore, Truth};
+use super::world::{BEGIN_MS, World, lock};
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Role {
+    Ingest,
+    Worker,
+}
+
+/// The present life of a process.
+#[derive(Clone)]
+pub(crate) struct Life {
+    pub(crate) process: Arc<Process>,
+    /// Its HTTP side, if it has one.
+    pub(crate) routes: Option<Router>,
+}
+
+struct Slot {
+    role: Role,
+    number: usize,
+    life: Mutex<Option<Life>>,
+}
+
+/// All processes of a world and what they share.
+pub(crate) struct Site {
+    pub(crate) world: Arc<World>,
+    pub(crate) truth: Arc<Truth>,
+    pub(crate) broker: Arc<Broker>,
+    pub(crate) counters: Arc<SharedCounters>,
+    pub(crate) uploads: Arc<SharedUploads>,
+    pub(crate) database: Arc<SqliteStore>,
+    slots: Vec<Slot>,
+}
+
+impl Site {
+    pub(crate) fn new(world: &Arc<World>) -> Arc<Self> {
+        let truth = Truth::new(world);
+        let clock = {
+            let world = world.clone();
+            move || BEGIN_MS + world.elapsed_ms().cast_signed()
+        };
+        let roles = [(Role::Ingest, world.plan.ingests), (Role::Worker, world.plan.workers)];
+        let slots = roles
+            .into_iter()
+            .flat_map(|(role, count)| (1..=count).map(move |number| Slot { role, number, life: Mutex::default() }));
+        Arc::new(Self {
+            world: world.clone(),
+            broker: Broker::new(world, &truth),
+            truth,
+            counters: Arc::default(),
+            uploads: Arc::default(),
+            database: Arc::new(SqliteStore::simulated(clock).unwrap()),
+            slots: slots.collect(),
+        })
+    }
+
+    /// Starts every process, and again whenever it has died.
+    pub(crate) fn start(self: &Arc<Self>, tasks: &Tasks) {
+        for index in 0..self.slots.len() {
+            let site = self.clone();
+            tasks.spawn("supervisor", async move {
+                loop {
+                    let life = site.begin_life(&site.slots[index]);
+                    *lock(&site.slots[index].life) = Some(life.clone());
+                    life.process.died.notified().await;
+                    *lock(&site.slots[index].life) = None;
+                    let rest = site.world.rng().u64(1..=5_000);
+                    sleep(Duration::from_millis(rest)).await;
+                }
+            });
+        }
+    }
+
+    /// The lives of now, of one role or of all.
+    pub(crate) fn lives(&self, role: Option<Role>) -> Vec<Life> {
+        let wanted = self.slots.iter().filter(|slot| role.is_none_or(|role| role == slot.role));
+        wanted.filter_map(|slot| lock(&slot.life).clone()).collect()
+    }
+
+    /// The service that answers how far jobs are. It lives for ever, to remember what it answered.
+    pub(crate) fn start_status(&self) -> Router {
+        let process = Process::new(&self.world, &self.broker, "status".to_owned(), false);
+        let (store, counters) = (self.store(&process), self.counters(&process));
+        muster_status::router(StatusDeps { store, counters, public_url: None })
+    }
+
+    fn begin_life(&self, slot: &Slot) -> Life {
+        let name = format!("{:?} {}", slot.role, slot.number);
+        let process = Process::new(&self.world, &self.broker, name, true);
+        let (tasks, shutdown) = (process.tasks.clone(), process.shutdown.clone());
+        let (store, counters) = (self.store(&process), self.counters(&process));
+        let queue = Arc::new(SimQueue(process.clone()));
+        let plan = &self.world.plan;
+        let routes = match slot.role {
+            Role::Ingest => {
+                let raw = Arc::new(SimRawStore { process: process.clone(), shared: self.uploads.clone() });
+                let deps = IngestDeps { store, queue, raw, counters, tasks, shutdown };
+                let config = IngestConfig {
+                    cut: plan.cut,
+                    job_window: plan.job_window,
+                    total_window: plan.total_window,
+                    payload_key: plan.payload_key,
+                    ..IngestConfig::default()
+                };
+                muster_ingest::start(&deps, &config);
+                Some(muster_ingest::router(deps, config))
+            }
+            Role::Worker => {
+                let deps = WorkerDeps { store, queue, counters, tasks, shutdown };
+                let config = WorkerConfig { concurrency: plan.concurrency, payload_key: plan.payload_key };
+                muster_worker::start(&deps, &config);
+                None
+            }
+        };
+        Life { process, routes }
+    }
+
+    fn store(&self, process: &Arc<Process>) -> Arc<SimStore> {
+        let (truth, inner) = (self.truth.clone(), self.database.clone());
+        Arc::new(SimStore { process: process.clone(), truth, inner })
+    }
+
+    fn counters(&self, process: &Arc<Process>) -> Arc<SimCounters> {
+        let (truth, shared) = (self.truth.clone(), self.counters.clone());
+        Arc::new(SimCounters { process: process.clone(), truth, shared })
+    }
+}
