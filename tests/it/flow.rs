@@ -7,9 +7,13 @@ mod contested;
 mod delete;
 mod faults;
 mod import;
+mod keys;
 mod order;
+mod protocol;
 mod refusals;
 mod reports;
+mod rows;
+mod uploads;
 
 use muster_testkit::{Backend, Site, SiteOptions};
 

@@ -12,6 +12,8 @@ pub struct IngestConfig {
     pub max_upload_bytes: u64,
     /// Uploads at a time at most.
     pub max_uploads: usize,
+    /// Uploads of one tenant at a time at most.
+    pub max_uploads_per_tenant: usize,
     /// How new jobs are to be cut.
     pub cut: CutRules,
     /// Batches of one job on the queue at most, counted until they are applied.
@@ -28,6 +30,7 @@ impl Default for IngestConfig {
             public_url: None,
             max_upload_bytes: 2 << 30,
             max_uploads: 64,
+            max_uploads_per_tenant: 32,
             cut: CutRules::default(),
             job_window: 64,
             total_window: 512,

@@ -9,27 +9,31 @@ use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{delete, post};
 use axum::{Json, Router};
-use muster_domain::{Handling, JobId};
-use muster_http::{ApiError, Authorize, Caller, IdPath, JSON, drain, public_base};
+use muster_domain::{JobId, TenantId};
+use muster_http::{ApiError, Authorize, Caller, IdPath, JSON, public_base};
 use muster_messages::SplitMessage;
-use muster_ports::{Cancellation, Deletion, QueueName, Scope, ShortRows};
+use muster_ports::{Cancellation, Creation, Deletion, Idempotency, QueueName, Scope};
 use muster_runtime::failpoint;
 use serde_json::{Value, json};
-use tokio::sync::Semaphore;
 
 use crate::IngestDeps;
 use crate::config::IngestConfig;
-use crate::upload::{self, Upload};
+use crate::slots::{Busy, Slots};
+use crate::upload::headers::{Claims, handling, idempotency_key};
+use crate::upload::{self, Upload, UploadError};
 
 /// How long an answer waits for the queue. The job is committed by then: if the bell is not heard,
 /// the reconciler rings again.
 const RING_DEADLINE: Duration = Duration::from_secs(4);
 
+/// How long an idempotency key belongs to the job that was accepted under it.
+const KEYS_KEPT: Duration = Duration::from_hours(72);
+
 #[derive(Clone)]
 struct Ingest {
     deps: IngestDeps,
     config: Arc<IngestConfig>,
-    slots: Arc<Semaphore>,
+    slots: Slots,
 }
 
 impl FromRef<Ingest> for Authorize {
@@ -39,7 +43,7 @@ impl FromRef<Ingest> for Authorize {
 }
 
 pub(crate) fn router(deps: IngestDeps, config: IngestConfig) -> Router {
-    let slots = Arc::new(Semaphore::new(config.max_uploads));
+    let slots = Slots::new(config.max_uploads, config.max_uploads_per_tenant);
     Router::new()
         .route("/bulk/v1/files", post(post_file))
         .route("/bulk/v1/files/{id}", delete(delete_file))
@@ -49,47 +53,65 @@ pub(crate) fn router(deps: IngestDeps, config: IngestConfig) -> Router {
 
 async fn post_file(
     State(ingest): State<Ingest>,
-    caller: Result<Caller, ApiError>,
+    caller: Caller,
     headers: HeaderMap,
     body: Body,
 ) -> Result<Response, ApiError> {
-    let caller = match caller.and_then(|caller| caller.require(Scope::ImportWrite).map(|()| caller)) {
-        Ok(caller) => caller,
-        Err(error) => {
-            drain(body).await;
-            return Err(error);
-        }
-    };
-    let Ok(slot) = ingest.slots.clone().try_acquire_owned() else {
-        drain(body).await;
-        let busy = ApiError::unavailable("uploads_in_flight", "Too many uploads are under way; try again.");
-        return Err(busy.as_upload());
-    };
+    caller.require(Scope::ImportWrite)?;
+    let slot = ingest.slots.take(caller.tenant()).map_err(|busy| too_many(busy).as_upload())?;
+    let claims = Claims::read(&headers)?;
+    let key = idempotency_key(&headers)?;
     let upload = Upload {
         tenant: caller.tenant(),
         handling: handling(&headers, caller.short_rows()),
+        idempotency: key.map(|key| Idempotency { key, kept: KEYS_KEPT }),
         raw: ingest.deps.raw.clone(),
         store: ingest.deps.store.clone(),
         max_bytes: ingest.config.max_upload_bytes,
         cut: ingest.config.cut,
     };
-    let base = public_base(ingest.config.public_url.as_deref(), &headers);
     // A task of its own: a client that goes away must not drop a transaction half-way.
     let accepting = ingest.deps.tasks.spawn("upload", async move {
-        let created = upload::receive(&upload, &headers, body).await;
+        let created = upload::receive(&upload, &claims, body).await;
         drop(slot);
         created
     });
     let created =
         accepting.await.map_err(|_| ApiError::unavailable("stopping", "The service is stopping; try again."))??;
     failpoint!("job_accepted");
-    if created.may_begin {
-        ring(&ingest.deps, created.id).await;
-    }
-    tracing::info!(job = %created.id, tenant = %caller.tenant(), "job accepted");
+    let job = accepted(&ingest.deps, caller.tenant(), created).await?;
     failpoint!("upload_answered");
-    let body = json!({ "status": "Status: Success", "status_url": format!("{base}/bulk/v1/files/{}", created.id) });
+    let base = public_base(ingest.config.public_url.as_deref(), &headers);
+    let body = json!({ "status": "Status: Success", "status_url": format!("{base}/bulk/v1/files/{job}") });
     Ok(answer(StatusCode::ACCEPTED, &body))
+}
+
+/// The job of an upload that was received.
+async fn accepted(deps: &IngestDeps, tenant: TenantId, creation: Creation) -> Result<JobId, UploadError> {
+    match creation {
+        Creation::New(created) => {
+            if created.may_begin {
+                ring(deps, created.id).await;
+            }
+            tracing::info!(job = %created.id, %tenant, "job accepted");
+            Ok(created.id)
+        }
+        Creation::Known(job) => {
+            tracing::info!(%job, %tenant, "an upload was sent again");
+            Ok(job)
+        }
+        Creation::KeyReused => Err(UploadError::KeyReused),
+    }
+}
+
+fn too_many(busy: Busy) -> ApiError {
+    match busy {
+        Busy::Process => ApiError::unavailable("uploads_in_flight", "Too many uploads are under way; try again."),
+        Busy::Tenant => ApiError::too_many(
+            "uploads_in_flight",
+            "Too many uploads with tokens of this tenant are under way; try again when one has ended.",
+        ),
+    }
 }
 
 async fn delete_file(State(ingest): State<Ingest>, caller: Caller, IdPath(job): IdPath) -> Result<Response, ApiError> {
@@ -151,18 +173,4 @@ async fn ring(deps: &IngestDeps, job: JobId) {
     if !matches!(tokio::time::timeout(RING_DEADLINE, ringing).await, Ok(Ok(()))) {
         tracing::warn!(%job, "the queue did not take the split; the reconciler will try again");
     }
-}
-
-/// `Prefer: handling=lenient` or `strict` (RFC 7240); otherwise as the tenant has it.
-fn handling(headers: &HeaderMap, short_rows: ShortRows) -> Handling {
-    let preferred = headers
-        .get_all("prefer")
-        .iter()
-        .filter_map(|value| value.to_str().ok())
-        .flat_map(|value| value.split(','))
-        .find_map(|preference| Handling::parse(preference.trim().strip_prefix("handling=")?.trim_matches('"')));
-    preferred.unwrap_or(match short_rows {
-        ShortRows::Fail => Handling::Strict,
-        ShortRows::Pad => Handling::Lenient,
-    })
 }

@@ -13,6 +13,7 @@
 mod config;
 mod http;
 mod reconcile;
+mod slots;
 mod split;
 mod sweep;
 mod upload;

@@ -26,6 +26,7 @@ fn public_url(text: &str) -> Result<String, String> {
 }
 
 #[derive(Debug, Args)]
+#[expect(clippy::struct_field_names, reason = "they are named as their flags")]
 pub(crate) struct ImportArgs {
     /// Bytes of an upload at most.
     #[arg(long, env = "MUSTER_MAX_UPLOAD_BYTES", default_value_t = 2 << 30, value_parser = clap::value_parser!(u64).range(1..))]
@@ -33,6 +34,12 @@ pub(crate) struct ImportArgs {
     /// Uploads at a time at most.
     #[arg(long, env = "MUSTER_MAX_UPLOADS", default_value_t = 64, value_parser = clap::value_parser!(u16).range(1..=4096))]
     pub(crate) max_uploads: u16,
+    /// Uploads of one tenant at a time at most.
+    #[arg(long, env = "MUSTER_MAX_UPLOADS_PER_TENANT", default_value_t = 32, value_parser = clap::value_parser!(u16).range(1..=4096))]
+    pub(crate) max_uploads_per_tenant: u16,
+    /// Bytes of an unpacked file at most.
+    #[arg(long, env = "MUSTER_MAX_UNPACKED_BYTES", default_value_t = 64 << 30, value_parser = clap::value_parser!(u64).range(1..))]
+    pub(crate) max_unpacked_bytes: u64,
 }
 
 #[derive(Debug, Args)]

@@ -1,5 +1,6 @@
 //! Chooses adapters and starts services on them.
 
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -7,13 +8,13 @@ use anyhow::Context;
 use axum::Router;
 use muster_http::{Ready, health, serve};
 use muster_ingest::IngestConfig;
-use muster_ports::{Counters, Publisher, Reports, Store};
+use muster_ports::{Counters, CutRules, Publisher, Reports, Store};
 use muster_postgres::{PostgresConfig, PostgresStore};
 use muster_rabbitmq::{RabbitConfig, RabbitQueue};
 use muster_rawstore::ObjectRawStore;
 use muster_redis::{RedisConfig, RedisCounters};
 use muster_runtime::{Backoff, Shutdown, Tasks};
-use tokio::net::TcpListener;
+use tokio::net::{TcpListener, TcpSocket};
 
 use crate::settings::{CountersArgs, DatabaseArgs, HttpArgs, ImportArgs, PayloadArgs, QueueArgs, StopArgs};
 
@@ -62,9 +63,8 @@ impl Process {
     }
 
     /// Serves until the stop.
-    pub(crate) async fn serve(&self, http: &HttpArgs, routes: Router, ready: Ready) -> anyhow::Result<String> {
-        let listener = TcpListener::bind(http.listen)
-            .await
+    pub(crate) fn serve(&self, http: &HttpArgs, routes: Router, ready: Ready) -> anyhow::Result<String> {
+        let listener = listen(http.listen)
             .with_context(|| format!("cannot listen on {}: is another program using the port?", http.listen))?;
         let address = format!("http://{}", listener.local_addr()?);
         let routes = routes.merge(health(ready, self.shutdown.clone()));
@@ -87,6 +87,18 @@ impl Process {
         let config = pool.config(args);
         Ok(Arc::new(PostgresStore::new(&config, self.shutdown.clone()).context("MUSTER_DATABASE_URL cannot be used")?))
     }
+}
+
+/// Connections that may wait to be accepted; the system's own limit is often lower. With the 128 of
+/// most libraries, a burst of a few hundred clients loses some.
+const BACKLOG: u32 = 4096;
+
+fn listen(address: SocketAddr) -> std::io::Result<TcpListener> {
+    let socket = if address.is_ipv4() { TcpSocket::new_v4()? } else { TcpSocket::new_v6()? };
+    // The port of a process that has just ended can be used again.
+    socket.set_reuseaddr(true)?;
+    socket.bind(address)?;
+    socket.listen(BACKLOG)
 }
 
 /// How many connections a role needs, and how patient it is.
@@ -125,6 +137,8 @@ pub(crate) fn ingest_config(http: &HttpArgs, import: &ImportArgs, payload: Optio
         public_url: http.public_url.clone(),
         max_upload_bytes: import.max_upload_bytes,
         max_uploads: usize::from(import.max_uploads),
+        max_uploads_per_tenant: usize::from(import.max_uploads_per_tenant),
+        cut: CutRules { unpacked_bytes: import.max_unpacked_bytes, ..CutRules::default() },
         payload_key: payload.and_then(|payload| payload.payload_key.as_ref()).map(|key| key.0),
         ..IngestConfig::default()
     }

@@ -92,11 +92,7 @@ fn whole_csv(store: Arc<dyn Store>, tenant: TenantId, job: JobView) -> Response 
             Ok(Some((csv_page(&page, line == 0), next)))
         }
     });
-    let headers = [
-        (header::CONTENT_TYPE, CSV.to_owned()),
-        (header::CONTENT_DISPOSITION, disposition),
-        (header::X_CONTENT_TYPE_OPTIONS, "nosniff".to_owned()),
-    ];
+    let headers = [(header::CONTENT_TYPE, CSV.to_owned()), (header::CONTENT_DISPOSITION, disposition)];
     (headers, Body::from_stream(pages)).into_response()
 }
 

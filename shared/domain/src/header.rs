@@ -1,12 +1,15 @@
 //! The title line of a Spigit file: which column holds which field.
 
 use crate::field::{FIELDS, Field};
-use crate::key;
+use crate::{key, text};
 
 /// Columns of one file at most.
 pub const MAX_COLUMNS: usize = 200;
 /// Characters of a title at most.
 pub const MAX_TITLE: usize = 64;
+
+/// Titles of columns that would be kept as attributes, readable by everybody with a token.
+const PASSWORDS: [&str; 4] = ["password", "passwd", "pwd", "password_hash"];
 
 /// Where the values of a column go.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -33,6 +36,12 @@ pub enum HeaderError {
     /// The titles seem to be separated by another character than a comma.
     #[error("the values seem to be separated by {0}; expected commas")]
     DelimiterSuspected(&'static str),
+    /// The first line tells a spreadsheet how the values are separated.
+    #[error("the first line is `sep=`, which is for spreadsheets; remove it: the first line must name the columns")]
+    SeparatorLine,
+    /// The file has passwords, which would be kept in the clear.
+    #[error("column {0} holds passwords, which are not taken; remove it")]
+    PasswordColumn(usize),
     /// Two titles are the same but for case and blanks.
     #[error("columns {0} and {1} have the same title")]
     ColumnDuplicate(usize, usize),
@@ -56,12 +65,19 @@ pub enum HeaderError {
 impl Header {
     /// Checks the titles of a Spigit file.
     pub fn parse<'a>(titles: impl IntoIterator<Item = &'a [u8]>) -> Result<Self, HeaderError> {
+        let titles: Vec<&[u8]> = titles.into_iter().collect();
+        if titles.len() <= 2 && titles.iter().take(1).any(|title| is_separator_line(title)) {
+            return Err(HeaderError::SeparatorLine);
+        }
+        suspect_delimiter(&titles)?;
         let titles = titles.into_iter().enumerate().map(|(i, t)| title(i + 1, t)).collect::<Result<Vec<_>, _>>()?;
         if titles.len() > MAX_COLUMNS {
             return Err(HeaderError::TooManyColumns(titles.len()));
         }
-        suspect_delimiter(&titles)?;
         refuse_duplicates(&titles)?;
+        if let Some(position) = titles.iter().position(|title| PASSWORDS.contains(&key::fold(title).as_str())) {
+            return Err(HeaderError::PasswordColumn(position + 1));
+        }
         let header = Self::from_titles(titles);
         match FIELDS.iter().find(|spec| spec.required && header.position(spec.field).is_none()) {
             Some(spec) => Err(HeaderError::ColumnMissing(spec.spigit_title)),
@@ -94,6 +110,11 @@ impl Header {
     }
 }
 
+/// Excel's way to tell itself how values are separated.
+fn is_separator_line(title: &[u8]) -> bool {
+    title.get(..4).is_some_and(|start| start.eq_ignore_ascii_case(b"sep="))
+}
+
 fn title(number: usize, bytes: &[u8]) -> Result<String, HeaderError> {
     let text = std::str::from_utf8(bytes).map_err(|_| HeaderError::TitleEncoding(number))?.trim();
     if text.is_empty() {
@@ -102,15 +123,26 @@ fn title(number: usize, bytes: &[u8]) -> Result<String, HeaderError> {
     if text.chars().count() > MAX_TITLE {
         return Err(HeaderError::TitleTooLong(number));
     }
-    let invisible = |c: &char| c.is_control() || key::is_zero_width(*c) || (c.is_whitespace() && *c != ' ');
-    match text.chars().find(invisible) {
+    match text.chars().find(|c| is_invisible(*c)) {
         Some(c) => Err(HeaderError::TitleInvisible(number, u32::from(c))),
         None => Ok(text.to_owned()),
     }
 }
 
-fn suspect_delimiter(titles: &[String]) -> Result<(), HeaderError> {
+/// Characters that make two titles look the same, or one look like another.
+fn is_invisible(c: char) -> bool {
+    c.is_control()
+        || key::is_zero_width(c)
+        || text::is_direction_mark(c)
+        || text::is_no_character(c)
+        || matches!(c, '\u{200E}' | '\u{200F}' | '\u{061C}' | '\u{180E}' | '\u{2061}'..='\u{2064}')
+        || (c.is_whitespace() && c != ' ')
+}
+
+/// A line without a comma that has a known title between other separators.
+fn suspect_delimiter(titles: &[&[u8]]) -> Result<(), HeaderError> {
     let [only] = titles else { return Ok(()) };
+    let only = String::from_utf8_lossy(only);
     for (delimiter, name) in [(';', "semicolons"), ('\t', "tabs"), ('|', "vertical bars")] {
         if only.split(delimiter).any(|part| Field::from_spigit_title(part.trim()).is_some()) && only.contains(delimiter)
         {
@@ -147,15 +179,54 @@ mod tests {
         assert_eq!(Header::from_titles(header.titles().to_vec()), header);
     }
 
+    const CORE: &str = "EMAIL,USERNAME,FIRST_NM,LAST_NM";
+
     #[test]
     fn each_fault_is_named() {
-        assert_eq!(parse("USERNAME,FIRST_NM,LAST_NM"), Err(HeaderError::ColumnMissing("EMAIL")));
-        assert_eq!(parse("EMAIL,USERNAME,FIRST_NM,LAST_NM,Email "), Err(HeaderError::ColumnDuplicate(1, 5)));
-        assert_eq!(parse("EMAIL,,USERNAME,FIRST_NM,LAST_NM"), Err(HeaderError::TitleEmpty(2)));
-        assert_eq!(parse("EMAIL,US\u{200b}ERNAME"), Err(HeaderError::TitleInvisible(2, 0x200b)));
-        assert_eq!(parse("EMAIL;USERNAME;FIRST_NM;LAST_NM"), Err(HeaderError::DelimiterSuspected("semicolons")));
-        assert_eq!(parse(&vec!["a"; 201].join(",")), Err(HeaderError::TooManyColumns(201)));
-        assert_eq!(parse(&format!("EMAIL,{}", "x".repeat(65))), Err(HeaderError::TitleTooLong(2)));
-        assert_eq!(Header::parse([b"\xff".as_slice()]), Err(HeaderError::TitleEncoding(1)));
+        use HeaderError as E;
+        for (line, expected) in [
+            ("USERNAME,FIRST_NM,LAST_NM", E::ColumnMissing("EMAIL")),
+            ("EMAIL,USERNAME,FIRST_NM", E::ColumnMissing("LAST_NM")),
+            ("a@x,u,First,Last", E::ColumnMissing("EMAIL")),
+            (&format!("{CORE},Email "), E::ColumnDuplicate(1, 5)),
+            (&format!("{CORE},x, X"), E::ColumnDuplicate(5, 6)),
+            (&format!("{CORE},caf\u{e9},cafe\u{301}"), E::ColumnDuplicate(5, 6)),
+            ("EMAIL,,USERNAME,FIRST_NM,LAST_NM", E::TitleEmpty(2)),
+            (&format!("{CORE},"), E::TitleEmpty(5)),
+            (&format!("{CORE}, \u{a0}"), E::TitleEmpty(5)),
+            (&vec!["a"; 201].join(","), E::TooManyColumns(201)),
+            (&vec!["a"; 5000].join(","), E::TooManyColumns(5000)),
+            (&format!("{CORE},{}", "x".repeat(65)), E::TitleTooLong(5)),
+            ("sep=;", E::SeparatorLine),
+            ("SEP=,", E::SeparatorLine),
+            (&format!("{CORE},Password"), E::PasswordColumn(5)),
+            (&format!("password_hash,{CORE}"), E::PasswordColumn(1)),
+            ("EMAIL;USERNAME;FIRST_NM;LAST_NM", E::DelimiterSuspected("semicolons")),
+            ("EMAIL\tUSERNAME\tFIRST_NM\tLAST_NM", E::DelimiterSuspected("tabs")),
+            ("x | email | USERNAME", E::DelimiterSuspected("vertical bars")),
+            (&format!("{CORE};{}", "x;".repeat(50)).replace(',', ";"), E::DelimiterSuspected("semicolons")),
+        ] {
+            assert_eq!(parse(line), Err(expected), "{line}");
+        }
+        assert_eq!(Header::parse([b"\xff".as_slice()]), Err(E::TitleEncoding(1)));
+    }
+
+    #[test]
+    fn characters_that_cannot_be_seen_are_named() {
+        for c in [
+            '\u{a0}', '\u{200b}', '\u{feff}', '\u{ad}', '\u{202e}', '\u{2066}', '\u{200e}', '\u{180e}', '\u{7}',
+            '\u{fffe}',
+        ] {
+            let line = format!("{CORE},bad{c}ge");
+            assert_eq!(parse(&line), Err(HeaderError::TitleInvisible(5, u32::from(c))), "{line:?}");
+        }
+        assert!(parse(&format!("\u{a0}{CORE}\u{2003}")).is_ok(), "blanks around a title are removed");
+    }
+
+    /// Nothing but the titles of the table reaches a column of its own.
+    #[test]
+    fn names_of_internal_columns_are_attributes_like_others() {
+        let header = parse(&format!("{CORE},tenant_id,id,created_at,is_system,role_id,tenant,version_job,attributes"));
+        assert!(header.unwrap().columns()[4..].iter().all(|column| *column == Column::Attribute));
     }
 }

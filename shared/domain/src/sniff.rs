@@ -45,6 +45,7 @@ impl Refusal {
                 HeaderError::DelimiterSuspected(_) => "delimiter_suspected",
                 HeaderError::ColumnDuplicate(..) => "column_duplicate",
                 HeaderError::TooManyColumns(_) => "too_many_columns",
+                HeaderError::PasswordColumn(_) => "column_forbidden",
                 _ => "header_invalid",
             },
             Self::HeaderUnreadable(_) | Self::HeaderTooLong => "header_invalid",
@@ -77,7 +78,7 @@ pub fn strip_bom(text: &[u8]) -> &[u8] {
 }
 
 /// Kinds of files that people upload by mistake, by their first bytes.
-const MAGIC: [(&[u8], &str); 9] = [
+const MAGIC: [(&[u8], &str); 13] = [
     (b"\x89PNG", "a PNG picture"),
     (b"\xff\xd8\xff", "a JPEG picture"),
     (b"%PDF", "a PDF document"),
@@ -85,6 +86,10 @@ const MAGIC: [(&[u8], &str); 9] = [
     (b"\xd0\xcf\x11\xe0", "an old Excel or Word document"),
     (b"\x1f\x8b", "gzip data without Content-Encoding: gzip"),
     (b"\x28\xb5\x2f\xfd", "zstd data without Content-Encoding: zstd"),
+    (b"BZh", "bzip2 data"),
+    (b"\xfd7zXZ", "xz data"),
+    (b"7z\xbc\xaf", "a 7z archive"),
+    (b"Rar!\x1a", "a RAR archive"),
     (b"PAR1", "a Parquet file"),
     (b"\x7fELF", "a program"),
 ];
@@ -138,24 +143,80 @@ mod tests {
         }
     }
 
+    fn utf16(bytes_of: fn(u16) -> [u8; 2], mark: &str) -> Vec<u8> {
+        format!("{mark}{TITLES}").encode_utf16().flat_map(bytes_of).collect()
+    }
+
+    fn utf32(bytes_of: fn(u32) -> [u8; 4], mark: &str) -> Vec<u8> {
+        format!("{mark}{TITLES}").chars().flat_map(|c| bytes_of(u32::from(c))).collect()
+    }
+
+    #[test]
+    fn text_in_wide_characters_is_recognised() {
+        let bom = "\u{feff}";
+        for head in [
+            utf16(u16::to_le_bytes, bom),
+            utf16(u16::to_be_bytes, bom),
+            utf16(u16::to_le_bytes, ""),
+            utf16(u16::to_be_bytes, ""),
+            utf32(u32::to_le_bytes, bom),
+            utf32(u32::to_be_bytes, bom),
+            utf32(u32::to_le_bytes, ""),
+            utf32(u32::to_be_bytes, ""),
+        ] {
+            assert_eq!(code(&head), "encoding_utf16", "{head:?}");
+        }
+    }
+
+    #[test]
+    fn other_files_are_named_by_their_kind() {
+        let mut tar = vec![0; 512];
+        tar[..9].copy_from_slice(b"users.csv");
+        for (head, kind) in [
+            (b"\x89PNG\r\n\x1a\n\0\0".as_slice(), "a PNG picture"),
+            (b"\xff\xd8\xff\xe0", "a JPEG picture"),
+            (b"%PDF-1.7", "a PDF document"),
+            (b"PK\x03\x04rest", "a ZIP archive or an Excel workbook"),
+            (b"\xd0\xcf\x11\xe0\xa1\xb1", "an old Excel or Word document"),
+            (b"\x1f\x8b\x08", "gzip data without Content-Encoding: gzip"),
+            (b"\x28\xb5\x2f\xfd\x04", "zstd data without Content-Encoding: zstd"),
+            (b"BZh91AY", "bzip2 data"),
+            (b"\xfd7zXZ\0", "xz data"),
+            (b"7z\xbc\xaf\x27\x1c", "a 7z archive"),
+            (b"Rar!\x1a\x07", "a RAR archive"),
+            (b"PAR1\x15\x04", "a Parquet file"),
+            (b"\x7fELF", "a program"),
+            (b" <!DOCTYPE html><html>", "an HTML page"),
+            (b"<HTML><body>", "an HTML page"),
+            (b"EMAIL,USERNAME\0,FIRST_NM,LAST_NM", "binary data"),
+        ] {
+            let refused = inspect_spigit(head, true, RecordLimits::default());
+            assert_eq!(refused, Err(Refusal::NotCsv(kind)));
+        }
+        assert_eq!(code(b"a\0b,c,d,e,f,g"), "not_csv");
+        assert!(inspect_spigit(&tar, true, RecordLimits::default()).is_err());
+    }
+
     #[test]
     fn unusable_files_are_refused_with_their_code() {
-        let utf16: Vec<u8> = TITLES.encode_utf16().flat_map(u16::to_le_bytes).collect();
-        let bad_utf8 = [TITLES.as_bytes(), b"\n\xc4\xe8,x,y,z"].concat();
+        let with_row = |row: &[u8]| [TITLES.as_bytes(), b"\n", row].concat();
         for (head, expected) in [
             (b"".as_slice(), "file_empty"),
             (b"\xef\xbb\xbf", "file_empty"),
+            (b"\xef\xbb\xbf\n", "file_empty"),
             (b"\n \r\n", "file_empty"),
-            (b"\x89PNG\r\n\x1a\n\0\0", "not_csv"),
-            (b"PK\x03\x04rest", "not_csv"),
-            (b" <!DOCTYPE html><html>", "not_csv"),
-            (b"\x1f\x8b\x08", "not_csv"),
-            (b"\xff\xfeE\0M\0", "encoding_utf16"),
-            (&utf16, "encoding_utf16"),
-            (&bad_utf8, "utf8_invalid"),
+            (&with_row(b"\xc4\xe8,x,y,z"), "utf8_invalid"),
+            (&with_row(b"\xc0\xaf,x,y,z"), "utf8_invalid"),
+            (&with_row(b"\xed\xa0\x80,x,y,z"), "utf8_invalid"),
+            (&with_row(b"a,b,c,\xc3"), "utf8_invalid"),
             (b"USERNAME,FIRST_NM,LAST_NM\n", "column_missing"),
             (b"EMAIL;USERNAME;FIRST_NM;LAST_NM\n", "delimiter_suspected"),
+            (b"EMAIL\tUSERNAME\tFIRST_NM\tLAST_NM\n", "delimiter_suspected"),
+            (b"sep=;\nEMAIL;USERNAME;FIRST_NM;LAST_NM\n", "header_invalid"),
+            (b"sep=,\nEMAIL,USERNAME,FIRST_NM,LAST_NM\n", "header_invalid"),
+            (b"EMAIL,USERNAME,FIRST_NM,LAST_NM,PASSWORD\n", "column_forbidden"),
             (b"\"EMAIL,USERNAME\n", "header_invalid"),
+            (&vec![b'x'; 64 * 1024], "header_invalid"),
         ] {
             assert_eq!(code(head), expected, "{:?}", String::from_utf8_lossy(head));
         }

@@ -107,6 +107,10 @@ impl RowCheck<'_> {
         if found == expected || (found < expected && self.handling == Handling::Lenient) {
             return Ok(());
         }
+        if found == 1 && self.scanner.field(0) == Some(b"\x1a") {
+            let problem = "has only the character U+001A (Ctrl-Z), which old programs put at the end of a file";
+            return Err((None, ValueError { code: RejectionCode::ControlChar, problem: problem.to_owned() }));
+        }
         let hint = if found == expected + 1 && self.scanner.field(expected).is_some_and(<[u8]>::is_empty) {
             " (is there a comma at the end of the line?)"
         } else {

@@ -19,7 +19,7 @@ fn refuse<T>(code: RejectionCode, problem: impl Into<String>) -> Result<T, Value
 }
 
 /// Checks the characters of a cell: no control characters but line ends and tabs, no marks that
-/// change the direction of the text around them.
+/// change the direction of the text around them, nothing that is no character.
 pub fn check_characters(value: &str) -> Result<(), ValueError> {
     if value.bytes().all(|b| matches!(b, b' '..=b'~')) {
         return Ok(());
@@ -28,7 +28,7 @@ pub fn check_characters(value: &str) -> Result<(), ValueError> {
         match c {
             '\t' | '\n' | '\r' => {}
             '\0' => return refuse(RejectionCode::NulByte, "has a NUL character"),
-            c if c.is_control() || is_direction_mark(c) => {
+            c if c.is_control() || is_direction_mark(c) || is_no_character(c) => {
                 return refuse(RejectionCode::ControlChar, format!("has the control character U+{:04X}", u32::from(c)));
             }
             _ => {}
@@ -37,8 +37,14 @@ pub fn check_characters(value: &str) -> Result<(), ValueError> {
     Ok(())
 }
 
-fn is_direction_mark(c: char) -> bool {
+/// Marks that change the direction of the text around them.
+pub(crate) fn is_direction_mark(c: char) -> bool {
     matches!(c, '\u{202A}'..='\u{202E}' | '\u{2066}'..='\u{2069}')
+}
+
+/// Code points that Unicode promises never to make a character of.
+pub(crate) fn is_no_character(c: char) -> bool {
+    matches!(c, '\u{FDD0}'..='\u{FDEF}') || u32::from(c) & 0xFFFE == 0xFFFE
 }
 
 /// Checks a trimmed, non-empty value and appends its canonical form.
@@ -126,10 +132,17 @@ mod tests {
     fn dates_are_strict_calendar_dates() {
         assert_eq!(check(FieldKind::Date, "01/20/2019").as_deref(), Ok("2019-01-20"));
         assert_eq!(check(FieldKind::Date, "2/29/2024").as_deref(), Ok("2024-02-29"));
+        assert_eq!(check(FieldKind::Date, "12/31/9999").as_deref(), Ok("9999-12-31"));
         for bad in [
             "31.02.2024",
             "13/31/2024",
             "02/29/2023",
+            "02/29/1900",
+            "02/30/2024",
+            "2019-01-20",
+            "1/1/0000",
+            "٠1/20/2019",
+            "+1/20/2019",
             "00/10/2020",
             "0000-00-00",
             "1/1/99999",
@@ -143,10 +156,17 @@ mod tests {
 
     #[test]
     fn emails_get_a_light_check() {
-        for good in ["a@b", "test1@spigit.com", "o'neil+x@mail.example.org", "ü@exämple.de"] {
+        for good in [
+            "a@b",
+            "test1@spigit.com",
+            "o'neil+x@mail.example.org",
+            "ü@exämple.de",
+            "\u{1f600}@x.example",
+            "\u{430}nn@x",
+        ] {
             assert_eq!(check(FieldKind::Email, good).as_deref(), Ok(good));
         }
-        for bad in ["a@", "@b.c", "a b@c.d", "a@@b.c", "plain", "a@b@c"] {
+        for bad in ["a@", "@b.c", "a b@c.d", "a@@b.c", "plain", "a@b@c", "@", "a@b\r\nBcc: c@d", "a\u{a0}b@c"] {
             assert_eq!(check(FieldKind::Email, bad), Err(RejectionCode::EmailInvalid), "{bad}");
         }
         let long = format!("{}@b.c", "a".repeat(255));
@@ -160,7 +180,9 @@ mod tests {
         let error = check_characters("a\u{202e}b").unwrap_err();
         assert_eq!(error.code, RejectionCode::ControlChar);
         assert!(error.problem.contains("U+202E"));
-        assert_eq!(check_characters("\u{1b}[0m").unwrap_err().code, RejectionCode::ControlChar);
+        for bad in ["\u{1b}[0m", "a\u{7}", "a\u{2067}b", "a\u{85}", "a\u{7f}", "a\u{fffe}", "a\u{1ffff}", "a\u{fdd0}"] {
+            assert_eq!(check_characters(bad).unwrap_err().code, RejectionCode::ControlChar, "{bad:?}");
+        }
     }
 
     #[test]

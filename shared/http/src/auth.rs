@@ -72,7 +72,13 @@ where
 fn bearer(parts: &Parts) -> Result<&[u8], ApiError> {
     let mut values = parts.headers.get_all(header::AUTHORIZATION).iter();
     let Some(value) = values.next() else {
-        return Err(refuse("auth_missing", "A token is needed: send the header `Authorization: Bearer <token>`."));
+        // Addresses end up in logs and histories.
+        let message = if parts.uri.query().is_some_and(|query| query.contains("access_token")) {
+            "Tokens in the address are not accepted: send the header `Authorization: Bearer <token>`."
+        } else {
+            "A token is needed: send the header `Authorization: Bearer <token>`."
+        };
+        return Err(refuse("auth_missing", message));
     };
     if values.next().is_some() {
         let message = "The header Authorization was sent more than once.";

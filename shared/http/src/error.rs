@@ -53,6 +53,12 @@ impl ApiError {
         Self::new(StatusCode::NOT_FOUND, "job_not_found", "File not found.")
     }
 
+    /// The caller asks for more at a time than it may.
+    pub fn too_many(code: &'static str, message: &str) -> Self {
+        Self::new(StatusCode::TOO_MANY_REQUESTS, code, message)
+            .with_header(header::RETRY_AFTER, HeaderValue::from_static("5"))
+    }
+
     /// Something that is needed is not there for the moment.
     pub fn unavailable(code: &'static str, message: &str) -> Self {
         Self::new(StatusCode::SERVICE_UNAVAILABLE, code, message)

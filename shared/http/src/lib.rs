@@ -3,16 +3,19 @@
 
 mod auth;
 mod error;
+mod goodbye;
 mod health;
+mod lent;
 mod path;
 mod serve;
+mod target;
 mod token;
 
 pub use auth::{Authorize, Caller};
 pub use error::{ApiError, Shape};
 pub use health::{Ready, health};
 pub use path::{IdPath, public_base};
-pub use serve::{drain, serve};
+pub use serve::serve;
 pub use token::token_sha256;
 
 /// Every body of the vendor's API is of this type, with this spelling.

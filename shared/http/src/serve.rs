@@ -7,11 +7,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
-use axum::body::Body;
 use axum::extract::Request;
-use axum::http::{HeaderName, HeaderValue, StatusCode};
+use axum::http::{HeaderName, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
-use http_body_util::BodyExt;
 use hyper::body::Incoming;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
@@ -22,7 +20,10 @@ use tower::ServiceExt;
 use tracing::Instrument;
 
 use crate::error::ApiError;
+use crate::goodbye::lend_stream;
+use crate::lent::lend;
 use crate::path::collapse_slashes;
+use crate::target::check_target;
 
 /// How long a client may take to send the head of a request.
 const HEADER_DEADLINE: Duration = Duration::from_secs(10);
@@ -32,10 +33,6 @@ const BUFFER_BYTES: usize = 64 * 1024;
 const HEADER_COUNT: usize = 100;
 /// Connections at a time at most; further ones wait to be accepted.
 const CONNECTIONS: usize = 1024;
-/// What is still read of a body that is not wanted, so that a client that writes before it reads
-/// sees the answer.
-const DRAIN_BYTES: usize = 16 * 1024 * 1024;
-const DRAIN_DEADLINE: Duration = Duration::from_secs(5);
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
 /// Serves until a stop is asked for and the requests under way are answered, or the stop is forced.
@@ -76,34 +73,52 @@ pub async fn serve(listener: TcpListener, router: Router, tasks: Tasks, shutdown
 async fn serve_connection(stream: TcpStream, router: Router, shutdown: Shutdown) {
     // Answers are small and wanted at once.
     let _ = stream.set_nodelay(true);
+    let (stream, loan) = lend_stream(stream);
     let service = service_fn(move |request| answer(router.clone(), request));
-    let connection = hyper::server::conn::http1::Builder::new()
-        .timer(TokioTimer::new())
-        .header_read_timeout(HEADER_DEADLINE)
-        .max_headers(HEADER_COUNT)
-        .max_buf_size(BUFFER_BYTES)
-        .half_close(true)
-        .serve_connection(TokioIo::new(stream), service);
-    tokio::pin!(connection);
+    let mut connection = Box::pin(
+        hyper::server::conn::http1::Builder::new()
+            .timer(TokioTimer::new())
+            .header_read_timeout(HEADER_DEADLINE)
+            .max_headers(HEADER_COUNT)
+            .max_buf_size(BUFFER_BYTES)
+            .half_close(true)
+            .serve_connection(TokioIo::new(stream), service),
+    );
     // A connection that fails is the client's to notice.
-    let _ = tokio::select! {
-        result = &mut connection => result,
+    tokio::select! {
+        _ = &mut connection => {
+            drop(connection);
+            shutdown.unless_begun(loan.say_goodbye()).await;
+        }
         () = shutdown.begun() => {
             connection.as_mut().graceful_shutdown();
             tokio::select! {
-                result = connection => result,
-                () = shutdown.forced() => Ok(()),
+                _ = connection => {}
+                () = shutdown.forced() => {}
             }
         }
-    };
+    }
 }
 
 async fn answer(router: Router, request: Request<Incoming>) -> Result<Response, std::convert::Infallible> {
-    let mut request = request.map(Body::new);
-    collapse_slashes(request.uri_mut());
+    let (mut parts, body) = request.into_parts();
+    collapse_slashes(&mut parts.uri);
+    let (body, loan) = lend(&parts.headers, body);
+    let request = Request::from_parts(parts, body);
     let id = format!("{:016x}", rand::random::<u64>());
     let span = tracing::info_span!("request", id, method = %request.method(), area = area(request.uri().path()));
-    let mut response = router.oneshot(request).instrument(span).await.into_response();
+    let mut response = match check_target(&request) {
+        Ok(()) => router.oneshot(request).instrument(span).await.into_response(),
+        Err(error) => {
+            drop(request);
+            error.into_response()
+        }
+    };
+    // What users are called is no page and no script, whatever it looks like.
+    response.headers_mut().insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+    if !loan.settle().await {
+        response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
+    }
     if let Ok(value) = HeaderValue::from_str(&id) {
         response.headers_mut().insert(REQUEST_ID, value);
     }
@@ -114,18 +129,4 @@ async fn answer(router: Router, request: Request<Incoming>) -> Result<Response, 
 /// anything: neither belongs in a log.
 fn area(path: &str) -> &str {
     path.match_indices('/').nth(3).map_or(path, |(end, _)| &path[..end])
-}
-
-/// Reads what is left of a body and throws it away, within bounds.
-pub async fn drain(mut body: Body) {
-    let reading = async {
-        let mut left = DRAIN_BYTES;
-        while let Some(Ok(frame)) = body.frame().await {
-            match left.checked_sub(frame.data_ref().map_or(0, bytes::Bytes::len)) {
-                Some(rest) => left = rest,
-                None => return,
-            }
-        }
-    };
-    let _ = tokio::time::timeout(DRAIN_DEADLINE, reading).await;
 }

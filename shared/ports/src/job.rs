@@ -3,7 +3,9 @@
 use std::time::Duration;
 
 use muster_domain::record::RecordLimits;
-use muster_domain::{BatchNo, CheckedBatch, Counts, Dialect, Handling, JobId, JobState, Rejection, TenantId};
+use muster_domain::{
+    BatchNo, CheckedBatch, Counts, Dialect, Handling, IdempotencyKey, JobId, JobState, Rejection, TenantId,
+};
 use serde::{Deserialize, Serialize};
 
 /// The stored upload of a job.
@@ -70,6 +72,29 @@ pub struct NewJob {
     pub titles: Vec<String>,
     /// How the file is to be cut.
     pub cut: CutRules,
+    /// The name that the client gave to the upload, if it gave one.
+    pub idempotency: Option<Idempotency>,
+}
+
+/// The name of an upload, by which it is recognised when it is sent again.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Idempotency {
+    /// What the client sent.
+    pub key: IdempotencyKey,
+    /// How long a job keeps its key, counted from when it was accepted.
+    pub kept: Duration,
+}
+
+/// What became of an upload.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Creation {
+    /// It is a new job.
+    New(CreatedJob),
+    /// The same file was accepted under the same key before, as this job. Nothing changed; the
+    /// stored upload is not needed.
+    Known(JobId),
+    /// The key belongs to another file. Nothing changed.
+    KeyReused,
 }
 
 /// An accepted job.

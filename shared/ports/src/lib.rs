@@ -19,8 +19,8 @@ pub use counters::{Counters, LedgerView, Recorded, View};
 pub use error::{BoxError, CountersError, QueueError, RawStoreError, StoreError};
 pub use finish::finish_and_ring;
 pub use job::{
-    Applied, BatchToApply, Cancellation, CreatedJob, CutRules, Deletion, FinishedJob, JobFilter, JobRules, JobView,
-    Lease, LedgerTotals, NewJob, PageAfter, RawFile, SplitEnd, SplitJob,
+    Applied, BatchToApply, Cancellation, CreatedJob, Creation, CutRules, Deletion, FinishedJob, Idempotency, JobFilter,
+    JobRules, JobView, Lease, LedgerTotals, NewJob, PageAfter, RawFile, SplitEnd, SplitJob,
 };
 pub use queue::{Consumer, Delivery, Publisher, Queue, QueueName, Settle};
 pub use rawstore::{RawReader, RawStore, RawUpload, StoredUpload};

@@ -25,7 +25,7 @@ pub trait RawStore: Send + Sync {
     async fn begin(&self, key: &str) -> Result<Box<dyn RawUpload>, RawStoreError>;
     /// Reads an upload, which must have this size in bytes.
     async fn read(&self, key: &str, bytes: u64) -> Result<RawReader, RawStoreError>;
-    /// Every upload in the store, in no order.
+    /// Every upload in the store, in no order; of a local folder also what was never finished.
     fn list(&self) -> BoxStream<'static, Result<StoredUpload, RawStoreError>>;
     /// Removes an upload. That there is none is no error.
     async fn delete(&self, key: &str) -> Result<(), RawStoreError>;

@@ -9,7 +9,7 @@ use tokio::sync::broadcast;
 use crate::counters::LedgerView;
 use crate::error::StoreError;
 use crate::job::{
-    Applied, BatchToApply, Cancellation, CreatedJob, Deletion, FinishedJob, JobFilter, JobRules, JobView, Lease,
+    Applied, BatchToApply, Cancellation, Creation, Deletion, FinishedJob, JobFilter, JobRules, JobView, Lease,
     LedgerTotals, NewJob, PageAfter, SplitEnd, SplitJob,
 };
 use crate::rawstore::StoredUpload;
@@ -40,8 +40,9 @@ pub trait Tenants: Send + Sync {
 /// Accepting and deleting jobs.
 #[async_trait]
 pub trait Jobs: Send + Sync {
-    /// Accepts a job. The ids of a tenant become visible in their order.
-    async fn create_job(&self, job: NewJob) -> Result<CreatedJob, StoreError>;
+    /// Accepts a job. The ids of a tenant become visible in their order. Of uploads with one
+    /// idempotency key, however many come at once, the first makes a job.
+    async fn create_job(&self, job: NewJob) -> Result<Creation, StoreError>;
     /// Deletes a job, its ledger and its rejections, unless it is being processed. Users stay.
     async fn delete_job(&self, tenant: TenantId, job: JobId) -> Result<Deletion, StoreError>;
     /// Stops what has not been applied of a job. What has been stays.

@@ -1,4 +1,6 @@
 -- create_job
-insert into jobs (tenant, dialect, handling, raw_key, raw_bytes, raw_sha256, raw_encoding, titles, cut, cut_version)
-values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)
+insert into jobs (
+    tenant, dialect, handling, raw_key, raw_bytes, raw_sha256, raw_encoding, titles, cut, cut_version, idempotency_key
+)
+values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)
 returning id

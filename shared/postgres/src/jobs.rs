@@ -2,7 +2,9 @@
 
 use async_trait::async_trait;
 use muster_domain::{Counts, JobId, JobState, TenantId};
-use muster_ports::{Cancellation, CreatedJob, Deletion, FinishedJob, Jobs, NewJob, StoreError, Upkeep};
+use muster_ports::{
+    Cancellation, CreatedJob, Creation, Deletion, FinishedJob, Idempotency, Jobs, NewJob, StoreError, Upkeep,
+};
 use muster_runtime::failpoint;
 use sqlx::Row;
 use sqlx::postgres::PgConnection;
@@ -14,7 +16,7 @@ use crate::transaction::{self, Work};
 
 #[async_trait]
 impl Jobs for PostgresStore {
-    async fn create_job(&self, job: NewJob) -> Result<CreatedJob, StoreError> {
+    async fn create_job(&self, job: NewJob) -> Result<Creation, StoreError> {
         let pool = self.pool.clone();
         self.tasks
             .spawn("create job", async move { transaction::run_once(&pool, Create(job)).await })
@@ -67,11 +69,16 @@ pub(crate) fn aborted(error: tokio::task::JoinError) -> StoreError {
 struct Create(NewJob);
 
 impl Work for Create {
-    type Output = CreatedJob;
+    type Output = Creation;
 
-    async fn run(self, connection: &mut PgConnection) -> Result<CreatedJob, sqlx::Error> {
+    async fn run(self, connection: &mut PgConnection) -> Result<Creation, sqlx::Error> {
         let Self(job) = self;
         sqlx::query(sql::LOCK_TENANT).bind(job.tenant.0).fetch_one(&mut *connection).await?;
+        if let Some(idempotency) = &job.idempotency
+            && let Some(known) = find_keyed(connection, &job, idempotency).await?
+        {
+            return Ok(known);
+        }
         let titles = serde_json::to_string(&job.titles).map_err(|error| sqlx::Error::Encode(error.into()))?;
         let cut = serde_json::to_string(&job.cut).map_err(|error| sqlx::Error::Encode(error.into()))?;
         let id: i64 = sqlx::query_scalar(sql::CREATE_JOB)
@@ -85,11 +92,34 @@ impl Work for Create {
             .bind(titles)
             .bind(cut)
             .bind(job.cut.version.cast_signed())
+            .bind(job.idempotency.as_ref().map(|idempotency| idempotency.key.as_str()))
             .fetch_one(&mut *connection)
             .await?;
         let first = first_unfinished(connection, job.tenant).await?;
-        Ok(CreatedJob { id: JobId(id), may_begin: first == Some(JobId(id)) })
+        Ok(Creation::New(CreatedJob { id: JobId(id), may_begin: first == Some(JobId(id)) }))
     }
+}
+
+/// The job that has the key of a new one; nothing if the key is free. The tenant is locked: no other
+/// upload can take the key meanwhile.
+async fn find_keyed(
+    connection: &mut PgConnection,
+    job: &NewJob,
+    idempotency: &Idempotency,
+) -> Result<Option<Creation>, sqlx::Error> {
+    let (tenant, key) = (job.tenant.0, idempotency.key.as_str());
+    let kept_ms = i64::try_from(idempotency.kept.as_millis()).unwrap_or(i64::MAX);
+    sqlx::query(sql::RELEASE_KEY).bind(tenant).bind(key).bind(kept_ms).execute(&mut *connection).await?;
+    let found: Option<(i64, bool)> = sqlx::query_as(sql::FIND_KEYED_JOB)
+        .bind(tenant)
+        .bind(key)
+        .bind(job.raw.sha256.as_slice())
+        .bind(&job.raw.encoding)
+        .bind(job.dialect.as_str())
+        .bind(job.handling.as_str())
+        .fetch_optional(connection)
+        .await?;
+    Ok(found.map(|(id, same)| if same { Creation::Known(JobId(id)) } else { Creation::KeyReused }))
 }
 
 async fn first_unfinished(connection: &mut PgConnection, tenant: TenantId) -> Result<Option<JobId>, sqlx::Error> {

@@ -7,15 +7,17 @@
 
 mod error;
 mod read;
+mod staged;
 mod upload;
 
 use std::fs::DirBuilder;
 use std::os::unix::fs::DirBuilderExt;
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use futures_util::StreamExt;
-use futures_util::stream::BoxStream;
+use futures_util::stream::{self, BoxStream};
+use futures_util::{StreamExt, TryStreamExt};
 use muster_ports::{RawReader, RawStore, RawStoreError, RawUpload, StoredUpload};
 use object_store::local::LocalFileSystem;
 use object_store::path::Path;
@@ -43,7 +45,8 @@ pub enum OpenError {
 pub struct ObjectRawStore {
     store: Arc<dyn ObjectStore>,
     piece_bytes: usize,
-    is_cloud: bool,
+    /// The local folder, if it is no cloud.
+    folder: Option<PathBuf>,
 }
 
 /// Pieces written to and read from a local folder.
@@ -60,7 +63,7 @@ impl ObjectRawStore {
             return Self::open_folder(&folder);
         }
         let (store, prefix) = object_store::parse_url_opts(&url, options)?;
-        Ok(Self { store: Arc::new(PrefixStore::new(store, prefix)), piece_bytes: CLOUD_PIECE, is_cloud: true })
+        Ok(Self { store: Arc::new(PrefixStore::new(store, prefix)), piece_bytes: CLOUD_PIECE, folder: None })
     }
 
     /// Opens a store in a local folder, which is made, for this user alone, if it is not there.
@@ -71,7 +74,7 @@ impl ObjectRawStore {
             .create(folder)
             .map_err(|error| OpenError::Folder(folder.display().to_string(), error))?;
         let store = LocalFileSystem::new_with_prefix(folder)?.with_fsync(true).with_automatic_cleanup(true);
-        Ok(Self { store: Arc::new(store), piece_bytes: LOCAL_PIECE, is_cloud: false })
+        Ok(Self { store: Arc::new(store), piece_bytes: LOCAL_PIECE, folder: Some(folder.to_owned()) })
     }
 }
 
@@ -80,7 +83,7 @@ impl RawStore for ObjectRawStore {
     async fn begin(&self, key: &str) -> Result<Box<dyn RawUpload>, RawStoreError> {
         let path = Path::from(key);
         let upload = self.store.put_multipart(&path).await.map_err(raw_store_error)?;
-        let lost_and_found = self.is_cloud.then(|| (self.store.clone(), path));
+        let lost_and_found = self.folder.is_none().then(|| (self.store.clone(), path));
         Ok(Box::new(upload::Upload::new(upload, self.piece_bytes, lost_and_found)))
     }
 
@@ -93,10 +96,16 @@ impl RawStore for ObjectRawStore {
             let meta = found.map_err(raw_store_error)?;
             Ok(StoredUpload { key: meta.location.to_string(), stored_ms: meta.last_modified.timestamp_millis() })
         });
-        uploads.boxed()
+        let Some(folder) = self.folder.clone() else { return uploads.boxed() };
+        let unfinished = stream::once(staged::list(folder));
+        let unfinished = unfinished.map_ok(|found| stream::iter(found.into_iter().map(Ok))).try_flatten();
+        uploads.chain(unfinished).boxed()
     }
 
     async fn delete(&self, key: &str) -> Result<(), RawStoreError> {
+        if let Some(folder) = self.folder.as_ref().filter(|_| staged::is_staged(key)) {
+            return staged::delete(folder, key).await;
+        }
         match self.store.delete(&Path::from(key)).await {
             Ok(()) | Err(object_store::Error::NotFound { .. }) => Ok(()),
             Err(error) => Err(raw_store_error(error)),

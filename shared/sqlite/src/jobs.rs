@@ -2,7 +2,9 @@
 
 use async_trait::async_trait;
 use muster_domain::{JobId, JobState, TenantId};
-use muster_ports::{Cancellation, CreatedJob, Deletion, FinishedJob, Jobs, NewJob, StoreError, Upkeep};
+use muster_ports::{
+    Cancellation, CreatedJob, Creation, Deletion, FinishedJob, Idempotency, Jobs, NewJob, StoreError, Upkeep,
+};
 use rusqlite::{Connection, OptionalExtension, params};
 
 use crate::reports::ledger_sums;
@@ -11,10 +13,15 @@ use crate::store::SqliteStore;
 
 #[async_trait]
 impl Jobs for SqliteStore {
-    async fn create_job(&self, job: NewJob) -> Result<CreatedJob, StoreError> {
+    async fn create_job(&self, job: NewJob) -> Result<Creation, StoreError> {
         let titles = serde_json::to_string(&job.titles).map_err(|_| StoreError::Unreadable("the titles of a job"))?;
         let cut = serde_json::to_string(&job.cut).map_err(|_| StoreError::Unreadable("the cut rules of a job"))?;
         self.write(move |db| {
+            if let Some(idempotency) = &job.idempotency
+                && let Some(known) = find_keyed(db, &job, idempotency)?
+            {
+                return Ok(known);
+            }
             let values = params![
                 job.tenant.0,
                 job.dialect.as_str(),
@@ -25,10 +32,11 @@ impl Jobs for SqliteStore {
                 job.raw.encoding,
                 titles,
                 cut,
-                job.cut.version
+                job.cut.version,
+                job.idempotency.as_ref().map(|idempotency| idempotency.key.as_str())
             ];
             let id = JobId(db.query_row(sql::CREATE_JOB, values, |row| row.get(0))?);
-            Ok(CreatedJob { id, may_begin: first_unfinished(db, job.tenant)? == Some(id) })
+            Ok(Creation::New(CreatedJob { id, may_begin: first_unfinished(db, job.tenant)? == Some(id) }))
         })
         .await
     }
@@ -74,6 +82,19 @@ impl Jobs for SqliteStore {
         }
         Ok(finished)
     }
+}
+
+/// The job that has the key of a new one; nothing if the key is free.
+fn find_keyed(db: &Connection, job: &NewJob, idempotency: &Idempotency) -> rusqlite::Result<Option<Creation>> {
+    let (tenant, key) = (job.tenant.0, idempotency.key.as_str());
+    let kept_ms = i64::try_from(idempotency.kept.as_millis()).unwrap_or(i64::MAX);
+    db.execute(sql::RELEASE_KEY, params![tenant, key, kept_ms])?;
+    let values = params![tenant, key, job.raw.sha256, job.raw.encoding, job.dialect.as_str(), job.handling.as_str()];
+    let found = |row: &rusqlite::Row<'_>| {
+        let id = JobId(row.get(0)?);
+        Ok(if row.get(1)? { Creation::Known(id) } else { Creation::KeyReused })
+    };
+    db.query_row(sql::FIND_KEYED_JOB, values, found).optional()
 }
 
 fn first_unfinished(db: &Connection, tenant: TenantId) -> rusqlite::Result<Option<JobId>> {

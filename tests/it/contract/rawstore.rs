@@ -39,6 +39,25 @@ async fn local_folder() {
     suite(&ObjectRawStore::open(&address, []).unwrap()).await;
 }
 
+/// A process that was killed leaves an upload half-way, under a name of its own.
+#[tokio::test]
+async fn an_upload_that_was_never_finished_is_listed_and_removed() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = ObjectRawStore::open(&format!("file://{}", folder.path().display()), []).unwrap();
+    let mut upload = store.begin("1/abc").await.unwrap();
+    upload.write(Bytes::from(vec![b'x'; 3_000_000])).await.unwrap();
+    std::mem::forget(upload);
+    std::fs::write(folder.path().join("1/other"), "x").unwrap();
+    let listed: Vec<StoredUpload> = store.list().try_collect().await.unwrap();
+    let keys: Vec<&str> = listed.iter().map(|upload| upload.key.as_str()).collect();
+    assert_eq!(keys, ["1/other", "1/abc#1"]);
+    assert!(listed[1].stored_ms > 1_700_000_000_000, "{}", listed[1].stored_ms);
+    store.delete("1/abc#1").await.unwrap();
+    store.delete("1/abc#1").await.unwrap();
+    assert!(store.delete("../abc#1").await.is_err(), "nothing outside of the folder");
+    assert_eq!(store.list().try_collect::<Vec<_>>().await.unwrap().len(), 1);
+}
+
 #[tokio::test]
 async fn a_file_that_changes_while_it_is_read_is_noticed() {
     let folder = tempfile::tempdir().unwrap();

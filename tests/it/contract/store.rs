@@ -5,11 +5,12 @@ use std::time::Duration;
 
 use muster_domain::record::RecordLimits;
 use muster_domain::{
-    BatchNo, CheckedBatch, Dialect, Handling, Header, JobId, JobState, Rejection, RejectionCode, TenantId, key, spigit,
+    BatchNo, CheckedBatch, Dialect, Handling, Header, IdempotencyKey, JobId, JobState, Rejection, RejectionCode,
+    TenantId, key, spigit,
 };
 use muster_ports::{
-    Applied, BatchToApply, Cancellation, CutRules, Deletion, NewJob, NewToken, PageAfter, RawFile, Scope, ShortRows,
-    SplitEnd, SplitJob, Store,
+    Applied, BatchToApply, Cancellation, CreatedJob, Creation, CutRules, Deletion, Idempotency, NewJob, NewToken,
+    PageAfter, RawFile, Scope, ShortRows, SplitEnd, SplitJob, Store,
 };
 use muster_postgres::{PostgresConfig, PostgresStore};
 use muster_runtime::Shutdown;
@@ -42,6 +43,8 @@ macro_rules! suite {
 suite!(
     tokens_are_found_until_they_end,
     jobs_of_a_tenant_run_in_their_order,
+    uploads_with_one_key_are_one_job,
+    a_key_is_free_when_its_job_is_gone_or_old,
     a_split_has_one_lease_and_a_stale_one_is_refused,
     a_batch_applied_twice_changes_nothing,
     two_deliveries_at_once_apply_once,
@@ -70,7 +73,14 @@ async fn tenant(store: &dyn Store, name: &str) -> TenantId {
 }
 
 async fn job(store: &dyn Store, tenant: TenantId) -> JobId {
-    store.create_job(new_job(tenant)).await.unwrap().id
+    created(store, new_job(tenant)).await.id
+}
+
+async fn created(store: &dyn Store, job: NewJob) -> CreatedJob {
+    match store.create_job(job).await.unwrap() {
+        Creation::New(created) => created,
+        other => panic!("not a new job: {other:?}"),
+    }
 }
 
 fn new_job(tenant: TenantId) -> NewJob {
@@ -81,6 +91,7 @@ fn new_job(tenant: TenantId) -> NewJob {
         raw: RawFile { key: "1/abc".to_owned(), bytes: 100, sha256: [7; 32], encoding: "identity".to_owned() },
         titles: TITLES.map(str::to_owned).to_vec(),
         cut: CutRules::default(),
+        idempotency: None,
     }
 }
 
@@ -137,9 +148,9 @@ async fn tokens_are_found_until_they_end(store: Arc<dyn Store>) {
 
 async fn jobs_of_a_tenant_run_in_their_order(store: Arc<dyn Store>) {
     let (one, two) = (tenant(&*store, "one").await, tenant(&*store, "two").await);
-    let first = store.create_job(new_job(one)).await.unwrap();
-    let second = store.create_job(new_job(one)).await.unwrap();
-    let other = store.create_job(new_job(two)).await.unwrap();
+    let first = created(&*store, new_job(one)).await;
+    let second = created(&*store, new_job(one)).await;
+    let other = created(&*store, new_job(two)).await;
     assert_eq!([first.may_begin, second.may_begin, other.may_begin], [true, false, true]);
     assert_eq!(store.jobs_to_split().await.unwrap(), [first.id, other.id]);
     assert!(store.lease_split(second.id, LEASE).await.unwrap().is_none(), "the first is unfinished");
@@ -149,6 +160,50 @@ async fn jobs_of_a_tenant_run_in_their_order(store: Arc<dyn Store>) {
     let finished = store.finish_job(first.id).await.unwrap().unwrap();
     assert_eq!((finished.state, finished.next), (JobState::Success, Some(second.id)));
     lease(&*store, second.id).await;
+}
+
+fn keyed(tenant: TenantId, key: &str, kept: Duration) -> NewJob {
+    let key = IdempotencyKey::parse(key.as_bytes()).unwrap();
+    NewJob { idempotency: Some(Idempotency { key, kept }), ..new_job(tenant) }
+}
+
+async fn uploads_with_one_key_are_one_job(store: Arc<dyn Store>) {
+    let (one, two) = (tenant(&*store, "one").await, tenant(&*store, "two").await);
+    let upload = || keyed(one, "k", LEASE);
+    let mut uploads = tokio::task::JoinSet::new();
+    for _ in 0..50 {
+        let (store, job) = (store.clone(), upload());
+        uploads.spawn(async move { store.create_job(job).await.unwrap() });
+    }
+    let outcomes = uploads.join_all().await;
+    let new: Vec<_> = outcomes.iter().filter(|creation| matches!(creation, Creation::New(_))).collect();
+    let [Creation::New(job)] = new[..] else { panic!("one job and not {new:?}") };
+    assert_eq!(outcomes.iter().filter(|creation| **creation == Creation::Known(job.id)).count(), 49);
+
+    let other_file = RawFile { sha256: [9; 32], ..upload().raw };
+    let other_encoding = RawFile { encoding: "gzip".to_owned(), ..upload().raw };
+    for other in [
+        NewJob { raw: other_file, ..upload() },
+        NewJob { raw: other_encoding, ..upload() },
+        NewJob { handling: Handling::Lenient, ..upload() },
+    ] {
+        assert_eq!(store.create_job(other).await.unwrap(), Creation::KeyReused);
+    }
+    created(&*store, keyed(two, "k", LEASE)).await;
+    created(&*store, keyed(one, "K", LEASE)).await;
+    created(&*store, new_job(one)).await;
+    created(&*store, new_job(one)).await;
+}
+
+async fn a_key_is_free_when_its_job_is_gone_or_old(store: Arc<dyn Store>) {
+    let one = tenant(&*store, "one").await;
+    let first = created(&*store, keyed(one, "k", LEASE)).await;
+    store.delete_job(one, first.id).await.unwrap();
+    let second = created(&*store, keyed(one, "k", LEASE)).await;
+    assert_eq!(store.create_job(keyed(one, "k", LEASE)).await.unwrap(), Creation::Known(second.id));
+    let third = created(&*store, keyed(one, "k", Duration::ZERO)).await;
+    assert_eq!(store.create_job(keyed(one, "k", LEASE)).await.unwrap(), Creation::Known(third.id));
+    assert!(store.find_job(one, second.id).await.unwrap().is_some(), "only the key is forgotten");
 }
 
 async fn a_split_has_one_lease_and_a_stale_one_is_refused(store: Arc<dyn Store>) {

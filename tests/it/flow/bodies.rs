@@ -10,6 +10,8 @@ use super::{counts, on_both, users};
 on_both!(
     the_seed_multipart_is_taken_as_printed,
     a_multipart_from_curl_is_taken,
+    file_names_are_only_names,
+    bodies_that_say_their_digest_are_taken,
     compressed_bodies_are_taken,
     odd_texts_are_taken,
     double_slashes_and_a_prefix_are_tolerated,
@@ -42,6 +44,65 @@ async fn a_multipart_from_curl_is_taken(site: Site) {
     );
     let answer = site.client.post(&[("content-type", "multipart/form-data; boundary=\"b\"")], body).await;
     assert_eq!(finish(&site.client, answer).await, [2, 2, 0, 0, 0]);
+}
+
+/// Nothing of what a client calls its file becomes part of a path or of an answer.
+async fn file_names_are_only_names(site: Site) {
+    let long = "x".repeat(5_000);
+    for (number, name) in [
+        "../../../etc/passwd",
+        "/etc/passwd",
+        "..\\..\\x",
+        "CON",
+        ".htaccess",
+        "a%0d%0ab",
+        "\u{202e}vsc.exe",
+        "",
+        &long,
+    ]
+    .into_iter()
+    .enumerate()
+    {
+        let body = format!(
+            "--b\r\nContent-Disposition: form-data; name=\"file\"; filename=\"{name}\"\r\n\r\n{}\r\n--b--\r\n",
+            users([format!("user{number}")])
+        );
+        let answer = site.client.post(&[("content-type", "multipart/form-data; boundary=b")], body).await;
+        assert!(!answer.text.contains("passwd"));
+        assert_eq!(finish(&site.client, answer).await, [1, 1, 0, 0, 0], "{name:?}");
+    }
+    let plain =
+        |path: &std::path::Path| path.file_name().unwrap().to_str().unwrap().bytes().all(|b| b.is_ascii_hexdigit());
+    assert!(site.stored_files().iter().all(|path| plain(path)), "{:?}", site.stored_files());
+}
+
+async fn bodies_that_say_their_digest_are_taken(site: Site) {
+    use base64::prelude::{BASE64_STANDARD, Engine};
+    let digest = |body: &[u8]| BASE64_STANDARD.encode(muster_http::token_sha256(body));
+    let file = users(["a"]);
+    let envelope = format!("--b\r\nContent-Disposition: form-data; name=file\r\n\r\n{file}\r\n--b--\r\nepilogue");
+    let (csv, form) = ("text/csv", "multipart/form-data; boundary=b");
+    let packed = pack("gzip", file.as_bytes());
+    let packed_envelope = pack("gzip", envelope.as_bytes());
+    for (kind, encoding, body) in [
+        (csv, "identity", file.as_bytes()),
+        (csv, "gzip", &packed),
+        (form, "identity", envelope.as_bytes()),
+        (form, "gzip", &packed_envelope),
+    ] {
+        let content = format!("sha-512=:AAAA:, sha-256=:{}:", digest(body));
+        let older = format!("SHA-256={}", digest(body));
+        let headers =
+            [("content-type", kind), ("content-encoding", encoding), ("content-digest", &content), ("digest", &older)];
+        let answer = site.client.post(&headers, body).await;
+        assert_eq!(finish(&site.client, answer).await[0], 1, "{kind}, {encoding}");
+        let mut altered = body.to_vec();
+        let last = altered.len() - if kind == form { 4 } else { 2 };
+        altered[last] ^= 1;
+        let answer = site.client.post(&headers, altered).await;
+        assert!(answer.status == 422 || encoding == "gzip" && answer.status == 400, "{kind}: {}", answer.text);
+    }
+    assert_eq!(site.stored_uploads(), 4);
 }
 
 async fn compressed_bodies_are_taken(site: Site) {
@@ -102,7 +163,7 @@ async fn double_slashes_and_a_prefix_are_tolerated(site: Site) {
 }
 
 /// Compresses by the program of this name.
-fn pack(program: &str, text: &[u8]) -> Vec<u8> {
+pub(super) fn pack(program: &str, text: &[u8]) -> Vec<u8> {
     let mut child = Command::new(program)
         .arg("-qc")
         .stdin(Stdio::piped())

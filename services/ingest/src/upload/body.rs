@@ -5,6 +5,7 @@ use std::time::Duration;
 use axum::body::Body;
 use bytes::Bytes;
 use http_body_util::BodyExt;
+use sha2::{Digest, Sha256};
 use tokio::time::Instant;
 
 use super::UploadError;
@@ -14,16 +15,24 @@ const IDLE_DEADLINE: Duration = Duration::from_secs(30);
 /// Bytes a second that a client must reach on average, once [`IDLE_DEADLINE`] has passed.
 const MIN_BYTES_PER_SECOND: u64 = 10 * 1024;
 
+/// Bytes behind the closing boundary of a multipart body at most.
+const EPILOGUE_BYTES: u64 = 128 * 1024;
+
 /// Reads a body frame by frame.
 pub(crate) struct Frames {
     body: Body,
     started: Instant,
     bytes: u64,
+    /// The hash so far, if it will be asked for.
+    hash: Option<Sha256>,
+    digests: Vec<[u8; 32]>,
 }
 
 impl Frames {
-    pub(crate) fn new(body: Body) -> Self {
-        Self { body, started: Instant::now(), bytes: 0 }
+    /// `digests` is what the SHA-256 of the body is said to be.
+    pub(crate) fn new(body: Body, digests: &[[u8; 32]]) -> Self {
+        let hash = (!digests.is_empty()).then(Sha256::new);
+        Self { body, started: Instant::now(), bytes: 0, hash, digests: digests.to_vec() }
     }
 
     /// The next piece of data; nothing at the end.
@@ -34,6 +43,9 @@ impl Frames {
             // Trailers are not data.
             let Ok(data) = frame.map_err(|_| UploadError::Truncated)?.into_data() else { continue };
             self.bytes += data.len() as u64;
+            if let Some(hash) = &mut self.hash {
+                hash.update(&data);
+            }
             let elapsed = self.started.elapsed();
             if elapsed > IDLE_DEADLINE && self.bytes < elapsed.as_secs() * MIN_BYTES_PER_SECOND {
                 return Err(UploadError::Slow);
@@ -42,8 +54,22 @@ impl Frames {
         }
     }
 
-    /// What is left.
-    pub(crate) fn into_body(self) -> Body {
-        self.body
+    /// Reads what may stand behind the closing boundary of a multipart body, if the body as a whole
+    /// is to be checked.
+    pub(crate) async fn read_epilogue(&mut self) -> Result<(), UploadError> {
+        let limit = self.bytes + EPILOGUE_BYTES;
+        while self.hash.is_some() && self.next().await?.is_some() {
+            if self.bytes > limit {
+                return Err(UploadError::Multipart("too much stands behind its closing boundary"));
+            }
+        }
+        Ok(())
+    }
+
+    /// Whether the body, which was read to its end, is the one that was meant.
+    pub(crate) fn check_digests(&mut self) -> Result<(), UploadError> {
+        let Some(hash) = self.hash.take() else { return Ok(()) };
+        let found: [u8; 32] = hash.finalize().into();
+        if self.digests.iter().all(|digest| *digest == found) { Ok(()) } else { Err(UploadError::DigestMismatch) }
     }
 }

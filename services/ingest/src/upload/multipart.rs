@@ -16,6 +16,7 @@ use multer::Multipart;
 use tokio_util::io::{ReaderStream, StreamReader};
 
 use super::body::Frames;
+use super::headers::{Claims, is_utf8};
 use super::intake::{Intake, Stored};
 use super::{Encoding, Upload, UploadError, decompress};
 
@@ -23,21 +24,27 @@ use super::{Encoding, Upload, UploadError, decompress};
 /// may hold the begin of the file too, so there is room for one piece more.
 const AROUND_PART_BYTES: usize = 128 * 1024;
 
+/// Characters of a boundary at most (RFC 2046).
+const BOUNDARY_LENGTH: usize = 70;
+
 /// Receives the one part.
-pub(crate) async fn receive(
-    upload: &Upload,
-    content_type: &str,
-    encoding: Encoding,
-    frames: &mut Frames,
-) -> Result<Stored, UploadError> {
-    let boundary = multer::parse_boundary(content_type)
-        .map_err(|_| UploadError::Multipart("Content-Type has no boundary".to_owned()))?;
+pub(crate) async fn receive(upload: &Upload, claims: &Claims, frames: &mut Frames) -> Result<Stored, UploadError> {
+    let boundary = multer::parse_boundary(&claims.content_type)
+        .map_err(|_| UploadError::Multipart("Content-Type has no boundary"))?;
+    if !(1..=BOUNDARY_LENGTH).contains(&boundary.len()) {
+        return Err(UploadError::Multipart("its boundary must have 1 to 70 characters"));
+    }
     let in_part = Arc::new(AtomicBool::new(false));
-    let envelope = decoded(encoding, pieces(frames));
+    let envelope = decoded(claims.encoding, pieces(frames));
     let mut parts =
         Multipart::new(Fed { inner: envelope, handed_out: false, around_part: 0, in_part: in_part.clone() }, boundary);
     let mut intake = Intake::new(upload, Encoding::Identity);
-    match read_part(&mut parts, &mut intake, &in_part).await {
+    let mut read = read_part(&mut parts, &mut intake, &in_part).await;
+    drop(parts);
+    if read.is_ok() {
+        read = frames.read_epilogue().await.and_then(|()| frames.check_digests());
+    }
+    match read {
         Ok(()) => intake.finish().await,
         Err(error) => {
             intake.abandon().await;
@@ -54,6 +61,14 @@ async fn read_part(
     let mut part = parts.next_field().await.map_err(explain)?.ok_or(UploadError::PartMissing)?;
     if part.name() != Some("file") {
         return Err(UploadError::PartMissing);
+    }
+    if let Some(kind) = part.content_type() {
+        if kind.type_() == "multipart" {
+            return Err(UploadError::Multipart("a part may not be a multipart body itself"));
+        }
+        if kind.get_param("charset").is_some_and(|charset| !is_utf8(charset.as_str())) {
+            return Err(UploadError::Charset);
+        }
     }
     in_part.store(true, Ordering::Relaxed);
     while let Some(piece) = part.chunk().await.map_err(explain)? {
@@ -124,8 +139,8 @@ fn explain(error: multer::Error) -> UploadError {
         },
         multer::Error::IncompleteFieldData { .. }
         | multer::Error::IncompleteHeaders
-        | multer::Error::IncompleteStream => UploadError::Multipart("it ends before its closing boundary".to_owned()),
-        _ => UploadError::Multipart("its boundary or its part headers are malformed".to_owned()),
+        | multer::Error::IncompleteStream => UploadError::Multipart("it ends before its closing boundary"),
+        _ => UploadError::Multipart("its boundary or its part headers are malformed"),
     }
 }
 

@@ -55,7 +55,7 @@ pub(crate) async fn start(
     let status = StatusDeps { store: store.clone(), counters, public_url: http.public_url.clone() };
 
     let routes = muster_ingest::router(ingest.clone(), config.clone()).merge(muster_status::router(status));
-    let address = process.serve(http, routes, ready(store.clone(), None)).await?;
+    let address = process.serve(http, routes, ready(store.clone(), None))?;
     muster_worker::start(&worker, &WorkerConfig { concurrency: CONCURRENCY, payload_key: None });
     muster_ingest::start(&ingest, &config);
     Ok(Embedded { address, store })

@@ -27,7 +27,7 @@ pub(crate) async fn run(args: IngestArgs) -> anyhow::Result<()> {
     };
     let config = wiring::ingest_config(&args.http, &args.import, Some(&args.payload));
     let ready = wiring::ready(store.clone(), Some(publisher));
-    process.serve(&args.http, muster_ingest::router(deps.clone(), config.clone()), ready).await?;
+    process.serve(&args.http, muster_ingest::router(deps.clone(), config.clone()), ready)?;
     muster_ingest::start(&deps, &config);
     drop(deps);
     process.run_to_end(Some(&store)).await;

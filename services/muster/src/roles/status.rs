@@ -18,7 +18,7 @@ pub(crate) async fn run(args: StatusArgs) -> anyhow::Result<()> {
         counters: wiring::counters(&args.counters)?,
         public_url: args.http.public_url.clone(),
     };
-    process.serve(&args.http, muster_status::router(deps), wiring::ready(store.clone(), None)).await?;
+    process.serve(&args.http, muster_status::router(deps), wiring::ready(store.clone(), None))?;
     process.run_to_end(Some(&store)).await;
     Ok(())
 }

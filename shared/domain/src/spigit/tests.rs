@@ -43,6 +43,16 @@ fn each_fault_fails_its_row_with_line_code_and_reason() {
         ("a@b,u,f,l,c,31/01/2020,", "date_invalid", "INTF_PUBLISH_DT is not a date of the form MM/DD/YYYY"),
         ("a@b,u,f\u{7},l,c,,", "control_char", "FIRST_NM has the control character U+0007"),
         ("a@b,u,f\0,l,c,,", "nul_byte", "FIRST_NM has a NUL character"),
+        ("a@b,u,f\u{202e},l,c,,", "control_char", "FIRST_NM has the control character U+202E"),
+        ("a@b,u,f\u{1b}[0m,l,c,,", "control_char", "FIRST_NM has the control character U+001B"),
+        ("\"a@b\nBcc: x\",u,f,l,c,,", "email_invalid", "EMAIL is not an e-mail address: it has a blank inside"),
+        ("a@b,u,f,l,c,02/29/2023,", "date_invalid", "INTF_PUBLISH_DT is not a date of the form MM/DD/YYYY"),
+        ("# a comment", "column_count", "expected 7 values, found 1"),
+        (
+            "\u{1a}",
+            "control_char",
+            "has only the character U+001A (Ctrl-Z), which old programs put at the end of a file",
+        ),
     ] {
         let found = rejected(&format!("{row}\n"));
         if code.is_empty() {
@@ -51,7 +61,59 @@ fn each_fault_fails_its_row_with_line_code_and_reason() {
             assert_eq!(found, [(2, code, message.to_owned())], "{row:?}");
         }
     }
-    assert_eq!(rejected("a@b,u,f,l,5\" disk,,\n")[0].1, "quote_misplaced");
+    for row in ["a@b,u,f,l,5\" disk,,", "a@b,u,\"f\"x,l,c,,", "a@b,u,\"f\" ,l,c,,"] {
+        assert_eq!(rejected(&format!("{row}\n"))[0].1, "quote_misplaced", "{row}");
+    }
+}
+
+#[test]
+fn values_are_limited_in_characters() {
+    for (position, title, limit) in
+        [(0, "EMAIL", 254), (1, "USERNAME", 255), (2, "FIRST_NM", 255), (4, "WORK_CITY", 1024), (6, "badge", 4096)]
+    {
+        for (length, fits) in [(limit, true), (limit + 1, false), (100 * 1024, false)] {
+            let mut values =
+                ["a@b".to_owned(), "u".into(), "f".into(), "l".into(), "c".into(), String::new(), "7".into()];
+            values[position] = if position == 0 { format!("@{}", "b".repeat(length - 1)) } else { "é".repeat(length) };
+            if position == 0 {
+                values[0].replace_range(..2, "b@");
+            }
+            let found = rejected(&format!("{}\n", values.join(",")));
+            if fits {
+                assert_eq!(found, [], "{title}");
+            } else {
+                let message = format!("{title} is longer than {limit} characters");
+                assert_eq!(found, [(2, "value_too_long", message)]);
+            }
+        }
+    }
+}
+
+/// What looks like code, a formula or nothing is text to whoever stores it.
+#[test]
+fn values_are_taken_literally() {
+    for value in [
+        "=HYPERLINK(1)",
+        "@SUM(1)",
+        "+380441234567",
+        "-1",
+        "'); DROP TABLE users;--",
+        "${jndi:ldap://x}",
+        "{{7*7}}",
+        "<script>alert(1)</script>",
+        "NULL",
+        "\\N",
+        "N/A",
+        "true",
+        "1e5",
+        "\u{1f600}",
+    ] {
+        let batch = check(Handling::Strict, &format!("a@b,u,{value},l,{value},,{value}\n"));
+        assert_eq!(batch.rejections(), [], "{value}");
+        let row = batch.rows().next().unwrap();
+        assert_eq!((row.cell(Field::FirstName), row.cell(Field::WorkCity)), (Cell::Set(value), Cell::Set(value)));
+        assert_eq!(row.attributes().next(), Some(("badge", Cell::Set(value))));
+    }
 }
 
 #[test]

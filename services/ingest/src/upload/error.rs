@@ -1,0 +1,85 @@
+//! Why an upload is refused, and how that is answered.
+
+use axum::http::StatusCode;
+use muster_domain::sniff::Refusal;
+use muster_http::ApiError;
+use muster_ports::RawStoreError;
+
+/// Why an upload is refused.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum UploadError {
+    #[error("the file is larger than {0} bytes")]
+    TooLarge(u64),
+    #[error("the body ended before it was complete")]
+    Truncated,
+    #[error("the body came too slowly")]
+    Slow,
+    #[error("the multipart body cannot be read: {0}")]
+    Multipart(&'static str),
+    #[error("there is no part named `file`; send the CSV as the part `file` of multipart/form-data")]
+    PartMissing,
+    #[error("there is a part other than `file`; send exactly one part, named `file`")]
+    PartUnexpected,
+    #[error("the header {0} was sent more than once")]
+    HeaderRepeated(&'static str),
+    #[error("Content-Type must be multipart/form-data with a part `file`, or text/csv")]
+    ContentType,
+    #[error("Content-Type names a charset other than UTF-8; send the file as UTF-8")]
+    Charset,
+    #[error("Content-Encoding must be gzip, zstd or absent")]
+    ContentEncoding,
+    #[error("the {0} data are damaged")]
+    Compression(&'static str),
+    #[error("the sha-256 of {0} cannot be read; expected the base64 form of 32 bytes")]
+    DigestInvalid(&'static str),
+    #[error("the body is not the one that the sha-256 in the header stands for; send it again")]
+    DigestMismatch,
+    #[error("Idempotency-Key must be 1 to 255 printable ASCII characters without blanks")]
+    KeyInvalid,
+    #[error("this Idempotency-Key was sent with another file; use a new key for each file")]
+    KeyReused,
+    #[error(transparent)]
+    Refused(#[from] Refusal),
+    #[error(transparent)]
+    Storage(#[from] RawStoreError),
+}
+
+impl UploadError {
+    fn status_and_code(&self) -> (StatusCode, &'static str) {
+        let bad = StatusCode::BAD_REQUEST;
+        match self {
+            Self::TooLarge(_) => (StatusCode::PAYLOAD_TOO_LARGE, "file_too_large"),
+            Self::Truncated => (bad, "body_truncated"),
+            Self::Slow => (StatusCode::REQUEST_TIMEOUT, "body_too_slow"),
+            Self::Multipart(_) => (bad, "multipart_malformed"),
+            Self::PartMissing => (bad, "file_part_missing"),
+            Self::PartUnexpected => (bad, "multipart_part_unexpected"),
+            Self::HeaderRepeated(_) => (bad, "header_repeated"),
+            Self::ContentType => (StatusCode::UNSUPPORTED_MEDIA_TYPE, "content_type_unsupported"),
+            Self::Charset => (StatusCode::UNSUPPORTED_MEDIA_TYPE, "charset_unsupported"),
+            Self::ContentEncoding => (StatusCode::UNSUPPORTED_MEDIA_TYPE, "encoding_unsupported"),
+            Self::Compression(_) => (bad, "compression_invalid"),
+            Self::DigestInvalid(_) => (bad, "digest_invalid"),
+            Self::DigestMismatch => (StatusCode::UNPROCESSABLE_ENTITY, "digest_mismatch"),
+            Self::KeyInvalid => (bad, "idempotency_key_invalid"),
+            Self::KeyReused => (StatusCode::UNPROCESSABLE_ENTITY, "idempotency_key_reused"),
+            Self::Refused(refusal) => (bad, refusal.code()),
+            Self::Storage(_) => (StatusCode::SERVICE_UNAVAILABLE, "storage_unavailable"),
+        }
+    }
+}
+
+impl From<UploadError> for ApiError {
+    fn from(error: UploadError) -> Self {
+        let (status, code) = error.status_and_code();
+        match error {
+            UploadError::Storage(error) => Self::from(error).as_upload(),
+            error => Self::upload(status, code, format!("{}.", capitalised(&error.to_string()))),
+        }
+    }
+}
+
+fn capitalised(text: &str) -> String {
+    let mut chars = text.chars();
+    chars.next().map_or_else(String::new, |first| first.to_uppercase().chain(chars).collect())
+}
