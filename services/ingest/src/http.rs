@@ -69,14 +69,14 @@ async fn post_file(
         tenant: caller.tenant(),
         handling: handling(&headers, caller.short_rows()),
         raw: ingest.deps.raw.clone(),
-        store: ingest.deps.store.clone(),
         max_bytes: ingest.config.max_upload_bytes,
         cut: ingest.config.cut,
     };
+    let store = ingest.deps.store.clone();
     let base = public_base(ingest.config.public_url.as_deref(), &headers);
     // A task of its own: a client that goes away must not drop a transaction half-way.
     let accepting = ingest.deps.tasks.spawn("upload", async move {
-        let created = upload::receive(&upload, &headers, body).await;
+        let created = upload::receive(&upload, &*store, &headers, body).await;
         drop(slot);
         created
     });
@@ -154,7 +154,7 @@ async fn ring(deps: &IngestDeps, job: JobId) {
 }
 
 /// `Prefer: handling=lenient` or `strict` (RFC 7240); otherwise as the tenant has it.
-fn handling(headers: &HeaderMap, short_rows: ShortRows) -> Handling {
+pub(crate) fn handling(headers: &HeaderMap, short_rows: ShortRows) -> Handling {
     let preferred = headers
         .get_all("prefer")
         .iter()

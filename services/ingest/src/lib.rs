@@ -11,6 +11,8 @@
 //! rung for; nothing here holds a whole file in memory.
 
 mod config;
+#[doc(hidden)]
+pub mod fuzz;
 mod http;
 mod reconcile;
 mod split;

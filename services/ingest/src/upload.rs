@@ -21,7 +21,8 @@ use muster_runtime::failpoint;
 
 use tokio::io::{AsyncBufRead, AsyncRead};
 
-use body::Frames;
+pub(crate) use body::Frames;
+pub(crate) use head::decode as decode_head;
 use intake::{Intake, Stored};
 
 /// What an upload is taken with.
@@ -29,7 +30,6 @@ pub(crate) struct Upload {
     pub(crate) tenant: TenantId,
     pub(crate) handling: Handling,
     pub(crate) raw: Arc<dyn RawStore>,
-    pub(crate) store: Arc<dyn Store>,
     pub(crate) max_bytes: u64,
     pub(crate) cut: CutRules,
 }
@@ -139,7 +139,12 @@ pub(crate) fn decompress<'a>(
 }
 
 /// Receives a body to its end and accepts it as a job, or keeps nothing of it.
-pub(crate) async fn receive(upload: &Upload, headers: &HeaderMap, body: Body) -> Result<CreatedJob, ApiError> {
+pub(crate) async fn receive(
+    upload: &Upload,
+    jobs: &dyn Store,
+    headers: &HeaderMap,
+    body: Body,
+) -> Result<CreatedJob, ApiError> {
     let mut frames = Frames::new(body);
     let stored = match receive_body(upload, headers, &mut frames).await {
         Ok(stored) => stored,
@@ -158,10 +163,15 @@ pub(crate) async fn receive(upload: &Upload, headers: &HeaderMap, body: Body) ->
     };
     failpoint!("upload_stored");
     // If this fails, whether the row was committed may be unknown: the stored file stays.
-    upload.store.create_job(job).await.map_err(|error| ApiError::from(error).as_upload())
+    jobs.create_job(job).await.map_err(|error| ApiError::from(error).as_upload())
 }
 
-async fn receive_body(upload: &Upload, headers: &HeaderMap, frames: &mut Frames) -> Result<Stored, UploadError> {
+/// Receives a body to its end and stores it, or keeps nothing of it.
+pub(crate) async fn receive_body(
+    upload: &Upload,
+    headers: &HeaderMap,
+    frames: &mut Frames,
+) -> Result<Stored, UploadError> {
     let text = |name| headers.get(name).map_or(Ok(""), |value| value.to_str());
     let content_type = text(header::CONTENT_TYPE).map_err(|_| UploadError::ContentType)?;
     let encoding = text(header::CONTENT_ENCODING).map_err(|_| UploadError::ContentEncoding)?;

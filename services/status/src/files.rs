@@ -77,7 +77,7 @@ pub(crate) async fn list(
     Ok(([(header::CONTENT_TYPE, JSON)], json!({ "files": files, "next": next }).to_string()).into_response())
 }
 
-fn read_filter(query: &ListQuery) -> Result<JobFilter, ApiError> {
+pub(crate) fn read_filter(query: &ListQuery) -> Result<JobFilter, ApiError> {
     let state = query.status.as_deref().map(|text| {
         JobState::parse(text)
             .ok_or_else(|| invalid("status must be one of PENDING, PROCESSING, SUCCESS, FAILED, CANCELED."))
