@@ -4,12 +4,14 @@ mod auth;
 mod bodies;
 mod cancel;
 mod contested;
+mod dead;
 mod delete;
 mod faults;
 mod import;
 mod order;
 mod refusals;
 mod reports;
+mod retention;
 
 use muster_testkit::{Backend, Site, SiteOptions};
 

@@ -26,6 +26,8 @@ pub(crate) struct Process {
 
 /// How long connections may take to close at the end.
 const CLOSE_DEADLINE: Duration = Duration::from_secs(5);
+/// How long tasks may take to end once they are forced to.
+const LAST_WORDS: Duration = Duration::from_secs(2);
 
 impl Process {
     /// Follows the signals from now on.
@@ -53,6 +55,8 @@ impl Process {
             }
             () = self.shutdown.forced() => {
                 tracing::warn!(tasks = self.tasks.running(), "stopped before all work was done");
+                // They have heard it too: for what they still have to note.
+                self.tasks.wait(LAST_WORDS).await;
             }
         }
         if let Some(store) = store {
@@ -125,6 +129,8 @@ pub(crate) fn ingest_config(http: &HttpArgs, import: &ImportArgs, payload: Optio
         public_url: http.public_url.clone(),
         max_upload_bytes: import.max_upload_bytes,
         max_uploads: usize::from(import.max_uploads),
+        retain_uploads: import.retain_uploads_days.0,
+        retain_reports: import.retain_reports_days.0,
         payload_key: payload.and_then(|payload| payload.payload_key.as_ref()).map(|key| key.0),
         ..IngestConfig::default()
     }

@@ -1,6 +1,6 @@
 -- begin_anew: no lease holds, and every unfinished job is split again.
 update jobs
 set
-    lease_until = null, stalls = 0, total_batches = null, total_rows = null, total_bytes = null,
+    lease_until = null, stalls = 0, stalled_batches = 0, total_batches = null, total_rows = null, total_bytes = null,
     file_error_line = null, file_error_code = null, file_error_message = null
 where state = 'PROCESSING' and not stopping

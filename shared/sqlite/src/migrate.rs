@@ -3,7 +3,8 @@
 use rusqlite::Connection;
 
 /// In order; only ever added to.
-const MIGRATIONS: [&str; 1] = [include_str!("../migrations/0001_first_schema.sql")];
+const MIGRATIONS: [&str; 2] =
+    [include_str!("../migrations/0001_first_schema.sql"), include_str!("../migrations/0003_upkeep.sql")];
 
 /// The schema is newer than this build.
 #[derive(Debug, thiserror::Error)]
