@@ -4,6 +4,7 @@ mod auth;
 mod bodies;
 mod cancel;
 mod contested;
+mod dead;
 mod delete;
 mod faults;
 mod import;
@@ -12,6 +13,7 @@ mod order;
 mod protocol;
 mod refusals;
 mod reports;
+mod retention;
 mod rows;
 mod uploads;
 

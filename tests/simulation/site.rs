@@ -110,7 +110,7 @@ impl Site {
         let routes = match slot.role {
             Role::Ingest => {
                 let raw = Arc::new(SimRawStore { process: process.clone(), shared: self.uploads.clone() });
-                let deps = IngestDeps { store, queue, raw, counters, tasks, shutdown };
+                let deps = IngestDeps { store, queue, raw, dead_letters: None, counters, tasks, shutdown };
                 let config = IngestConfig {
                     cut: plan.cut,
                     job_window: plan.job_window,

@@ -10,9 +10,9 @@ use std::time::Duration;
 use async_trait::async_trait;
 use muster_domain::{BatchNo, Counts, JobId, Rejection, TenantId};
 use muster_ports::{
-    Applied, BatchToApply, Batches, Cancellation, CreatedJob, Deletion, FinishedJob, Grant, JobFilter, JobRules,
-    JobView, Jobs, Lease, LedgerTotals, LedgerView, NewJob, NewToken, PageAfter, Reports, ShortRows, Signals, SplitEnd,
-    SplitJob, Splits, StoreError, StoredUpload, TenantRecord, Tenants, TokenRecord, Upkeep, UserRecord,
+    Applied, BatchToApply, Batches, Cancellation, Creation, Deletion, FinishedJob, Grant, JobFilter, JobRules, JobView,
+    Jobs, Lease, LedgerTotals, LedgerView, NewJob, NewToken, PageAfter, Reports, Retention, ShortRows, Signals,
+    SplitEnd, SplitJob, Splits, StoreError, StoredUpload, TenantRecord, Tenants, TokenRecord, Upkeep, UserRecord,
 };
 use muster_sqlite::SqliteStore;
 use tokio::sync::broadcast;
@@ -204,7 +204,7 @@ impl Tenants for SimStore {
 
 #[async_trait]
 impl Jobs for SimStore {
-    async fn create_job(&self, job: NewJob) -> Result<CreatedJob, StoreError> {
+    async fn create_job(&self, job: NewJob) -> Result<Creation, StoreError> {
         self.plain(Event::of("create_job"), self.inner.create_job(job)).await
     }
 
@@ -285,6 +285,16 @@ impl Batches for SimStore {
             }
         };
         self.call(Event::job("job_rules", job.0), self.inner.job_rules(job), observe).await
+    }
+
+    async fn count_attempts(&self, job: JobId, batch: BatchNo) -> Result<u32, StoreError> {
+        let event = Event::batch("count_attempts", job.0, batch.0);
+        self.plain(event, self.inner.count_attempts(job, batch)).await
+    }
+
+    async fn forget_attempt(&self, job: JobId, batch: BatchNo) -> Result<(), StoreError> {
+        let event = Event::batch("forget_attempt", job.0, batch.0);
+        self.plain(event, self.inner.forget_attempt(job, batch)).await
     }
 
     async fn record_attempt(&self, job: JobId, batch: BatchNo) -> Result<u32, StoreError> {
@@ -390,6 +400,11 @@ impl Upkeep for SimStore {
         self.plain(Event::of("uploads_without_job"), self.inner.uploads_without_job(uploads, age)).await
     }
 
+    async fn batch_is_missing(&self, job: JobId, batch: BatchNo) -> Result<bool, StoreError> {
+        let event = Event::batch("batch_is_missing", job.0, batch.0);
+        self.plain(event, self.inner.batch_is_missing(job, batch)).await
+    }
+
     async fn running_jobs(&self) -> Result<Vec<JobId>, StoreError> {
         self.plain(Event::of("running_jobs"), self.inner.running_jobs()).await
     }
@@ -400,5 +415,24 @@ impl Upkeep for SimStore {
 
     async fn begin_anew(&self) -> Result<(), StoreError> {
         self.plain(Event::of("begin_anew"), self.inner.begin_anew()).await
+    }
+}
+
+#[async_trait]
+impl Retention for SimStore {
+    async fn uploads_to_remove(&self, after: Duration, limit: u32) -> Result<Vec<(JobId, String)>, StoreError> {
+        self.plain(Event::of("uploads_to_remove"), self.inner.uploads_to_remove(after, limit)).await
+    }
+
+    async fn note_upload_removed(&self, job: JobId) -> Result<(), StoreError> {
+        self.plain(Event::job("note_upload_removed", job.0), self.inner.note_upload_removed(job)).await
+    }
+
+    async fn remove_reports(&self, after: Duration, limit: u32) -> Result<bool, StoreError> {
+        self.plain(Event::of("remove_reports"), self.inner.remove_reports(after, limit)).await
+    }
+
+    async fn remove_attempts(&self, after: Duration, limit: u32) -> Result<(), StoreError> {
+        self.plain(Event::of("remove_attempts"), self.inner.remove_attempts(after, limit)).await
     }
 }

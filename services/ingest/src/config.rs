@@ -1,5 +1,7 @@
 //! Settings of the service.
 
+use std::time::Duration;
+
 use muster_ports::CutRules;
 
 /// Settings of the service.
@@ -20,6 +22,10 @@ pub struct IngestConfig {
     pub job_window: usize,
     /// Batches of all jobs of this process on the queue at most.
     pub total_window: usize,
+    /// How long stored uploads are kept after the end of their job; for ever, if not given.
+    pub retain_uploads: Option<Duration>,
+    /// How long rejections are kept after the end of their job; for ever, if not given.
+    pub retain_reports: Option<Duration>,
     /// The key by which batch bodies are encrypted.
     pub payload_key: Option<[u8; 32]>,
 }
@@ -34,6 +40,8 @@ impl Default for IngestConfig {
             cut: CutRules::default(),
             job_window: 64,
             total_window: 512,
+            retain_uploads: None,
+            retain_reports: None,
             payload_key: None,
         }
     }

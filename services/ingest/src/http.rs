@@ -66,13 +66,13 @@ async fn post_file(
         handling: handling(&headers, caller.short_rows()),
         idempotency: key.map(|key| Idempotency { key, kept: KEYS_KEPT }),
         raw: ingest.deps.raw.clone(),
-        store: ingest.deps.store.clone(),
         max_bytes: ingest.config.max_upload_bytes,
         cut: ingest.config.cut,
     };
+    let store = ingest.deps.store.clone();
     // A task of its own: a client that goes away must not drop a transaction half-way.
     let accepting = ingest.deps.tasks.spawn("upload", async move {
-        let created = upload::receive(&upload, &claims, body).await;
+        let created = upload::receive(&upload, &*store, &claims, body).await;
         drop(slot);
         created
     });

@@ -5,14 +5,19 @@
 //! | HTTP: take an upload, delete a file | [`http`] |
 //! | stream a body, look at its head, store it, accept the job | [`upload`] |
 //! | cut the stored file into batches and publish them | [`split`] |
-//! | put right whatever was interrupted | [`reconcile`], [`sweep`] |
+//! | put right whatever was interrupted | [`reconcile`], [`dead`], [`sweep`] |
+//! | remove what has been kept for long enough | [`retain`] |
 //!
 //! Invariants: only a complete upload becomes a job; a job row is committed before its split is
 //! rung for; nothing here holds a whole file in memory.
 
 mod config;
+mod dead;
+#[doc(hidden)]
+pub mod fuzz;
 mod http;
 mod reconcile;
+mod retain;
 mod slots;
 mod split;
 mod sweep;
@@ -21,7 +26,7 @@ mod upload;
 use std::sync::Arc;
 
 use axum::Router;
-use muster_ports::{Counters, Queue, RawStore, Store};
+use muster_ports::{Counters, DeadLetters, Queue, RawStore, Store};
 use muster_runtime::{Shutdown, Tasks};
 
 pub use config::IngestConfig;
@@ -35,6 +40,8 @@ pub struct IngestDeps {
     pub queue: Arc<dyn Queue>,
     /// Where uploads lie.
     pub raw: Arc<dyn RawStore>,
+    /// Where messages go that could not be used, if they outlive the process.
+    pub dead_letters: Option<Arc<dyn DeadLetters>>,
     /// The counters, which the reconciler keeps in step with the ledger.
     pub counters: Arc<dyn Counters>,
     /// The owner of the service's tasks.
@@ -51,5 +58,5 @@ pub fn router(deps: IngestDeps, config: IngestConfig) -> Router {
 /// Starts the splitter and the reconciler.
 pub fn start(deps: &IngestDeps, config: &IngestConfig) {
     split::start(deps, config);
-    reconcile::start(deps);
+    reconcile::start(deps, config);
 }

@@ -2,7 +2,8 @@
 //!
 //! One process at a time, by a lease in the database: jobs that were accepted and not rung for, or
 //! whose splitter died; jobs whose batches were lost with their broker; jobs that are complete and
-//! not finished; counters that lag behind the ledger. It is what makes "lost broker", "lost
+//! not finished; counters that lag behind the ledger; dead letters; what has been kept for long enough.
+//! It is what makes "lost broker", "lost
 //! counters" and "killed between two lines" one case.
 
 use std::collections::HashMap;
@@ -11,10 +12,13 @@ use std::time::Duration;
 use muster_domain::JobId;
 use muster_messages::SplitMessage;
 use muster_ports::{QueueName, StoreError, finish_and_ring};
+use tokio::task::JoinHandle;
 use tokio::time::{Instant, MissedTickBehavior};
 
-use crate::IngestDeps;
+use crate::config::IngestConfig;
+use crate::retain::{self, Keep};
 use crate::sweep::sweep;
+use crate::{IngestDeps, dead};
 
 const TICK: Duration = Duration::from_secs(1);
 /// How long a leader that does not come back keeps the others waiting.
@@ -27,14 +31,20 @@ const RING_DEADLINE: Duration = Duration::from_secs(4);
 const RARE: u64 = 2;
 /// How often whoever leads sweeps the raw store.
 const SWEEP_PAUSE: Duration = Duration::from_hours(1);
+/// How often whoever leads goes through the dead letters, and removes what was kept for long enough.
+const UPKEEP_PAUSE: Duration = Duration::from_secs(10);
+/// How long going through the dead letters may take.
+const DEAD_DEADLINE: Duration = Duration::from_mins(5);
 
-pub(crate) fn start(deps: &IngestDeps) {
+pub(crate) fn start(deps: &IngestDeps, config: &IngestConfig) {
     let mut reconciler = Reconciler {
         deps: deps.clone(),
         holder: format!("{:016x}", rand::random::<u64>()),
         rung: HashMap::new(),
         lagging: HashMap::new(),
         swept: None,
+        keep: Keep::of(config),
+        upkeep: None,
     };
     let shutdown = deps.shutdown.clone();
     deps.tasks.spawn("reconciler", async move {
@@ -59,6 +69,9 @@ struct Reconciler {
     lagging: HashMap<JobId, u32>,
     /// When the raw store was last swept by this process.
     swept: Option<Instant>,
+    keep: Keep,
+    /// When upkeep was last begun by this process, and whether it still runs.
+    upkeep: Option<(Instant, JoinHandle<()>)>,
 }
 
 impl Reconciler {
@@ -77,6 +90,9 @@ impl Reconciler {
             self.swept = Some(Instant::now());
             self.start_sweep();
         }
+        if self.upkeep.as_ref().is_none_or(|(at, task)| at.elapsed() > UPKEEP_PAUSE && task.is_finished()) {
+            self.upkeep = Some((Instant::now(), self.start_upkeep()));
+        }
         Ok(())
     }
 
@@ -88,6 +104,14 @@ impl Reconciler {
                 tracing::warn!(%error, "the raw store could not be swept; it will be in an hour");
             }
         });
+    }
+
+    /// A task of its own: the broker or the raw store may be slow to answer.
+    fn start_upkeep(&self) -> JoinHandle<()> {
+        let (deps, keep) = (self.deps.clone(), self.keep);
+        self.deps.tasks.spawn("upkeep", async move {
+            deps.shutdown.unless_begun(upkeep(&deps, keep)).await;
+        })
     }
 
     async fn ring_for_waiting(&mut self) -> Result<(), StoreError> {
@@ -158,5 +182,17 @@ impl Reconciler {
             }
         }
         Ok(())
+    }
+}
+
+async fn upkeep(deps: &IngestDeps, keep: Keep) {
+    if let Some(letters) = &deps.dead_letters {
+        let tidying = tokio::time::timeout(DEAD_DEADLINE, dead::tidy(&**letters, &*deps.store)).await;
+        if let Ok(Err(error)) = tidying {
+            tracing::debug!(%error, "the dead letters could not be gone through; they will be");
+        }
+    }
+    if let Err(error) = retain::look(deps, keep).await {
+        tracing::warn!(%error, "what was kept for long enough could not be removed; it will be");
     }
 }

@@ -23,6 +23,7 @@ use tokio::sync::Semaphore;
 
 use crate::IngestDeps;
 use crate::config::IngestConfig;
+pub(crate) use cutter::{Cut, Cutter, Progress};
 use job::SplitTask;
 use stop::Stop;
 

@@ -21,8 +21,9 @@ use muster_runtime::failpoint;
 
 use tokio::io::{AsyncBufRead, AsyncRead};
 
-use body::Frames;
+pub(crate) use body::Frames;
 pub(crate) use error::UploadError;
+pub(crate) use head::decode as decode_head;
 use headers::Claims;
 use intake::{Intake, Stored};
 
@@ -32,7 +33,6 @@ pub(crate) struct Upload {
     pub(crate) handling: Handling,
     pub(crate) idempotency: Option<Idempotency>,
     pub(crate) raw: Arc<dyn RawStore>,
-    pub(crate) store: Arc<dyn Store>,
     pub(crate) max_bytes: u64,
     pub(crate) cut: CutRules,
 }
@@ -88,7 +88,12 @@ pub(crate) fn decompress<'a>(
 }
 
 /// Receives a body to its end and accepts it as a job, or keeps nothing of it.
-pub(crate) async fn receive(upload: &Upload, claims: &Claims, body: Body) -> Result<Creation, ApiError> {
+pub(crate) async fn receive(
+    upload: &Upload,
+    jobs: &dyn Store,
+    claims: &Claims,
+    body: Body,
+) -> Result<Creation, ApiError> {
     let stored = receive_body(upload, claims, &mut Frames::new(body, &claims.digests)).await?;
     let raw_key = stored.raw.key.clone();
     let job = NewJob {
@@ -102,7 +107,7 @@ pub(crate) async fn receive(upload: &Upload, claims: &Claims, body: Body) -> Res
     };
     failpoint!("upload_stored");
     // If this fails, whether the row was committed may be unknown: the stored file stays.
-    let creation = upload.store.create_job(job).await.map_err(|error| ApiError::from(error).as_upload())?;
+    let creation = jobs.create_job(job).await.map_err(|error| ApiError::from(error).as_upload())?;
     if !matches!(creation, Creation::New(_))
         && let Err(error) = upload.raw.delete(&raw_key).await
     {
@@ -111,7 +116,8 @@ pub(crate) async fn receive(upload: &Upload, claims: &Claims, body: Body) -> Res
     Ok(creation)
 }
 
-async fn receive_body(upload: &Upload, claims: &Claims, frames: &mut Frames) -> Result<Stored, UploadError> {
+/// Receives a body to its end and stores it, or keeps nothing of it.
+pub(crate) async fn receive_body(upload: &Upload, claims: &Claims, frames: &mut Frames) -> Result<Stored, UploadError> {
     // A multipart envelope is a little larger than its file.
     if claims.bytes.is_some_and(|bytes| bytes > upload.max_bytes.saturating_add(64 * 1024)) {
         return Err(UploadError::TooLarge(upload.max_bytes));

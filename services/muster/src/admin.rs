@@ -94,6 +94,6 @@ async fn open(args: &StoreArgs) -> anyhow::Result<Arc<dyn Store>> {
     Ok(store)
 }
 
-fn say(line: &str) -> anyhow::Result<()> {
+pub(crate) fn say(line: &str) -> anyhow::Result<()> {
     Ok(writeln!(std::io::stdout().lock(), "{line}")?)
 }

@@ -38,6 +38,9 @@ pub(crate) enum Command {
     /// Manage the tokens of tenants.
     #[command(subcommand)]
     Token(TokenCommand),
+    /// Look at the messages that could not be used, replay or drop them.
+    #[command(subcommand)]
+    Dead(DeadCommand),
 }
 
 #[derive(Debug, Args)]
@@ -184,4 +187,43 @@ pub(crate) enum TokenCommand {
         #[command(flatten)]
         store: StoreArgs,
     },
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum DeadCommand {
+    /// List dead letters, oldest first; they stay where they are. Never shows what is in them.
+    List {
+        /// How many at most.
+        #[arg(long, default_value_t = 100, value_parser = clap::value_parser!(u64).range(1..=100_000))]
+        limit: u64,
+        #[command(flatten)]
+        queue: QueueArgs,
+    },
+    /// Put dead letters on the queue they came from again.
+    Replay {
+        #[command(flatten)]
+        which: WhichLetters,
+        #[command(flatten)]
+        queue: QueueArgs,
+    },
+    /// Remove dead letters.
+    Drop {
+        #[command(flatten)]
+        which: WhichLetters,
+        #[command(flatten)]
+        queue: QueueArgs,
+    },
+}
+
+#[derive(Debug, Args)]
+#[group(required = true, multiple = false)]
+pub(crate) struct WhichLetters {
+    /// Those with the message id that `dead list` shows.
+    pub(crate) id: Option<String>,
+    /// The one with the number that `dead list` shows. Numbers change when letters come and go.
+    #[arg(long)]
+    pub(crate) number: Option<u64>,
+    /// All that are there now.
+    #[arg(long)]
+    pub(crate) all: bool,
 }

@@ -5,6 +5,7 @@
 
 mod admin;
 mod cli;
+mod dead;
 mod demo;
 mod generate;
 mod roles;
@@ -66,6 +67,7 @@ async fn run(cli: Cli) -> anyhow::Result<ExitCode> {
         Command::Migrate(args) => admin::migrate(&args).await?,
         Command::Tenant(command) => admin::tenant(command).await?,
         Command::Token(command) => admin::token(command).await?,
+        Command::Dead(command) => dead::run(command).await?,
     }
     Ok(ExitCode::SUCCESS)
 }

@@ -26,7 +26,6 @@ fn public_url(text: &str) -> Result<String, String> {
 }
 
 #[derive(Debug, Args)]
-#[expect(clippy::struct_field_names, reason = "they are named as their flags")]
 pub(crate) struct ImportArgs {
     /// Bytes of an upload at most.
     #[arg(long, env = "MUSTER_MAX_UPLOAD_BYTES", default_value_t = 2 << 30, value_parser = clap::value_parser!(u64).range(1..))]
@@ -40,6 +39,30 @@ pub(crate) struct ImportArgs {
     /// Bytes of an unpacked file at most.
     #[arg(long, env = "MUSTER_MAX_UNPACKED_BYTES", default_value_t = 64 << 30, value_parser = clap::value_parser!(u64).range(1..))]
     pub(crate) max_unpacked_bytes: u64,
+    /// For how many days the stored upload of a file is kept after its end, or `never` to remove it. 0
+    /// removes it at once.
+    #[arg(long, env = "MUSTER_RETAIN_UPLOADS_DAYS", default_value = "7", value_parser = retention)]
+    pub(crate) retain_uploads_days: Retention,
+    /// For how many days the errors of a file are kept after its end, or `never` to remove them. 0
+    /// removes them at once.
+    #[arg(long, env = "MUSTER_RETAIN_REPORTS_DAYS", default_value = "30", value_parser = retention)]
+    pub(crate) retain_reports_days: Retention,
+}
+
+/// How long something is kept; for ever, if nothing is in it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Retention(pub(crate) Option<Duration>);
+
+/// Days at most: some hundred years.
+const MAX_DAYS: u64 = 36_500;
+
+fn retention(text: &str) -> Result<Retention, String> {
+    if text == "never" {
+        return Ok(Retention(None));
+    }
+    let days = text.parse().ok().filter(|days| *days <= MAX_DAYS);
+    let days: u64 = days.ok_or_else(|| format!("expected a number of days from 0 to {MAX_DAYS}, or never"))?;
+    Ok(Retention(Some(Duration::from_hours(days * 24))))
 }
 
 #[derive(Debug, Args)]
@@ -179,6 +202,16 @@ pub(crate) struct StoreArgs {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn retention_is_a_number_of_days_or_never() {
+        let days = |days: u64| Ok(Retention(Some(Duration::from_hours(24 * days))));
+        assert_eq!((retention("0"), retention("30")), (days(0), days(30)));
+        assert_eq!(retention("never"), Ok(Retention(None)));
+        for wrong in ["", "-1", "1.5", "36501", "Never", "7d"] {
+            assert!(retention(wrong).is_err(), "{wrong}");
+        }
+    }
 
     #[test]
     fn keys_are_64_hexadecimal_digits() {

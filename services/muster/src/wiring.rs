@@ -27,6 +27,8 @@ pub(crate) struct Process {
 
 /// How long connections may take to close at the end.
 const CLOSE_DEADLINE: Duration = Duration::from_secs(5);
+/// How long tasks may take to end once they are forced to.
+const LAST_WORDS: Duration = Duration::from_secs(2);
 
 impl Process {
     /// Follows the signals from now on.
@@ -54,6 +56,8 @@ impl Process {
             }
             () = self.shutdown.forced() => {
                 tracing::warn!(tasks = self.tasks.running(), "stopped before all work was done");
+                // They have heard it too: for what they still have to note.
+                self.tasks.wait(LAST_WORDS).await;
             }
         }
         if let Some(store) = store {
@@ -139,6 +143,8 @@ pub(crate) fn ingest_config(http: &HttpArgs, import: &ImportArgs, payload: Optio
         max_uploads: usize::from(import.max_uploads),
         max_uploads_per_tenant: usize::from(import.max_uploads_per_tenant),
         cut: CutRules { unpacked_bytes: import.max_unpacked_bytes, ..CutRules::default() },
+        retain_uploads: import.retain_uploads_days.0,
+        retain_reports: import.retain_reports_days.0,
         payload_key: payload.and_then(|payload| payload.payload_key.as_ref()).map(|key| key.0),
         ..IngestConfig::default()
     }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use axum::body::Body;
 use axum::extract::{Query, State};
-use axum::http::{HeaderMap, header};
+use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
 use futures_util::stream;
@@ -40,6 +40,10 @@ pub(crate) async fn list(
     caller.require(Scope::ImportRead)?;
     let tenant = caller.tenant();
     let job = status.deps.store.find_job(tenant, id).await?.ok_or_else(ApiError::file_not_found)?;
+    if job.reports_removed {
+        let message = "The errors of this file were removed, as they are some time after its end. Its counts stay.";
+        return Err(ApiError::new(StatusCode::GONE, "errors_removed", message));
+    }
     if wants_csv(&headers) {
         return Ok(whole_csv(status.deps.store.clone(), tenant, job));
     }

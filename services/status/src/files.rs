@@ -3,7 +3,7 @@
 use axum::extract::{Query, State};
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
-use muster_domain::job::{LISTED_REJECTIONS, error_message};
+use muster_domain::job::{LISTED_REJECTIONS, error_message, error_message_without_rows};
 use muster_domain::{JobId, JobState, TenantId};
 use muster_http::{ApiError, Caller, IdPath, JSON, public_base};
 use muster_ports::{JobFilter, JobView, PageAfter, Scope};
@@ -77,7 +77,7 @@ pub(crate) async fn list(
     Ok(([(header::CONTENT_TYPE, JSON)], json!({ "files": files, "next": next }).to_string()).into_response())
 }
 
-fn read_filter(query: &ListQuery) -> Result<JobFilter, ApiError> {
+pub(crate) fn read_filter(query: &ListQuery) -> Result<JobFilter, ApiError> {
     let state = query.status.as_deref().map(|text| {
         JobState::parse(text)
             .ok_or_else(|| invalid("status must be one of PENDING, PROCESSING, SUCCESS, FAILED, CANCELED."))
@@ -110,18 +110,23 @@ async fn describe(status: &Status, tenant: TenantId, job: &JobView, base: &str) 
     let view = status.views.of(job).await?;
     let progress = Progress::of(job, &view);
     let counts = progress.counts;
-    let first = if counts.failed > 0 {
+    let first = if counts.failed > 0 && !job.reports_removed {
         let limit = u32::try_from(LISTED_REJECTIONS).unwrap_or(u32::MAX);
         status.deps.store.list_rejections(tenant, job.id, PageAfter { line: 0, limit }).await?
     } else {
         Vec::new()
+    };
+    let message = if job.reports_removed {
+        error_message_without_rows(job.file_error.as_ref(), counts.failed)
+    } else {
+        error_message(job.file_error.as_ref(), &first, counts.failed)
     };
     Ok(json!({
         "total_users": progress.total,
         "failed_users": counts.failed,
         "created_users": counts.created,
         "status": job.state.as_str(),
-        "error_message": error_message(job.file_error.as_ref(), &first, counts.failed),
+        "error_message": message,
         "id": job.id,
         "updated_users": counts.updated,
         "unchanged_users": counts.unchanged,

@@ -5,6 +5,8 @@
 
 mod errors;
 mod files;
+#[doc(hidden)]
+pub mod fuzz;
 mod progress;
 mod users;
 

@@ -129,6 +129,7 @@ mod tests {
             started_ms: Some(1000),
             finished_ms: None,
             now_ms: 3000,
+            reports_removed: false,
         }
     }
 

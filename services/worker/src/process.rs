@@ -1,13 +1,14 @@
 //! The way of one batch: read, check, apply, count, finish, acknowledge.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use muster_domain::{CheckedBatch, Dialect, Header, Rejection, RejectionCode, spigit};
+use muster_domain::{BatchNo, CheckedBatch, Dialect, Header, JobId, Rejection, RejectionCode, spigit};
 use muster_messages::{BatchMessage, PayloadCodec};
 use muster_ports::{Applied, BatchToApply, Delivery, JobRules, Queue, Store, StoreError, finish_and_ring};
 use muster_runtime::{Backoff, Shutdown, Tasks, failpoint};
-use tokio::sync::RwLock;
+use tokio::sync::{RwLock, RwLockReadGuard, RwLockWriteGuard};
 use tokio::time::Instant;
 
 use crate::counting::Counting;
@@ -17,6 +18,8 @@ use crate::rules::RulesCache;
 const ALONE_ATTEMPTS: u32 = 3;
 /// A batch that was begun so often again and never done is given up: all its rows fail.
 const MAX_ATTEMPTS: u32 = 5;
+/// How long a worker that is stopped by force tries to take back the note of an attempt.
+const TAKE_BACK_DEADLINE: Duration = Duration::from_secs(1);
 
 pub(crate) struct Processor {
     pub(crate) store: Arc<dyn Store>,
@@ -44,7 +47,34 @@ enum Care {
 impl Care {
     /// What a batch gets that was begun so often before and never done.
     fn after(attempts: u32) -> Self {
-        if attempts >= MAX_ATTEMPTS { Self::GiveUp } else { Self::EachRow }
+        match attempts {
+            MAX_ATTEMPTS.. => Self::GiveUp,
+            ALONE_ATTEMPTS.. => Self::EachRow,
+            _ => Self::AllRows,
+        }
+    }
+}
+
+/// The place among the running batches of the process: shared, or for one batch alone.
+enum Place<'a> {
+    Together { _guard: RwLockReadGuard<'a, ()> },
+    Alone { _guard: RwLockWriteGuard<'a, ()> },
+}
+
+/// Why the way of a batch ends before it is applied.
+enum Early {
+    /// The service stops.
+    Stopping,
+    /// The database refuses the question.
+    Refused(StoreError),
+}
+
+impl From<Early> for Verdict {
+    fn from(early: Early) -> Self {
+        match early {
+            Early::Stopping => Self::Leave,
+            Early::Refused(error) => Self::Reject(error.to_string()),
+        }
     }
 }
 
@@ -60,11 +90,19 @@ impl Processor {
     /// Processes a delivery and settles it.
     pub(crate) async fn process(&self, delivery: Delivery) {
         let verdict = match BatchMessage::try_from(delivery.envelope()) {
-            Ok(message) => tokio::select! {
-                biased;
-                verdict = self.process_batch(message, delivery.is_redelivered()) => verdict,
-                () = self.shutdown.forced() => Verdict::Leave,
-            },
+            Ok(message) => {
+                let (job, batch, noted) = (message.job, message.batch, AtomicBool::new(false));
+                let verdict = tokio::select! {
+                    // In this order: a batch that waits must not take the place of one that was broken off.
+                    biased;
+                    () = self.shutdown.forced() => Verdict::Leave,
+                    verdict = self.process_batch(message, delivery.is_redelivered(), &noted) => verdict,
+                };
+                if matches!(verdict, Verdict::Leave) && noted.load(Ordering::Relaxed) {
+                    self.take_back(job, batch).await;
+                }
+                verdict
+            }
             Err(error) => Verdict::Reject(error.to_string()),
         };
         failpoint!("batch_settled");
@@ -78,33 +116,54 @@ impl Processor {
         }
     }
 
-    async fn process_batch(&self, message: BatchMessage, redelivered: bool) -> Verdict {
+    async fn process_batch(&self, message: BatchMessage, redelivered: bool, noted: &AtomicBool) -> Verdict {
         let mut backoff = Backoff::reconnect();
         let rules = match self.patiently(&mut backoff, || self.rules.get(message.job)).await {
-            Some(Ok(Some(rules))) => rules,
-            Some(Ok(None)) => {
+            Ok(Some(rules)) => rules,
+            Ok(None) => {
                 tracing::debug!(job = %message.job, batch = %message.batch, "a batch of a deleted job is dropped");
                 return Verdict::Ack;
             }
-            Some(Err(error)) => return Verdict::Reject(error.to_string()),
-            None => return Verdict::Leave,
+            Err(early) => return early.into(),
         };
-        // Noted before the body is touched: a body may kill its worker.
-        let attempts = if redelivered {
-            match self.patiently(&mut backoff, || self.store.record_attempt(message.job, message.batch)).await {
-                Some(Ok(attempts)) => attempts,
-                Some(Err(error)) => return Verdict::Reject(error.to_string()),
-                None => return Verdict::Leave,
-            }
-        } else {
-            0
+        let (_place, care) = match self.begin(&message, redelivered, noted, &mut backoff).await {
+            Ok(begun) => begun,
+            Err(early) => return early.into(),
         };
-        if attempts >= ALONE_ATTEMPTS {
-            let _alone = self.together.write().await;
-            return self.apply_until_done(&message, &rules, &mut backoff, Care::after(attempts)).await;
+        self.apply_until_done(&message, &rules, &mut backoff, care).await
+    }
+
+    /// Waits for a place among the running batches, and notes the attempt of a redelivered batch: after
+    /// the wait, so that a worker that dies meanwhile does not count, and before the body is touched,
+    /// because a body may kill its worker.
+    async fn begin(
+        &self,
+        message: &BatchMessage,
+        redelivered: bool,
+        noted: &AtomicBool,
+        backoff: &mut Backoff,
+    ) -> Result<(Place<'_>, Care), Early> {
+        if !redelivered {
+            return Ok((Place::Together { _guard: self.together.read().await }, Care::AllRows));
         }
-        let _together = self.together.read().await;
-        self.apply_until_done(&message, &rules, &mut backoff, Care::AllRows).await
+        let (job, batch) = (message.job, message.batch);
+        let before = self.patiently(backoff, || self.store.count_attempts(job, batch)).await?;
+        let place = if before + 1 >= ALONE_ATTEMPTS {
+            Place::Alone { _guard: self.together.write().await }
+        } else {
+            Place::Together { _guard: self.together.read().await }
+        };
+        let attempts = self.patiently(backoff, || self.store.record_attempt(job, batch)).await?;
+        noted.store(true, Ordering::Relaxed);
+        Ok((place, Care::after(attempts)))
+    }
+
+    /// A batch that its worker leaves because it must stop is not at fault.
+    async fn take_back(&self, job: JobId, batch: BatchNo) {
+        let taken = tokio::time::timeout(TAKE_BACK_DEADLINE, self.store.forget_attempt(job, batch)).await;
+        if !matches!(taken, Ok(Ok(()))) {
+            tracing::warn!(%job, %batch, "the attempt at a batch that was broken off counts");
+        }
     }
 
     /// Applies a batch, with more care each time the database refuses it, and again and again while
@@ -141,8 +200,8 @@ impl Processor {
         }
     }
 
-    /// Calls the database until it answers. Nothing if the service stops meanwhile.
-    async fn patiently<T, F>(&self, backoff: &mut Backoff, call: impl Fn() -> F) -> Option<Result<T, StoreError>>
+    /// Calls the database until it answers, or the service stops.
+    async fn patiently<T, F>(&self, backoff: &mut Backoff, call: impl Fn() -> F) -> Result<T, Early>
     where
         F: Future<Output = Result<T, StoreError>>,
     {
@@ -150,11 +209,11 @@ impl Processor {
             match call().await {
                 Err(error) if error.is_transient() => {
                     tracing::debug!(%error, "the database is not available; trying again");
-                    self.shutdown.unless_begun(backoff.wait()).await?;
+                    self.shutdown.unless_begun(backoff.wait()).await.ok_or(Early::Stopping)?;
                 }
                 result => {
                     backoff.reset();
-                    return Some(result);
+                    return result.map_err(Early::Refused);
                 }
             }
         }
@@ -211,7 +270,7 @@ impl Processor {
     }
 
     /// The batch is committed: whatever happens here, the reconciler finishes the job otherwise.
-    async fn finish(&self, job: muster_domain::JobId) {
+    async fn finish(&self, job: JobId) {
         let finishing = finish_and_ring(&*self.store, &*self.queue, job);
         match tokio::time::timeout(Duration::from_secs(30), finishing).await {
             Ok(Ok(Some(finished))) => tracing::info!(%job, state = finished.state.as_str(), "job finished"),

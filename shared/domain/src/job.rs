@@ -120,6 +120,13 @@ pub fn error_message(file_error: Option<&Rejection>, first: &[Rejection], failed
     if parts.is_empty() { "No errors".to_owned() } else { parts.join("; ") }
 }
 
+/// The text of `error_message` once the rejections were removed.
+pub fn error_message_without_rows(file_error: Option<&Rejection>, failed: u64) -> String {
+    let rows = (failed > 0).then(|| format!("failed rows: {failed}; what was wrong with them is no longer kept"));
+    let parts: Vec<String> = file_error.map(Rejection::sentence).into_iter().chain(rows).collect();
+    if parts.is_empty() { "No errors".to_owned() } else { parts.join("; ") }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -137,6 +144,15 @@ mod tests {
         let message = error_message(Some(&rejection(9)), &many, 250);
         assert!(message.starts_with("Line 9: EMAIL is missing; Line 0: "));
         assert!(message.ends_with("Line 99: EMAIL is missing; and 150 more"));
+    }
+
+    #[test]
+    fn the_message_says_that_the_rejections_are_gone() {
+        let gone = "failed rows: 2; what was wrong with them is no longer kept";
+        assert_eq!(error_message_without_rows(None, 0), "No errors");
+        assert_eq!(error_message_without_rows(None, 2), gone);
+        let unreadable = rejection(9);
+        assert_eq!(error_message_without_rows(Some(&unreadable), 2), format!("Line 9: EMAIL is missing; {gone}"));
     }
 
     #[test]

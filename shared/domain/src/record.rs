@@ -247,29 +247,50 @@ impl RecordScanner {
     }
 
     fn check_size(&self) -> Result<(), RecordError> {
-        let bytes = self.record.len();
         let lines = self.current_line - self.record_line;
-        let (code, problem) = if bytes > self.limits.max_bytes {
-            (RejectionCode::RecordTooLarge, format!("the record is larger than {} bytes", self.limits.max_bytes))
-        } else if lines > self.limits.max_lines {
-            (RejectionCode::RecordTooManyLines, format!("the record has more than {} lines", self.limits.max_lines))
-        } else {
+        if self.record.len() <= self.limits.max_bytes && lines <= self.limits.max_lines {
             return Ok(());
+        }
+        Err(self.over_a_limit())
+    }
+
+    /// Judges a record by its part up to the limit that it passes first, so that the pieces in which
+    /// it came do not matter.
+    fn over_a_limit(&self) -> RecordError {
+        let RecordLimits { max_bytes, max_lines } = self.limits;
+        let last_byte = max_bytes.saturating_add(1).min(self.record.len());
+        let last_line = line_end(&self.record, max_lines).filter(|end| *end < last_byte);
+        let (end, code, problem) = match last_line {
+            Some(end) => {
+                (end, RejectionCode::RecordTooManyLines, format!("the record has more than {max_lines} lines"))
+            }
+            None => (last_byte, RejectionCode::RecordTooLarge, format!("the record is larger than {max_bytes} bytes")),
         };
-        self.check_closed()?;
-        Err(RecordError { line: self.record_line, code, problem })
+        match check_quotes(&self.record[..end], self.delimiter) {
+            Quotes::Unclosed => self.unclosed(),
+            Quotes::WellFormed | Quotes::Misplaced => RecordError { line: self.record_line, code, problem },
+        }
     }
 
     fn check_closed(&self) -> Result<(), RecordError> {
-        if self.quotes() == Quotes::Unclosed {
-            return Err(RecordError {
-                line: self.record_line,
-                code: RejectionCode::QuoteUnclosed,
-                problem: "a value that begins with a quote does not end with one".to_owned(),
-            });
-        }
-        Ok(())
+        if self.quotes() == Quotes::Unclosed { Err(self.unclosed()) } else { Ok(()) }
     }
+
+    fn unclosed(&self) -> RecordError {
+        RecordError {
+            line: self.record_line,
+            code: RejectionCode::QuoteUnclosed,
+            problem: "a value that begins with a quote does not end with one".to_owned(),
+        }
+    }
+}
+
+/// Where the line behind the first `lines` lines of a record ends.
+fn line_end(record: &[u8], lines: u64) -> Option<usize> {
+    let ends = memchr::memchr2_iter(b'\r', b'\n', record);
+    // The second half of CRLF is no line of its own.
+    let mut ends = ends.filter(|end| record[*end] == b'\r' || *end == 0 || record[*end - 1] != b'\r');
+    Some(ends.nth(usize::try_from(lines).ok()?)? + 1)
 }
 
 /// How the quotes of a record stand.

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use axum::extract::{FromRef, FromRequestParts};
 use axum::http::request::Parts;
-use axum::http::{HeaderValue, StatusCode, header};
+use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use muster_domain::TenantId;
 use muster_ports::{Grant, Scope, ShortRows, Tenants};
 
@@ -57,7 +57,7 @@ where
     type Rejection = ApiError;
 
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, ApiError> {
-        let sha256 = token_sha256(bearer(parts)?);
+        let sha256 = token_sha256(bearer(&parts.headers, parts.uri.query())?);
         let Authorize(tenants) = Authorize::from_ref(state);
         let found = tokio::time::timeout(DEADLINE, tenants.find_grant(&sha256)).await;
         let found = found
@@ -69,11 +69,11 @@ where
     }
 }
 
-fn bearer(parts: &Parts) -> Result<&[u8], ApiError> {
-    let mut values = parts.headers.get_all(header::AUTHORIZATION).iter();
+pub(crate) fn bearer<'a>(headers: &'a HeaderMap, query: Option<&str>) -> Result<&'a [u8], ApiError> {
+    let mut values = headers.get_all(header::AUTHORIZATION).iter();
     let Some(value) = values.next() else {
         // Addresses end up in logs and histories.
-        let message = if parts.uri.query().is_some_and(|query| query.contains("access_token")) {
+        let message = if query.is_some_and(|query| query.contains("access_token")) {
             "Tokens in the address are not accepted: send the header `Authorization: Bearer <token>`."
         } else {
             "A token is needed: send the header `Authorization: Bearer <token>`."
@@ -112,7 +112,7 @@ mod tests {
             request = request.header(header::AUTHORIZATION, *value);
         }
         let (parts, ()) = request.body(()).unwrap().into_parts();
-        bearer(&parts).map(<[u8]>::to_vec).map_err(|error| error.into_response().status().as_u16())
+        bearer(&parts.headers, None).map(<[u8]>::to_vec).map_err(|error| error.into_response().status().as_u16())
     }
 
     #[test]

@@ -3,6 +3,8 @@
 
 mod auth;
 mod error;
+#[doc(hidden)]
+pub mod fuzz;
 mod goodbye;
 mod health;
 mod lent;

@@ -9,6 +9,8 @@ use crate::envelope::{Envelope, MessageError};
 
 const KIND: &str = "batch";
 const VERSION: u16 = 1;
+/// The databases count in signed numbers.
+const MAX_OFFSET: u64 = i64::MAX.cast_unsigned();
 
 /// A batch to be applied. Tenant and settings are not here: the worker reads them from the job row.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -64,13 +66,14 @@ impl TryFrom<&Envelope> for BatchMessage {
 
     fn try_from(envelope: &Envelope) -> Result<Self, MessageError> {
         envelope.expect(KIND, VERSION)?;
+        let first_offset = envelope.number("first_offset")?;
         Ok(Self {
             job: JobId(envelope.number("job")?),
-            batch: BatchNo(envelope.number("batch")?),
+            batch: BatchNo(envelope.number_if("batch", |number| *number > 0)?),
             first_line: envelope.number("first_line")?,
             rows: envelope.number("rows")?,
-            first_offset: envelope.number("first_offset")?,
-            end_offset: envelope.number("end_offset")?,
+            first_offset,
+            end_offset: envelope.number_if("end_offset", |end| *end >= first_offset && *end <= MAX_OFFSET)?,
             dialect: Dialect::parse(envelope.header("dialect")?).ok_or(MessageError::HeaderInvalid("dialect"))?,
             payload: envelope.body.clone(),
         })

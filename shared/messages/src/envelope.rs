@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::str::FromStr;
 
 use bytes::Bytes;
+use muster_domain::{BatchNo, JobId};
 
 /// A message as adapters carry it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -58,6 +59,21 @@ impl Envelope {
 
     pub(crate) fn header(&self, name: &'static str) -> Result<&str, MessageError> {
         self.headers.get(name).map(String::as_str).ok_or(MessageError::HeaderMissing(name))
+    }
+
+    /// The batch that the message is about, whatever its type and version are: the headers `job` and
+    /// `batch` mean the same in all of them.
+    pub fn batch(&self) -> Option<(JobId, BatchNo)> {
+        Some((JobId(self.number("job").ok()?), BatchNo(self.number("batch").ok()?)))
+    }
+
+    pub(crate) fn number_if<T: FromStr>(
+        &self,
+        name: &'static str,
+        is_usable: impl FnOnce(&T) -> bool,
+    ) -> Result<T, MessageError> {
+        let number = self.number(name)?;
+        if is_usable(&number) { Ok(number) } else { Err(MessageError::HeaderInvalid(name)) }
     }
 
     pub(crate) fn number<T: FromStr>(&self, name: &'static str) -> Result<T, MessageError> {

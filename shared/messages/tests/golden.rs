@@ -65,7 +65,14 @@ fn unknown_and_damaged_messages_are_refused_with_a_reason() {
     let mut damaged = good.clone();
     damaged.headers.remove("first_line");
     assert_eq!(BatchMessage::try_from(&damaged).unwrap_err().to_string(), "the header first_line is missing");
-    let mut damaged = good;
-    damaged.headers.insert("batch".to_owned(), "-1".to_owned());
-    assert_eq!(BatchMessage::try_from(&damaged).unwrap_err().to_string(), "the header batch cannot be read");
+    for (name, value) in
+        [("batch", "-1"), ("batch", "0"), ("end_offset", "1048575"), ("end_offset", "18446744073709551615")]
+    {
+        let mut damaged = good.clone();
+        damaged.headers.insert(name.to_owned(), value.to_owned());
+        assert_eq!(
+            BatchMessage::try_from(&damaged).unwrap_err().to_string(),
+            format!("the header {name} cannot be read")
+        );
+    }
 }

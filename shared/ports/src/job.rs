@@ -159,6 +159,8 @@ pub struct JobView {
     pub started_ms: Option<i64>,
     /// When it became final.
     pub finished_ms: Option<i64>,
+    /// Whether its rejections were removed, or are being removed.
+    pub reports_removed: bool,
     /// The time of the database when this was read.
     pub now_ms: i64,
 }

@@ -7,6 +7,7 @@
 //! codes, never statement texts or values, because those hold data about people.
 
 mod counters;
+mod dead;
 mod error;
 mod finish;
 mod job;
@@ -16,6 +17,7 @@ mod store;
 mod tenant;
 
 pub use counters::{Counters, LedgerView, Recorded, View};
+pub use dead::{DeadLetter, DeadLetters, Letters};
 pub use error::{BoxError, CountersError, QueueError, RawStoreError, StoreError};
 pub use finish::finish_and_ring;
 pub use job::{
@@ -24,5 +26,5 @@ pub use job::{
 };
 pub use queue::{Consumer, Delivery, Publisher, Queue, QueueName, Settle};
 pub use rawstore::{RawReader, RawStore, RawUpload, StoredUpload};
-pub use store::{Batches, Jobs, Reports, Signals, Splits, Store, Tenants, Upkeep};
+pub use store::{Batches, Jobs, Reports, Retention, Signals, Splits, Store, Tenants, Upkeep};
 pub use tenant::{Grant, NewToken, Scope, ShortRows, TenantRecord, TokenRecord, UserRecord};

@@ -16,9 +16,9 @@ use crate::rawstore::StoredUpload;
 use crate::tenant::{Grant, NewToken, ShortRows, TenantRecord, TokenRecord, UserRecord};
 
 /// All that the database does.
-pub trait Store: Tenants + Jobs + Splits + Batches + Reports + Upkeep {}
+pub trait Store: Tenants + Jobs + Splits + Batches + Reports + Upkeep + Retention {}
 
-impl<T: Tenants + Jobs + Splits + Batches + Reports + Upkeep> Store for T {}
+impl<T: Tenants + Jobs + Splits + Batches + Reports + Upkeep + Retention> Store for T {}
 
 /// Tenants and their tokens.
 #[async_trait]
@@ -77,8 +77,12 @@ pub trait Splits: Send + Sync {
 pub trait Batches: Send + Sync {
     /// What a worker must know of a job. Nothing if the job is not there.
     async fn job_rules(&self, job: JobId) -> Result<Option<JobRules>, StoreError>;
-    /// Notes that a redelivered batch is tried again. Gives the number of tries so noted.
+    /// How often it was noted that a redelivered batch was begun again.
+    async fn count_attempts(&self, job: JobId, batch: BatchNo) -> Result<u32, StoreError>;
+    /// Notes that a redelivered batch is begun again. Gives the number of times so noted.
     async fn record_attempt(&self, job: JobId, batch: BatchNo) -> Result<u32, StoreError>;
+    /// Takes the last note back: the worker broke the attempt off itself.
+    async fn forget_attempt(&self, job: JobId, batch: BatchNo) -> Result<(), StoreError>;
     /// Applies a batch: its users, its rejections and its ledger row in one transaction.
     async fn apply_batch(&self, batch: BatchToApply) -> Result<Applied, StoreError>;
 }
@@ -122,6 +126,8 @@ pub trait Upkeep: Send + Sync {
     async fn complete_stops(&self) -> Result<Vec<FinishedJob>, StoreError>;
     /// Of these uploads, the keys of those that are older than `age` and belong to no job.
     async fn uploads_without_job(&self, uploads: Vec<StoredUpload>, age: Duration) -> Result<Vec<String>, StoreError>;
+    /// Whether an unfinished job still waits for this batch.
+    async fn batch_is_missing(&self, job: JobId, batch: BatchNo) -> Result<bool, StoreError>;
     /// Jobs that are being processed.
     async fn running_jobs(&self) -> Result<Vec<JobId>, StoreError>;
     /// A snapshot of the ledger of a job, to rebuild its counters from.
@@ -129,6 +135,21 @@ pub trait Upkeep: Send + Sync {
     /// Voids every lease and every split of an unfinished job: for an embedded start, when no other
     /// process can hold one and the queue is empty.
     async fn begin_anew(&self) -> Result<(), StoreError>;
+}
+
+/// What is removed of jobs that have been final for a while. Each call does a bounded piece of work.
+#[async_trait]
+pub trait Retention: Send + Sync {
+    /// Jobs that have been final for so long and whose stored upload is there, with its key; so many
+    /// at most.
+    async fn uploads_to_remove(&self, after: Duration, limit: u32) -> Result<Vec<(JobId, String)>, StoreError>;
+    /// Notes that the stored upload of a job is gone.
+    async fn note_upload_removed(&self, job: JobId) -> Result<(), StoreError>;
+    /// Removes rejections of a job that has been final for so long; so many at most. From its first
+    /// call on, nobody is shown any of them. False if there is nothing to do.
+    async fn remove_reports(&self, after: Duration, limit: u32) -> Result<bool, StoreError>;
+    /// Removes notes of attempts of jobs that have been final for so long; so many at most.
+    async fn remove_attempts(&self, after: Duration, limit: u32) -> Result<(), StoreError>;
 }
 
 /// Jobs that made progress: a batch was applied, or the job became final.

@@ -1,15 +1,22 @@
--- restart_stalled_splits: batches are missing, and none has come for a minute (then 2, 4, ... 10).
--- What was learned about the size of the file stays true.
+-- restart_stalled_splits: batches are missing, and none has come for a minute (then 2, 4, ... 10, as
+-- long as the ledger does not grow between two stalls). What was learned about the size of the file
+-- stays true.
 update jobs j
 set
     total_batches = null,
     file_error_line = null, file_error_code = null, file_error_message = null,
-    lease_until = null, stalls = stalls + 1
-where state = 'PROCESSING'
-    and not stopping
-    and total_batches is not null
-    and total_batches > (select count(*) from ledger l where l.tenant = j.tenant and l.job = j.id)
-    and greatest(
-        split_at, (select max(applied_at) from ledger l where l.tenant = j.tenant and l.job = j.id)
-    ) < now() - least(60 * power(2, least(stalls, 4)), 600) * interval '1 second'
-returning id
+    lease_until = null, stalls = s.stalls + 1, stalled_batches = s.applied
+from (
+    select k.id, l.applied, l.last_at, case when l.applied > k.stalled_batches then 0 else k.stalls end as stalls
+    from jobs k
+    cross join lateral (
+        select count(*) as applied, max(applied_at) as last_at from ledger e where e.tenant = k.tenant and e.job = k.id
+    ) as l
+    where k.state = 'PROCESSING' and not k.stopping and k.total_batches > l.applied
+) as s
+where j.id = s.id
+    and j.state = 'PROCESSING'
+    and not j.stopping
+    and j.total_batches is not null
+    and greatest(j.split_at, s.last_at) < now() - least(60 * power(2, least(s.stalls, 4)), 600) * interval '1 second'
+returning j.id

@@ -58,11 +58,25 @@ impl Batches for PostgresStore {
         .transpose()
     }
 
+    async fn count_attempts(&self, job: JobId, batch: BatchNo) -> Result<u32, StoreError> {
+        let attempts: i32 = ask!(self, connection => sqlx::query_scalar(sql::COUNT_ATTEMPTS)
+            .bind(job.0)
+            .bind(batch.0.cast_signed()).fetch_one(connection))?;
+        Ok(attempts.cast_unsigned())
+    }
+
     async fn record_attempt(&self, job: JobId, batch: BatchNo) -> Result<u32, StoreError> {
         let attempts: i32 = ask!(self, connection => sqlx::query_scalar(sql::RECORD_ATTEMPT)
             .bind(job.0)
             .bind(batch.0.cast_signed()).fetch_one(connection))?;
         Ok(attempts.cast_unsigned())
+    }
+
+    async fn forget_attempt(&self, job: JobId, batch: BatchNo) -> Result<(), StoreError> {
+        ask!(self, connection => sqlx::query(sql::FORGET_ATTEMPT)
+            .bind(job.0)
+            .bind(batch.0.cast_signed()).execute(connection))?;
+        Ok(())
     }
 
     async fn apply_batch(&self, batch: BatchToApply) -> Result<Applied, StoreError> {

@@ -16,6 +16,7 @@ mod apply;
 mod error;
 mod jobs;
 mod reports;
+mod retention;
 mod signals;
 mod splits;
 pub mod sql;

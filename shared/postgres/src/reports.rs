@@ -145,6 +145,7 @@ fn read_job(row: &PgRow) -> Result<JobView, StoreError> {
         started_ms: number(14)?,
         finished_ms: number(15)?,
         now_ms: required(16)?,
+        reports_removed: row.try_get(17).map_err(store_error)?,
     })
 }
 

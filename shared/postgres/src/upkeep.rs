@@ -55,6 +55,12 @@ impl Upkeep for PostgresStore {
             .fetch_all(connection))
     }
 
+    async fn batch_is_missing(&self, job: JobId, batch: BatchNo) -> Result<bool, StoreError> {
+        ask!(self, connection => sqlx::query_scalar(sql::BATCH_IS_MISSING)
+            .bind(job.0)
+            .bind(batch.0.cast_signed()).fetch_one(connection))
+    }
+
     async fn running_jobs(&self) -> Result<Vec<JobId>, StoreError> {
         self.job_ids(sql::RUNNING_JOBS).await
     }

@@ -1,6 +1,7 @@
 //! Takes messages from a queue, across restarts of the broker.
 
 use std::sync::Arc;
+use std::time::{SystemTime, UNIX_EPOCH};
 
 use async_trait::async_trait;
 use futures_util::StreamExt;
@@ -15,7 +16,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::config::RabbitConfig;
 use crate::publish::RabbitPublisher;
-use crate::{connection, convert, topology};
+use crate::{connection, convert, dead, topology};
 
 /// Consumes until the receiver is gone.
 pub(crate) async fn run(
@@ -97,6 +98,7 @@ impl Generation<'_> {
             let delivery = delivery.map_err(|error| QueueError::Unavailable(Some(Box::new(error))))?;
             let settle = Box::new(RabbitSettle {
                 acker: Some(delivery.acker),
+                queue: name.clone(),
                 publisher: self.publisher.clone(),
                 unsettled: unsettled.clone(),
             });
@@ -112,6 +114,7 @@ impl Generation<'_> {
 struct RabbitSettle {
     /// Taken when the message is acknowledged.
     acker: Option<Acker>,
+    queue: String,
     publisher: Arc<RabbitPublisher>,
     /// Ends the generation.
     unsettled: CancellationToken,
@@ -136,10 +139,17 @@ impl Settle for RabbitSettle {
     }
 
     async fn reject(self: Box<Self>, mut envelope: Envelope, reason: &str) {
-        envelope.headers.insert("reason".to_owned(), reason.to_owned());
+        envelope.headers.insert(dead::REASON.to_owned(), reason.to_owned());
+        envelope.headers.insert(dead::FROM.to_owned(), self.queue.clone());
+        envelope.headers.extend(now_ms().map(|now| (dead::DEAD_MS.to_owned(), now)));
         match self.publisher.publish(QueueName::Dead, envelope).await {
             Ok(()) => self.ack().await,
             Err(error) => tracing::warn!(%error, "a message could not be dead-lettered; it will come again"),
         }
     }
+}
+
+#[expect(clippy::disallowed_methods, reason = "shown to whoever looks at dead letters, never compared")]
+fn now_ms() -> Option<String> {
+    SystemTime::now().duration_since(UNIX_EPOCH).ok().map(|now| now.as_millis().to_string())
 }

@@ -13,6 +13,7 @@ mod config;
 mod connection;
 mod consume;
 mod convert;
+mod dead;
 mod publish;
 mod queue;
 mod topology;

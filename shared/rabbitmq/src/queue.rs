@@ -27,6 +27,16 @@ impl RabbitQueue {
     }
 }
 
+impl RabbitQueue {
+    pub(crate) fn config(&self) -> &RabbitConfig {
+        &self.config
+    }
+
+    pub(crate) fn publisher(&self) -> &Arc<RabbitPublisher> {
+        &self.publisher
+    }
+}
+
 impl Queue for RabbitQueue {
     fn consume(&self, queue: QueueName, prefetch: u16) -> Consumer {
         let (sender, receiver) = tokio::sync::mpsc::channel(1);

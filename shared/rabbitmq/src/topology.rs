@@ -16,6 +16,9 @@ use crate::connection::answer;
 /// How often the broker delivers a message before it moves it to the dead letters. Workers give a
 /// batch up after five tries of their own; this is for messages that kill them earlier.
 const DELIVERY_LIMIT: i32 = 20;
+/// The same for dead letters, each of which is given back whenever somebody looks at them. From 4.0 on
+/// the broker would throw them away after 20 looks.
+const LOOKS_LIMIT: i32 = 1_000_000_000;
 /// How long dead letters are kept: they hold data about people.
 const DEAD_TTL_MS: i64 = 7 * 24 * 3600 * 1000;
 
@@ -37,6 +40,7 @@ fn arguments(queue: QueueName, config: &RabbitConfig) -> FieldTable {
     arguments.insert("x-overflow".into(), text("reject-publish"));
     if queue == QueueName::Dead {
         arguments.insert("x-message-ttl".into(), AMQPValue::LongLongInt(DEAD_TTL_MS));
+        arguments.insert("x-delivery-limit".into(), AMQPValue::LongInt(LOOKS_LIMIT));
     } else {
         arguments.insert("x-delivery-limit".into(), AMQPValue::LongInt(DELIVERY_LIMIT));
         arguments.insert("x-dead-letter-exchange".into(), text(""));

@@ -1,2 +1,10 @@
--- release_lease
-update jobs set lease_until = null, stalls = stalls + ?3 where id = ?1 and lease_fence = ?2
+-- release_lease: after a stall (?3 = 1) with more patience, which begins anew if the ledger has grown.
+update jobs
+set
+    lease_until = null,
+    stalls = case when ?3 = 0 then jobs.stalls when s.applied > jobs.stalled_batches then 1 else jobs.stalls + 1 end,
+    stalled_batches = case when ?3 = 0 then jobs.stalled_batches else s.applied end
+from (
+    select count(*) as applied from jobs k join ledger l on l.tenant = k.tenant and l.job = k.id where k.id = ?1
+) as s
+where jobs.id = ?1 and jobs.lease_fence = ?2

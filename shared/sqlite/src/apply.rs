@@ -37,11 +37,22 @@ impl Batches for SqliteStore {
         .transpose()
     }
 
+    async fn count_attempts(&self, job: JobId, batch: BatchNo) -> Result<u32, StoreError> {
+        self.read(move |db| {
+            db.prepare_cached(sql::COUNT_ATTEMPTS)?.query_row(params![job.0, batch.0], |row| row.get(0))
+        })
+        .await
+    }
+
     async fn record_attempt(&self, job: JobId, batch: BatchNo) -> Result<u32, StoreError> {
         self.write(move |db| {
             db.prepare_cached(sql::RECORD_ATTEMPT)?.query_row(params![job.0, batch.0], |row| row.get(0))
         })
         .await
+    }
+
+    async fn forget_attempt(&self, job: JobId, batch: BatchNo) -> Result<(), StoreError> {
+        self.write(move |db| db.execute(sql::FORGET_ATTEMPT, params![job.0, batch.0]).map(drop)).await
     }
 
     async fn apply_batch(&self, batch: BatchToApply) -> Result<Applied, StoreError> {

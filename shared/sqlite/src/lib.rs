@@ -12,6 +12,7 @@ mod error;
 mod jobs;
 mod migrate;
 mod reports;
+mod retention;
 mod splits;
 pub mod sql;
 mod store;

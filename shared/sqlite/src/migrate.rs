@@ -3,8 +3,11 @@
 use rusqlite::Connection;
 
 /// In order; only ever added to.
-const MIGRATIONS: [&str; 2] =
-    [include_str!("../migrations/0001_first_schema.sql"), include_str!("../migrations/0002_idempotency_key.sql")];
+const MIGRATIONS: [&str; 3] = [
+    include_str!("../migrations/0001_first_schema.sql"),
+    include_str!("../migrations/0002_idempotency_key.sql"),
+    include_str!("../migrations/0003_upkeep.sql"),
+];
 
 /// The schema is newer than this build.
 #[derive(Debug, thiserror::Error)]

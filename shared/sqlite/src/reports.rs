@@ -145,6 +145,7 @@ impl JobRow {
                 started_ms: row.get(14)?,
                 finished_ms: row.get(15)?,
                 now_ms: row.get(16)?,
+                reports_removed: row.get(17)?,
             },
         })
     }

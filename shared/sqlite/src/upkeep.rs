@@ -56,6 +56,10 @@ impl Upkeep for SqliteStore {
         .await
     }
 
+    async fn batch_is_missing(&self, job: JobId, batch: BatchNo) -> Result<bool, StoreError> {
+        self.read(move |db| db.query_row(sql::BATCH_IS_MISSING, params![job.0, batch.0], |row| row.get(0))).await
+    }
+
     async fn running_jobs(&self) -> Result<Vec<JobId>, StoreError> {
         self.read(|db| job_ids(db, sql::RUNNING_JOBS)).await
     }

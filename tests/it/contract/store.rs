@@ -58,9 +58,12 @@ suite!(
 );
 
 async fn postgres_store() -> Arc<PostgresStore> {
-    let servers = Servers::private(MUSTER).await;
+    postgres_store_on(&Servers::private(MUSTER).await)
+}
+
+pub(super) fn postgres_store_on(servers: &Servers) -> Arc<PostgresStore> {
     let config = PostgresConfig {
-        url: servers.database_url.into(),
+        url: servers.database_url.clone().into(),
         max_connections: 6,
         application_name: "contract suite".to_owned(),
         acquire_timeout: Duration::from_secs(10),
@@ -68,11 +71,11 @@ async fn postgres_store() -> Arc<PostgresStore> {
     Arc::new(PostgresStore::new(&config, Shutdown::new()).unwrap())
 }
 
-async fn tenant(store: &dyn Store, name: &str) -> TenantId {
+pub(super) async fn tenant(store: &dyn Store, name: &str) -> TenantId {
     store.create_tenant(name, ShortRows::Fail).await.unwrap().unwrap()
 }
 
-async fn job(store: &dyn Store, tenant: TenantId) -> JobId {
+pub(super) async fn job(store: &dyn Store, tenant: TenantId) -> JobId {
     created(store, new_job(tenant)).await.id
 }
 
@@ -95,7 +98,7 @@ fn new_job(tenant: TenantId) -> NewJob {
     }
 }
 
-async fn lease(store: &dyn Store, job: JobId) -> SplitJob {
+pub(super) async fn lease(store: &dyn Store, job: JobId) -> SplitJob {
     store.lease_split(job, LEASE).await.unwrap().expect("the job may be split")
 }
 
@@ -106,7 +109,7 @@ fn rows(users: &[&str]) -> CheckedBatch {
     spigit::check_batch(&header, Handling::Strict, RecordLimits::default(), 2, text.as_bytes())
 }
 
-fn batch(tenant: TenantId, job: JobId, number: u32, offsets: (u64, u64), users: &[&str]) -> BatchToApply {
+pub(super) fn batch(tenant: TenantId, job: JobId, number: u32, offsets: (u64, u64), users: &[&str]) -> BatchToApply {
     BatchToApply {
         tenant,
         job,
@@ -118,7 +121,7 @@ fn batch(tenant: TenantId, job: JobId, number: u32, offsets: (u64, u64), users: 
     }
 }
 
-fn end(batches: u32, rows: u64, bytes: u64) -> SplitEnd {
+pub(super) fn end(batches: u32, rows: u64, bytes: u64) -> SplitEnd {
     SplitEnd { batches, rows, bytes, file_error: None }
 }
 

@@ -143,6 +143,50 @@ async fn a_batch_that_kills_its_workers_is_given_up_and_its_job_ends() {
     assert_eq!((errors[0]["line"].as_u64(), errors[0]["code"].as_str()), (Some(2), Some("not_applied")));
 }
 
+/// Of batches that run alone one after another only the one that was begun is noted, and that not either
+/// when its worker stops by itself.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_batch_that_only_waited_or_was_broken_off_is_not_held_guilty() {
+    let variables = vec![("MUSTER_DRAIN_SECONDS".to_owned(), "1".to_owned())];
+    let mut site =
+        Site::start(MUSTER, Backend::Distributed, SiteOptions { workers: 0, variables, ..SiteOptions::default() })
+            .await;
+    let servers = site.servers.clone().unwrap();
+    let path = site.client.upload(many()).await;
+    servers.execute("insert into attempts select 1, batch, 2 from generate_series(1, 30) as batch").await;
+    let sleeps =
+        "create function sleeps() returns trigger language plpgsql as 'begin perform pg_sleep(600); return new; end'";
+    servers.execute(sleeps).await;
+    servers.execute("create trigger sleeps before insert on users for each row execute function sleeps()").await;
+    let asleep = "from pg_stat_activity where datname = current_database() and wait_event = 'PgSleep'";
+    let begun = async |wanted: i64| {
+        wait_until("so many batches are begun", || async {
+            let found = servers.number(&format!("select count(*) {asleep}")).await;
+            if found == wanted { Ok(()) } else { Err(found) }
+        })
+        .await;
+    };
+    let end_them = format!("select pg_terminate_backend(pid) {asleep}");
+    let noted = "select sum(attempts - 2)::bigint from attempts";
+
+    site.start_worker().await;
+    begun(2).await;
+    site.workers[0].kill();
+    servers.execute(&end_them).await;
+    begun(0).await;
+    // What two were begun comes again: one of them runs alone, the other waits for it.
+    site.start_worker().await;
+    begun(1).await;
+    assert_eq!(servers.number(noted).await, 1);
+    site.workers[1].terminate().await;
+    assert_eq!(servers.number(noted).await, 0, "the attempt was taken back");
+
+    servers.execute(&end_them).await;
+    servers.execute("drop trigger sleeps on users").await;
+    site.start_worker().await;
+    assert_eq!(counts(&site.client.finished(&path).await), [ROWS, ROWS, 0, 0, 0]);
+}
+
 /// The database refuses one row of a batch: it fails alone.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_row_that_the_database_refuses_fails_alone() {

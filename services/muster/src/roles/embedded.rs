@@ -46,6 +46,8 @@ pub(crate) async fn start(
     let ingest = IngestDeps {
         store: store.clone(),
         queue: queue.clone(),
+        // They die with the process, as the batches do, which are cut again.
+        dead_letters: None,
         raw: Arc::new(raw),
         counters: counters.clone(),
         tasks: tasks.clone(),

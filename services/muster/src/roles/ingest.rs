@@ -19,6 +19,7 @@ pub(crate) async fn run(args: IngestArgs) -> anyhow::Result<()> {
     let publisher: Arc<dyn Publisher> = queue.clone();
     let deps = IngestDeps {
         store: store.clone(),
+        dead_letters: Some(queue.clone()),
         queue,
         raw: Arc::new(wiring::raw_store(&args.raw_store.raw_store)?),
         counters: wiring::counters(&args.counters)?,

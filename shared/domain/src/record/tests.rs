@@ -145,10 +145,11 @@ proptest! {
 
     #[test]
     fn the_pieces_do_not_matter(text in "[ab,\"\r\n ]{0,80}", piece in 1_usize..20) {
-        let limits = RecordLimits::default();
-        prop_assert_eq!(
-            records_in_pieces(text.as_bytes(), piece, limits),
-            records_in_pieces(text.as_bytes(), usize::MAX, limits)
-        );
+        for limits in [RecordLimits::default(), RecordLimits { max_bytes: 12, max_lines: 2 }] {
+            prop_assert_eq!(
+                records_in_pieces(text.as_bytes(), piece, limits),
+                records_in_pieces(text.as_bytes(), usize::MAX, limits)
+            );
+        }
     }
 }

@@ -1,0 +1,11 @@
+-- What upkeep notes in a job: how far its ledger was when it stalled last, and what was removed of it
+-- after its end.
+
+alter table jobs add column stalled_batches integer not null default 0;
+alter table jobs add column upload_removed_at integer;
+-- From here on nobody sees the rejections any more; they go in pieces.
+alter table jobs add column reports_closed_at integer;
+alter table jobs add column reports_removed_at integer;
+
+create index jobs_with_upload on jobs (finished_at) where finished_at is not null and upload_removed_at is null;
+create index jobs_with_reports on jobs (finished_at) where finished_at is not null and reports_removed_at is null;

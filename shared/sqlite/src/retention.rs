@@ -1,0 +1,45 @@
+//! What is removed of jobs that have been final for a while.
+
+use std::time::Duration;
+
+use async_trait::async_trait;
+use muster_domain::JobId;
+use muster_ports::{Retention, StoreError};
+use rusqlite::{OptionalExtension, params};
+
+use crate::splits::milliseconds;
+use crate::sql;
+use crate::store::SqliteStore;
+
+#[async_trait]
+impl Retention for SqliteStore {
+    async fn uploads_to_remove(&self, after: Duration, limit: u32) -> Result<Vec<(JobId, String)>, StoreError> {
+        self.read(move |db| {
+            let mut statement = db.prepare_cached(sql::UPLOADS_TO_REMOVE)?;
+            let values = params![milliseconds(after), limit];
+            statement.query_map(values, |row| Ok((JobId(row.get(0)?), row.get(1)?)))?.collect()
+        })
+        .await
+    }
+
+    async fn note_upload_removed(&self, job: JobId) -> Result<(), StoreError> {
+        self.write(move |db| db.execute(sql::NOTE_UPLOAD_REMOVED, [job.0]).map(drop)).await
+    }
+
+    async fn remove_reports(&self, after: Duration, limit: u32) -> Result<bool, StoreError> {
+        self.write(move |db| {
+            let taken: Option<(i64, i64)> = db
+                .query_row(sql::CLOSE_REPORTS, [milliseconds(after)], |row| Ok((row.get(0)?, row.get(1)?)))
+                .optional()?;
+            let Some((tenant, job)) = taken else { return Ok(false) };
+            db.execute(sql::REMOVE_REJECTIONS, params![tenant, job, limit])?;
+            db.execute(sql::NOTE_REPORTS_REMOVED, params![tenant, job])?;
+            Ok(true)
+        })
+        .await
+    }
+
+    async fn remove_attempts(&self, after: Duration, limit: u32) -> Result<(), StoreError> {
+        self.write(move |db| db.execute(sql::REMOVE_ATTEMPTS, params![milliseconds(after), limit]).map(drop)).await
+    }
+}

@@ -1,0 +1,56 @@
+//! The head of an upload: what is accepted has usable titles, and reads as the same header again.
+
+#![no_main]
+
+use std::collections::HashSet;
+
+use libfuzzer_sys::fuzz_target;
+use muster_domain::field::FIELDS;
+use muster_domain::header::{MAX_COLUMNS, MAX_TITLE};
+use muster_domain::record::RecordLimits;
+use muster_domain::sniff::{Refusal, inspect_spigit};
+use muster_domain::{Header, key};
+use muster_fuzz::controls;
+
+fn check(header: &Header) {
+    assert!(header.titles().len() <= MAX_COLUMNS);
+    assert_eq!(header.columns().len(), header.titles().len());
+    for spec in FIELDS.iter().filter(|spec| spec.required) {
+        assert!(header.position(spec.field).is_some(), "{} is required", spec.spigit_title);
+    }
+    let mut seen = HashSet::new();
+    for title in header.titles() {
+        assert!(!title.is_empty() && title.trim() == title && title.chars().count() <= MAX_TITLE);
+        assert!(seen.insert(key::fold(title)), "two columns have one title");
+    }
+    assert_eq!(Header::from_titles(header.titles().to_vec()), *header);
+    assert_eq!(Header::parse(header.titles().iter().map(String::as_bytes)).as_ref(), Ok(header));
+}
+
+fuzz_target!(|data: &[u8]| {
+    let Some(([complete, limits], head)) = controls(data) else { return };
+    let limits = if limits % 2 == 0 {
+        RecordLimits::default()
+    } else {
+        RecordLimits { max_bytes: 16 + usize::from(limits), max_lines: 1 + u64::from(limits % 5) }
+    };
+    let complete = complete % 2 == 0;
+    let found = inspect_spigit(head, complete, limits);
+    match &found {
+        Ok(header) => check(header),
+        Err(refusal) => assert!(!refusal.code().is_empty() && !refusal.to_string().is_empty()),
+    }
+    // What is to come cannot change what was read of the titles.
+    if !complete && !matches!(found, Err(Refusal::HeaderTooLong)) {
+        let mut longer = head.to_vec();
+        let cut_character = std::str::from_utf8(head).is_err_and(|error| error.error_len().is_none());
+        longer.extend_from_slice(if cut_character { b"" } else { b"\nx" });
+        if let (Ok(header), Ok(again)) = (&found, &inspect_spigit(&longer, false, limits)) {
+            assert_eq!(header, again);
+        }
+    }
+    // Titles that were separated some other way.
+    if let Ok(header) = Header::parse(head.split(|byte| *byte == b'\n')) {
+        check(&header);
+    }
+});

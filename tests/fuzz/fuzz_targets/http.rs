@@ -1,0 +1,105 @@
+//! What clients write into heads of requests: tokens, paths, queries, preferences, compressed heads.
+
+#![no_main]
+
+use axum::http::{HeaderMap, HeaderValue, Uri, header};
+use libfuzzer_sys::fuzz_target;
+use muster_domain::Handling;
+use muster_domain::sniff::HEAD_BYTES;
+use muster_fuzz::{controls, pieces};
+
+fn token(content: &[u8]) {
+    let mut headers = HeaderMap::new();
+    for value in content.split(|byte| *byte == b'\n') {
+        let Ok(value) = HeaderValue::from_bytes(value) else { return };
+        headers.append(header::AUTHORIZATION, value);
+    }
+    let Ok(token) = muster_http::fuzz::bearer(&headers) else { return };
+    assert_eq!(headers.get_all(header::AUTHORIZATION).iter().count(), 1);
+    assert!(!token.is_empty() && !token.contains(&b' '));
+    assert!(content.len() > 7 && content[7..].windows(token.len()).any(|window| window == token));
+    assert!(content[..7].eq_ignore_ascii_case(b"bearer "));
+}
+
+fn path(content: &[u8]) {
+    let Ok(uri) = std::str::from_utf8(content).unwrap_or_default().parse::<Uri>() else { return };
+    let mut collapsed = uri.clone();
+    muster_http::fuzz::collapse_slashes(&mut collapsed);
+    assert!(!collapsed.path().contains("//"));
+    assert_eq!(collapsed.query(), uri.query());
+    assert_eq!((collapsed.scheme(), collapsed.authority()), (uri.scheme(), uri.authority()));
+    assert_eq!(collapsed.path().replace('/', ""), uri.path().replace('/', ""), "only slashes go");
+    let mut again = collapsed.clone();
+    muster_http::fuzz::collapse_slashes(&mut again);
+    assert_eq!(again, collapsed);
+}
+
+fn query(content: &[u8]) {
+    let Ok(text) = std::str::from_utf8(content) else { return };
+    if let Some(limit) = muster_status::fuzz::limit(Some(text), 50, 200) {
+        assert!((1..=200).contains(&limit));
+        assert_eq!(text.trim_start_matches(['+', '0']).parse(), Ok(limit));
+    }
+    if let Ok(uri) = format!("/bulk/v1/files?{text}").parse::<Uri>()
+        && let Some(filter) = muster_status::fuzz::list_filter(&uri)
+    {
+        assert!((1..=200).contains(&filter.limit));
+        assert!(filter.before.is_none_or(|job| job.0 > 0));
+    }
+}
+
+fn preference(content: &[u8], pads: bool) {
+    let mut headers = HeaderMap::new();
+    for value in content.split(|byte| *byte == b'\n') {
+        let Ok(value) = HeaderValue::from_bytes(value) else { return };
+        headers.append("prefer", value);
+    }
+    let found = muster_ingest::fuzz::handling(&headers, pads);
+    let default = if pads { Handling::Lenient } else { Handling::Strict };
+    let text = content.to_ascii_lowercase();
+    let asks = |what: &[u8]| text.windows(what.len()).any(|window| window == what);
+    if !(asks(b"handling") && (asks(b"lenient") || asks(b"strict"))) {
+        assert_eq!(found, default, "nothing was asked for");
+    }
+    match content {
+        b"handling=lenient" => assert_eq!(found, Handling::Lenient),
+        b"handling=strict" => assert_eq!(found, Handling::Strict),
+        _ => {}
+    }
+}
+
+fn head(content: &[u8], seed: u8) {
+    let runtime = tokio::runtime::Builder::new_current_thread().build().expect("a runtime");
+    let decode = |encoding, head: &[u8], complete| {
+        let decoded = runtime.block_on(muster_ingest::fuzz::decode_head(encoding, head, complete));
+        assert!(decoded.as_ref().is_none_or(|decoded| decoded.len() <= HEAD_BYTES));
+        decoded
+    };
+    for encoding in ["gzip", "zstd"] {
+        decode(encoding, content, false);
+        decode(encoding, content, true);
+    }
+    assert_eq!(decode("identity", content, true).as_deref(), Some(&content[..content.len().min(HEAD_BYTES)]));
+    // Several frames in a row, and what can be known of them when they are not all here.
+    let mut packed = Vec::new();
+    for piece in pieces(content, seed) {
+        packed.extend(zstd::bulk::compress(piece, 1).expect("memory can be compressed"));
+    }
+    if !content.is_empty() {
+        assert_eq!(decode("zstd", &packed, true).as_deref(), Some(content), "all frames are read");
+        let part = &packed[..packed.len() - 1 - usize::from(seed) % packed.len()];
+        let known = decode("zstd", part, false).expect("the rest is still on its way");
+        assert!(content.starts_with(&known));
+    }
+}
+
+fuzz_target!(|data: &[u8]| {
+    let Some(([mode, seed], content)) = controls(data) else { return };
+    match mode.wrapping_sub(b'0') % 5 {
+        0 => token(content),
+        1 => path(content),
+        2 => query(content),
+        3 => preference(content, seed % 2 == 0),
+        _ => head(content, seed),
+    }
+});

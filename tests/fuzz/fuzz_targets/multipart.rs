@@ -1,0 +1,150 @@
+//! Uploads: a body in frames of any sizes is stored as it was made or refused, within bounds.
+
+#![no_main]
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use async_trait::async_trait;
+use axum::body::Body;
+use axum::http::{HeaderMap, HeaderValue, header};
+use bytes::Bytes;
+use futures_util::stream::{self, BoxStream, StreamExt};
+use libfuzzer_sys::fuzz_target;
+use muster_fuzz::{controls, pieces};
+use muster_ports::{RawReader, RawStore, RawStoreError, RawUpload, StoredUpload};
+
+const BOUNDARY: &str = "X";
+const MAX_BYTES: u64 = 96 * 1024;
+/// What a refusal reads at most if nothing was begun to be stored: what may stand around a part, the
+/// head of the file, and the frames in which they came.
+const REFUSED_AFTER: usize = 384 * 1024;
+
+/// Uploads in memory.
+#[derive(Clone, Default)]
+struct Memory {
+    stored: Arc<Mutex<HashMap<String, Vec<u8>>>>,
+    begun: Arc<Mutex<u32>>,
+}
+
+struct Writing {
+    memory: Memory,
+    key: String,
+    content: Vec<u8>,
+}
+
+#[async_trait]
+impl RawStore for Memory {
+    async fn begin(&self, key: &str) -> Result<Box<dyn RawUpload>, RawStoreError> {
+        *self.begun.lock().unwrap_or_else(PoisonError::into_inner) += 1;
+        Ok(Box::new(Writing { memory: self.clone(), key: key.to_owned(), content: Vec::new() }))
+    }
+
+    async fn read(&self, _key: &str, _bytes: u64) -> Result<RawReader, RawStoreError> {
+        Err(RawStoreError::Missing)
+    }
+
+    fn list(&self) -> BoxStream<'static, Result<StoredUpload, RawStoreError>> {
+        stream::empty().boxed()
+    }
+
+    async fn delete(&self, _key: &str) -> Result<(), RawStoreError> {
+        Ok(())
+    }
+}
+
+#[async_trait]
+impl RawUpload for Writing {
+    async fn write(&mut self, piece: Bytes) -> Result<(), RawStoreError> {
+        self.content.extend_from_slice(&piece);
+        assert!(self.content.len() as u64 <= MAX_BYTES, "more is stored than is allowed");
+        Ok(())
+    }
+
+    async fn finish(self: Box<Self>) -> Result<(), RawStoreError> {
+        let Self { memory, key, content } = *self;
+        memory.stored.lock().unwrap_or_else(PoisonError::into_inner).insert(key, content);
+        Ok(())
+    }
+
+    async fn abort(self: Box<Self>) {}
+}
+
+/// What became of an upload: the stored file, how often storing was begun, what was read of the body.
+struct Outcome {
+    stored: Option<Vec<u8>>,
+    begun: u32,
+    read: usize,
+}
+
+fn receive(frames: Vec<Bytes>, encoding: &'static str) -> Outcome {
+    let memory = Memory::default();
+    let mut headers = HeaderMap::new();
+    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("multipart/form-data; boundary=X"));
+    headers.insert(header::CONTENT_ENCODING, HeaderValue::from_static(encoding));
+    let taken = Arc::new(std::sync::atomic::AtomicUsize::new(0));
+    let counting = taken.clone();
+    let body = Body::from_stream(stream::iter(frames).map(move |frame| {
+        counting.fetch_add(frame.len(), std::sync::atomic::Ordering::Relaxed);
+        Ok::<_, std::io::Error>(frame)
+    }));
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().expect("a runtime");
+    let received = runtime.block_on(muster_ingest::fuzz::receive(Arc::new(memory.clone()), MAX_BYTES, &headers, body));
+    let stored = received.ok().map(|(raw, header)| {
+        assert!(!header.titles().is_empty());
+        let stored = memory.stored.lock().unwrap_or_else(PoisonError::into_inner).remove(&raw.key);
+        let stored = stored.expect("an accepted upload is stored");
+        assert_eq!(stored.len() as u64, raw.bytes);
+        stored
+    });
+    assert!(memory.stored.lock().unwrap_or_else(PoisonError::into_inner).is_empty(), "a refused upload is stored");
+    let begun = *memory.begun.lock().unwrap_or_else(PoisonError::into_inner);
+    Outcome { stored, begun, read: taken.load(std::sync::atomic::Ordering::Relaxed) }
+}
+
+fn frames(body: &[u8], seed: u8) -> Vec<Bytes> {
+    pieces(body, seed).into_iter().map(Bytes::copy_from_slice).collect()
+}
+
+/// A body that was made of a file, as browsers and curl make it.
+fn made_of(file: &[u8]) -> Vec<u8> {
+    let head = format!(
+        "--{BOUNDARY}\r\nContent-Disposition: form-data; name=\"file\"; filename=\"a.csv\"\r\nContent-Type: text/csv\r\n\r\n"
+    );
+    [head.as_bytes(), file, format!("\r\n--{BOUNDARY}--\r\n").as_bytes()].concat()
+}
+
+fuzz_target!(|data: &[u8]| {
+    let Some(([mode, seed], content)) = controls(data) else { return };
+    match mode % 6 {
+        0 => drop(receive(frames(content, seed), "identity")),
+        1 => drop(receive(frames(content, seed), "gzip")),
+        2 => drop(receive(frames(content, seed), "zstd")),
+        3 => {
+            // The same over and over: what is no upload is refused long before its end.
+            let frame: Vec<u8> = content.iter().copied().cycle().take(16 * 1024).collect();
+            if frame.is_empty() {
+                return;
+            }
+            let outcome = receive(vec![frame.into(); 64], "identity");
+            assert!(outcome.begun > 0 || outcome.read <= REFUSED_AFTER, "{} bytes were read", outcome.read);
+        }
+        mode => {
+            let file = [b"EMAIL,USERNAME,FIRST_NM,LAST_NM\n", content].concat();
+            let delimiter = format!("\r\n--{BOUNDARY}");
+            let readable = std::str::from_utf8(&file).is_ok() && !file.contains(&0);
+            let ours = !file.windows(delimiter.len()).any(|window| window == delimiter.as_bytes());
+            if !ours || !readable {
+                return;
+            }
+            let body = made_of(&file);
+            let outcome = if mode == 4 {
+                receive(frames(&body, seed), "identity")
+            } else {
+                let packed = zstd::bulk::compress(&body, 1).expect("memory can be compressed");
+                receive(frames(&packed, seed), "zstd")
+            };
+            assert_eq!(outcome.stored.as_deref(), Some(file.as_slice()), "a file comes back as it was");
+        }
+    }
+});
