@@ -128,14 +128,16 @@ impl Chaos {
 
     /// Uploads a file, as a client does: again, if it is refused or the answer is lost.
     async fn upload(&mut self, file: File) {
-        let client = self.trial.site.client.clone();
         let key = format!("chaos-{}", self.trial.uploads.len());
         let headers = [("content-type", "text/csv"), ("idempotency-key", key.as_str())];
-        let answer = client.try_send(reqwest::Method::POST, "/bulk/v1/files", &headers, file.csv()).await;
-        if let Some(answer) = answer.ok().filter(|answer| answer.status == 202) {
-            let url = answer.json()["status_url"].as_str().unwrap().to_owned();
-            self.trial.accepted(url[url.find("/bulk").unwrap()..].to_owned(), file);
-        }
+        let client = &self.trial.site.client;
+        let url = wait_until("the upload is accepted", || async {
+            let answer = client.try_send(reqwest::Method::POST, "/bulk/v1/files", &headers, file.csv()).await;
+            let answer = answer.map_err(|error| error.to_string())?;
+            answer.json()["status_url"].as_str().map(str::to_owned).ok_or(answer.text)
+        })
+        .await;
+        self.trial.accepted(url[url.find("/bulk").unwrap()..].to_owned(), file);
     }
 }
 
@@ -215,12 +217,11 @@ async fn stir(
 async fn heal(trial: &Trial, seconds: u64) {
     let healing = Instant::now();
     let bound = Duration::from_secs(300 + seconds);
-    wait_until("every job is final", || async {
-        let open =
-            trial.site.servers.as_ref().unwrap().number("select count(*) from jobs where finished_at is null").await;
-        if open == 0 || healing.elapsed() > bound { Ok(open) } else { Err(open) }
-    })
-    .await;
+    let unfinished = "select count(*) from jobs where finished_at is null";
+    while trial.site.servers.as_ref().unwrap().number(unfinished).await > 0 {
+        assert!(healing.elapsed() < bound, "jobs are not final after {:?}", healing.elapsed());
+        tokio::time::sleep(Duration::from_secs(1)).await;
+    }
 }
 
 mod quick {

@@ -38,7 +38,20 @@ mod quick {
     async fn a_panic_in_row_code_costs_a_redelivery() {
         let mut trial = with_first_worker_at("batch_checked=2*off->1*return(panic)").await;
         assert!(trial.site.workers[0].is_running());
-        trial.dead_letters = 0;
+        let output = trial.site.workers[0].output();
+        assert!(!output.contains("fail point batch_checked"), "the message of a panic may hold a value");
+        trial.check().await;
+    }
+
+    /// F53: rows that make every worker panic are reported in the end, and the next job runs.
+    #[tokio::test(flavor = "multi_thread")]
+    async fn a_batch_that_always_panics_is_given_up() {
+        let options = SiteOptions { of_workers: at("batch_checked=6*return(panic)"), ..options(1) };
+        let mut trial = Trial::new(site(options).await);
+        trial.upload(File::new_users(0, 3)).await;
+        trial.given_up.extend([2, 3, 4]);
+        let first = trial.uploads[0].path.clone();
+        assert_eq!(trial.site.client.finished(&first).await["failed_users"], 3);
         trial.check().await;
     }
 

@@ -84,6 +84,16 @@ enum Verdict {
     Reject(String),
     /// Leave it: it comes again, here or elsewhere.
     Leave,
+    /// The same, and the attempt counts.
+    Again,
+}
+
+/// Why the rows of a batch are not known.
+enum Unchecked {
+    /// The message cannot be used.
+    Unusable(String),
+    /// A fault of ours, beyond that of a single row.
+    Panicked,
 }
 
 impl Processor {
@@ -112,7 +122,7 @@ impl Processor {
                 tracing::warn!(reason, "a message on a batch queue cannot be used");
                 delivery.reject(&reason).await;
             }
-            Verdict::Leave => drop(delivery),
+            Verdict::Leave | Verdict::Again => drop(delivery),
         }
     }
 
@@ -178,7 +188,12 @@ impl Processor {
         loop {
             let rows = match self.check(message, rules, care).await {
                 Ok(rows) => rows,
-                Err(reason) => return Verdict::Reject(reason),
+                Err(Unchecked::Unusable(reason)) => return Verdict::Reject(reason),
+                Err(Unchecked::Panicked) if care == Care::GiveUp => unread(message),
+                Err(Unchecked::Panicked) => {
+                    tracing::error!(job = %message.job, batch = %message.batch, "the rows of a batch cannot be checked");
+                    return Verdict::Again;
+                }
             };
             match self.apply(message, rules, rows, care).await {
                 Ok(()) => return Verdict::Ack,
@@ -220,7 +235,12 @@ impl Processor {
     }
 
     /// Parses and checks the rows on the blocking pool. A batch that is given up has only failures.
-    async fn check(&self, message: &BatchMessage, rules: &Arc<JobRules>, care: Care) -> Result<CheckedBatch, String> {
+    async fn check(
+        &self,
+        message: &BatchMessage,
+        rules: &Arc<JobRules>,
+        care: Care,
+    ) -> Result<CheckedBatch, Unchecked> {
         let (message, rules, codec) = (message.clone(), rules.clone(), self.codec.clone());
         let checking = self.tasks.blocking(move || {
             let records = codec.open(&message.message_id(), &message.payload).map_err(|error| error.to_string())?;
@@ -231,7 +251,7 @@ impl Processor {
             }
             Ok(if care == Care::GiveUp { all_failed(&checked) } else { checked })
         });
-        checking.await.unwrap_or_else(|_| Err("the rows of this batch cannot be checked".to_owned()))
+        checking.await.map_err(|_| Unchecked::Panicked)?.map_err(Unchecked::Unusable)
     }
 
     async fn apply(
@@ -288,14 +308,20 @@ fn check_records(message: &BatchMessage, rules: &JobRules, records: &[u8]) -> Ch
     }
 }
 
+/// A batch that nobody can read. A row has a line at least, so that no two batches name the same one.
+fn unread(message: &BatchMessage) -> CheckedBatch {
+    let lines = message.first_line..message.first_line + u64::from(message.rows);
+    CheckedBatch::all_failed(lines.map(not_applied).collect())
+}
+
+fn not_applied(line: u64) -> Rejection {
+    let message = "the batch of this row could not be applied".to_owned();
+    Rejection { line, column: None, code: RejectionCode::NotApplied, message }
+}
+
 fn all_failed(checked: &CheckedBatch) -> CheckedBatch {
     let mut rejections = checked.rejections().to_vec();
-    rejections.extend(checked.rows().map(|row| Rejection {
-        line: row.line(),
-        column: None,
-        code: RejectionCode::NotApplied,
-        message: "the batch of this row could not be applied".to_owned(),
-    }));
+    rejections.extend(checked.rows().map(|row| not_applied(row.line())));
     rejections.sort_unstable_by_key(|rejection| rejection.line);
     CheckedBatch::all_failed(rejections)
 }
