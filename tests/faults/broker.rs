@@ -161,6 +161,21 @@ mod quick {
         trial.check().await;
     }
 
+    /// F23: a confirmed message without a queue was thrown away. It is told from one that arrived, and
+    /// the next publication finds a queue again.
+    #[tokio::test(flavor = "multi_thread")]
+    async fn a_message_without_a_queue_is_not_taken_for_published() {
+        let servers = Servers::private(MUSTER).await;
+        let (queue, _) = queue(servers.amqp_url.clone(), &servers);
+        let broker = Broker::connect(&servers).await;
+        queue.publish(QueueName::Batch, message(1)).await.unwrap();
+        broker.delete("batch.v1").await;
+        let error = queue.publish(QueueName::Batch, message(2)).await.unwrap_err();
+        assert!(matches!(error, QueueError::Unroutable(_)), "{error}");
+        queue.publish(QueueName::Batch, message(2)).await.unwrap();
+        assert_eq!(broker.waiting("batch.v1").await, Some(1));
+    }
+
     /// F13: a full queue refuses a publication; it is tried again without a busy loop.
     #[tokio::test(flavor = "multi_thread")]
     async fn a_full_queue_is_waited_for() {

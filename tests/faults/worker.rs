@@ -117,9 +117,10 @@ mod quick {
     async fn unreadable_messages_are_dead_lettered() {
         let mut trial = Trial::new(site(options(1)).await);
         let broker = Broker::connect(trial.site.servers.as_ref().unwrap()).await;
+        // None of them names a job: the reconciler leaves such letters to people.
         let garbage = [
             RawMessage::forged("", 0, &[], b"\xff\x00garbage"),
-            RawMessage::forged("batch", 2, &[("job", "1")], b""),
+            RawMessage::forged("batch", 2, &[], b""),
             RawMessage::forged("batch", 1, &[("job", "one"), ("batch", "1")], b""),
         ];
         for message in &garbage {
