@@ -258,15 +258,16 @@ impl RecordScanner {
     /// it came do not matter.
     fn over_a_limit(&self) -> RecordError {
         let RecordLimits { max_bytes, max_lines } = self.limits;
-        let last_byte = max_bytes.saturating_add(1).min(self.record.len());
-        let last_line = line_end(&self.record, max_lines).filter(|end| *end < last_byte);
+        let last_line = line_end(&self.record, max_lines).filter(|end| *end <= max_bytes);
         let (end, code, problem) = match last_line {
             Some(end) => {
                 (end, RejectionCode::RecordTooManyLines, format!("the record has more than {max_lines} lines"))
             }
-            None => (last_byte, RejectionCode::RecordTooLarge, format!("the record is larger than {max_bytes} bytes")),
+            None => {
+                (max_bytes + 1, RejectionCode::RecordTooLarge, format!("the record is larger than {max_bytes} bytes"))
+            }
         };
-        match check_quotes(&self.record[..end], self.delimiter) {
+        match check_quotes(self.record.get(..end).unwrap_or(&self.record), self.delimiter) {
             Quotes::Unclosed => self.unclosed(),
             Quotes::WellFormed | Quotes::Misplaced => RecordError { line: self.record_line, code, problem },
         }

@@ -4,6 +4,7 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
+use muster_domain::RejectionCode;
 use muster_domain::record::{RecordError, RecordLimits, RecordScanner, Scan};
 use muster_fuzz::{controls, line_at, pieces};
 
@@ -101,7 +102,17 @@ fuzz_target!(|data: &[u8]| {
         assert_eq!(record.line, line_at(text, start));
         assert!(record.raw.len() <= limits.max_bytes);
     }
-    if error.is_none() {
+    if let Some(error) = &error {
+        // What is said of the record that cannot be read is true.
+        let rest = &text[end..];
+        let lines = line_at(rest, rest.len()) - 1;
+        match error.code {
+            RejectionCode::RecordTooLarge => assert!(rest.len() > limits.max_bytes),
+            RejectionCode::RecordTooManyLines => assert!(lines > limits.max_lines),
+            RejectionCode::QuoteUnclosed => assert!(rest.contains(&b'"')),
+            other => panic!("{} ends no file", other.as_str()),
+        }
+    } else {
         assert!(text[end..].iter().all(u8::is_ascii_whitespace), "nothing but blanks is left");
         let fields: Vec<_> = records.into_iter().map(|record| record.fields).collect();
         assert_eq!(fields, by_csv(text, delimiter));
