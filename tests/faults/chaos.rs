@@ -168,7 +168,7 @@ async fn run(plan: Plan) {
     }
     stop.send_replace(true);
     let wire_faults = stirring.await.unwrap();
-    let Chaos { trial, servers, wires, done, .. } = chaos;
+    let Chaos { mut trial, servers, wires, done, .. } = chaos;
     let accepted = trial.uploads.len();
     let rows: usize = trial.uploads.iter().map(|upload| upload.file.rows.len()).sum();
     println!(
@@ -176,6 +176,7 @@ async fn run(plan: Plan) {
         started.elapsed()
     );
     heal(&trial, plan.seconds).await;
+    trial.leftovers = true;
     trial.check().await;
     println!("every invariant holds after {:?}", started.elapsed());
     drop((servers, wires));

@@ -145,7 +145,7 @@ async fn check_uploads(trial: &Trial, servers: &Servers) {
         let path = stored.iter().find(|path| path.ends_with(&key)).unwrap_or_else(|| panic!("{key} is gone"));
         assert!(std::fs::read(path).unwrap() == upload.file.csv(), "{key} was altered");
     }
-    assert_eq!(stored.len(), kept.len(), "uploads that no job knows: {stored:?}");
+    assert!(trial.leftovers || stored.len() == kept.len(), "uploads that no job knows: {stored:?}");
 }
 
 async fn check_sessions(servers: &Servers) {

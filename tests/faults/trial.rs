@@ -25,11 +25,13 @@ pub(crate) struct Trial {
     pub(crate) given_up: BTreeSet<u64>,
     /// How many dead letters the test has made.
     pub(crate) dead_letters: u32,
+    /// Uploads whose acceptance failed may lie in the raw store until they are swept.
+    pub(crate) leftovers: bool,
 }
 
 impl Trial {
     pub(crate) fn new(site: Site) -> Self {
-        Self { site, uploads: Vec::new(), given_up: BTreeSet::new(), dead_letters: 0 }
+        Self { site, uploads: Vec::new(), given_up: BTreeSet::new(), dead_letters: 0, leftovers: false }
     }
 
     /// Uploads a file and watches its status from then on.
