@@ -3,8 +3,7 @@
 //! One process at a time, by a lease in the database: jobs that were accepted and not rung for, or
 //! whose splitter died; jobs whose batches were lost with their broker; jobs that are complete and
 //! not finished; counters that lag behind the ledger; dead letters; what has been kept for long enough.
-//! It is what makes "lost broker", "lost
-//! counters" and "killed between two lines" one case.
+//! It is what makes "lost broker", "lost counters" and "killed between two lines" one case.
 
 use std::collections::HashMap;
 use std::time::Duration;

@@ -14,11 +14,13 @@ use crate::config::IngestConfig;
 
 /// Uploads of one look at most.
 const UPLOADS: u32 = 100;
-/// Rejections of one transaction at most, and transactions of one look.
+/// Rejections of one transaction at most.
 const REJECTIONS: u32 = 5_000;
+/// Transactions of one look at most.
 const STEPS: u32 = 100;
-/// How long notes of attempts are kept, and how many go in one look.
+/// How long notes of attempts are kept.
 const ATTEMPTS_AGE: Duration = Duration::from_hours(24);
+/// Notes of attempts of one look at most.
 const ATTEMPTS: u32 = 1_000;
 
 /// How long what is stored of a job is kept after its end; for ever, if nothing is said.
