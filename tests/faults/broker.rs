@@ -8,7 +8,7 @@ use muster_rabbitmq::{RabbitConfig, RabbitQueue};
 use muster_runtime::{Shutdown, Tasks};
 use muster_testkit::{Broker, Proxy, Server, Servers, Traffic, wait_until};
 
-use super::{File, Trial, at, breakable, options, site, wired};
+use super::{File, Trial, at, breakable, options, site, void_leases, wired};
 use crate::MUSTER;
 
 /// What a lost broker costs at most: jobs whose batches are gone are cut again after a minute
@@ -85,7 +85,7 @@ mod quick {
         trial.site.start_worker().await;
         // A splitter that waits for its window is patient for a minute of its own.
         trial.site.ingest.as_mut().unwrap().kill();
-        servers.servers.execute("update jobs set lease_until = now() - interval '1 second'").await;
+        void_leases(&trial.site).await;
         a_minute_later(&servers.servers).await;
         trial.site.start_ingest().await;
         trial.check().await;
@@ -149,7 +149,7 @@ mod quick {
             broker.delete(queue).await;
         }
         trial.site.ingest.as_mut().unwrap().kill();
-        servers.execute("update jobs set lease_until = now() - interval '1 second'").await;
+        void_leases(&trial.site).await;
         trial.site.start_ingest().await;
         trial.upload(File::mixed(68, 900, 3_000)).await;
         wait_until("the first job makes progress again", || async {

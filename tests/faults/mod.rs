@@ -49,6 +49,11 @@ pub(crate) async fn site(options: SiteOptions) -> Site {
     Site::start(MUSTER, Backend::Distributed, options).await
 }
 
+/// The lease of a dead splitter lapses by itself after a minute; a test need not wait for it.
+pub(crate) async fn void_leases(site: &Site) {
+    site.servers.as_ref().unwrap().execute("update jobs set lease_until = now() - interval '1 second'").await;
+}
+
 /// A site on servers that the test may break.
 pub(crate) async fn breakable(workers: usize) -> (FaultServers, Site) {
     let servers = FaultServers::take(MUSTER).await;

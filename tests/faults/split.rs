@@ -1,8 +1,8 @@
 //! Splitters that die, stall or are fooled by what they read.
 
-use muster_testkit::{Broker, Site, wait_until};
+use muster_testkit::{Broker, wait_until};
 
-use super::{File, Trial, at, options, site};
+use super::{File, Trial, at, options, site, void_leases};
 
 /// A trial whose ingest service does something at a fail point.
 async fn with_ingest_at(point: &str, workers: usize) -> Trial {
@@ -18,10 +18,6 @@ async fn replace_ingest(trial: &mut Trial) {
     trial.site.options.of_ingest = Vec::new();
     void_leases(&trial.site).await;
     trial.site.start_ingest().await;
-}
-
-async fn void_leases(site: &Site) {
-    site.servers.as_ref().unwrap().execute("update jobs set lease_until = now() - interval '1 second'").await;
 }
 
 /// The stored upload of the only job.

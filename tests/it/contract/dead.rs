@@ -6,22 +6,10 @@ use std::time::Duration;
 use bytes::Bytes;
 use muster_messages::Envelope;
 use muster_ports::{DeadLetter, DeadLetters, Delivery, Publisher, Queue, QueueName};
-use muster_rabbitmq::{RabbitConfig, RabbitQueue};
-use muster_runtime::{Shutdown, Tasks};
-use muster_testkit::{Servers, wait_until};
+use muster_rabbitmq::RabbitQueue;
+use muster_testkit::wait_until;
 
-use crate::MUSTER;
-
-async fn rabbitmq() -> RabbitQueue {
-    let servers = Servers::private(MUSTER).await;
-    let config = RabbitConfig {
-        url: servers.amqp_url.into(),
-        namespace: servers.prefix,
-        connection_name: "contract suite".to_owned(),
-        publish_deadline: Duration::from_secs(30),
-    };
-    RabbitQueue::new(config, Tasks::new(), Shutdown::new())
-}
+use super::queue::on_rabbitmq;
 
 fn message(id: &str) -> Envelope {
     let headers = BTreeMap::from([("job".to_owned(), "9".to_owned()), ("batch".to_owned(), "3".to_owned())]);
@@ -61,7 +49,7 @@ async fn so_many(queue: &dyn DeadLetters, count: usize) -> Vec<DeadLetter> {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn letters_stay_until_they_are_removed_or_replayed() {
-    let queue = rabbitmq().await;
+    let queue = on_rabbitmq().await;
     assert!(queue.walk().await.unwrap().is_none(), "no queue yet");
     reject(&queue, QueueName::BatchSmall, "1").await;
     reject(&queue, QueueName::Batch, "2").await;
@@ -95,7 +83,7 @@ async fn letters_stay_until_they_are_removed_or_replayed() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_letter_remembers_that_it_was_replayed() {
-    let queue = rabbitmq().await;
+    let queue = on_rabbitmq().await;
     reject(&queue, QueueName::Batch, "1").await;
     let mut walk = queue.walk().await.unwrap().unwrap();
     let letter = walk.next().await.unwrap().unwrap();
@@ -110,7 +98,7 @@ async fn a_letter_remembers_that_it_was_replayed() {
 /// A message that its consumers never settle is moved by the broker, which notes where it was.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_message_that_was_delivered_too_often_tells_where_it_came_from() {
-    let queue = rabbitmq().await;
+    let queue = on_rabbitmq().await;
     queue.publish(QueueName::BatchSmall, message("1")).await.unwrap();
     let found = wait_until("the broker gives the message up", || async {
         let mut consumer = queue.consume(QueueName::BatchSmall, 1);

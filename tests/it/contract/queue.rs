@@ -70,6 +70,11 @@ async fn memory() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn rabbitmq() {
+    suite(&on_rabbitmq().await).await;
+}
+
+/// The queue in a private corner of the broker.
+pub(super) async fn on_rabbitmq() -> RabbitQueue {
     let servers = Servers::private(MUSTER).await;
     let config = RabbitConfig {
         url: servers.amqp_url.into(),
@@ -77,5 +82,5 @@ async fn rabbitmq() {
         connection_name: "contract suite".to_owned(),
         publish_deadline: Duration::from_secs(30),
     };
-    suite(&RabbitQueue::new(config, Tasks::new(), Shutdown::new())).await;
+    RabbitQueue::new(config, Tasks::new(), Shutdown::new())
 }
