@@ -2,9 +2,10 @@
 
 use std::time::Duration;
 
-use muster_testkit::{Server, Traffic};
+use muster_testkit::{FaultServers, Server, SiteOptions, Traffic};
 
 use super::{File, Trial, breakable, options, site, wired};
+use crate::MUSTER;
 
 mod quick {
     use super::*;
@@ -49,6 +50,22 @@ mod quick {
             .await;
         }
         trial.check().await;
+    }
+
+    /// F66: the disk of the database is full. Batches wait; nothing is refused, lost or counted twice.
+    #[tokio::test(flavor = "multi_thread")]
+    async fn the_disk_of_the_database_is_full() {
+        let servers = FaultServers::take(MUSTER).await;
+        let disk = servers.on_small_disk(64).await;
+        let site = site(SiteOptions { servers: Some(servers.servers.clone()), ..options(1) }).await;
+        let mut trial = Trial::new(site);
+        let path = trial.upload(File::mixed(46, 9_000, 60_000)).await;
+        trial.in_the_middle(&path).await;
+        disk.fill();
+        trial.site.workers[0].logged("a batch waits for the database", "job").await;
+        disk.free();
+        trial.check().await;
+        servers.drop_database().await;
     }
 
     /// F34 for the database: every connection is reset, over and over.

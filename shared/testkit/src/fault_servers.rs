@@ -102,6 +102,28 @@ impl FaultServers {
         self.restart(Server::RabbitMq).await;
     }
 
+    /// Moves the private database to a disk of its own, which is small. Needs root.
+    pub async fn on_small_disk(&self, mebibytes: u32) -> SmallDisk {
+        let oid = self.servers.number("select oid from pg_database where datname = current_database()").await;
+        let files = self.folder.join(format!("postgres/data/base/{oid}"));
+        self.kill(Server::Postgres).await;
+        let script = format!(
+            "set -e; cp -a {0} {0}.before; mount -t tmpfs -o size={mebibytes}m tmpfs {0}; \
+             chown --reference={0}.before {0}; chmod --reference={0}.before {0}; cp -a {0}.before/. {0}; rm -r {0}.before",
+            files.display()
+        );
+        assert!(Command::new("sh").args(["-c", &script]).status().unwrap().success(), "tmpfs on {}", files.display());
+        let disk = SmallDisk { files };
+        self.restart(Server::Postgres).await;
+        disk
+    }
+
+    /// Drops the private database, before its disk goes.
+    pub async fn drop_database(&self) {
+        let name = &self.servers.prefix;
+        crate::servers::execute_beside(&self.servers, &format!("drop database {name} with (force)")).await;
+    }
+
     /// Runs the broker's administration command.
     pub async fn rabbitmqctl(&self, arguments: &[&str]) -> String {
         stack(&self.folder, &[&["rabbitmqctl"], arguments].concat()).await
@@ -110,6 +132,35 @@ impl FaultServers {
     /// Sends a command to Redis.
     pub fn redis(&self, arguments: &[&str]) -> String {
         self.servers.redis(arguments)
+    }
+}
+
+/// A disk that holds nothing but one database, until this is dropped.
+pub struct SmallDisk {
+    files: PathBuf,
+}
+
+impl SmallDisk {
+    /// Leaves no free byte on it.
+    pub fn fill(&self) {
+        let zeros = format!("of={}", self.filler().display());
+        // Ends with an error, because the disk is full then.
+        let _ = Command::new("dd").args(["if=/dev/zero", "bs=4096", "status=none", &zeros]).output().unwrap();
+    }
+
+    /// Frees what [`SmallDisk::fill`] took.
+    pub fn free(&self) {
+        std::fs::remove_file(self.filler()).unwrap();
+    }
+
+    fn filler(&self) -> PathBuf {
+        self.files.join("filler")
+    }
+}
+
+impl Drop for SmallDisk {
+    fn drop(&mut self) {
+        let _ = Command::new("umount").args(["--lazy".as_ref(), self.files.as_os_str()]).status();
     }
 }
 

@@ -20,7 +20,7 @@ mod wait;
 
 pub use broker::{Broker, RawMessage};
 pub use client::{Answer, Client};
-pub use fault_servers::{FaultServers, Server};
+pub use fault_servers::{FaultServers, Server, SmallDisk};
 pub use program::Program;
 pub use proxy::{Proxy, Traffic};
 pub use raw::{RawAnswer, RawConnection};

@@ -90,6 +90,11 @@ async fn execute(url: &str, statement: &str) {
     connection.close().await.unwrap();
 }
 
+/// Runs a statement on the server of a private database, but not in it.
+pub(crate) async fn execute_beside(servers: &Servers, statement: &str) {
+    execute(&with_database(&servers.database_url, "postgres"), statement).await;
+}
+
 /// The address of another database on the same server.
 fn with_database(url: &str, database: &str) -> String {
     let (server, _) = url.rsplit_once('/').unwrap();
