@@ -3,6 +3,7 @@
 mod auth;
 mod bodies;
 mod cancel;
+mod collaborator;
 mod contested;
 mod dead;
 mod delete;

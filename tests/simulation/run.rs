@@ -6,7 +6,7 @@ use std::time::Duration;
 use fastrand::Rng;
 use muster_domain::TenantId;
 use muster_http::token_sha256;
-use muster_ports::{NewToken, Scope, ShortRows, Tenants};
+use muster_ports::{NewToken, Scope, TenantSettings, Tenants};
 use muster_runtime::Tasks;
 use tokio::time::{Instant, sleep};
 
@@ -89,7 +89,7 @@ async fn live(world: &Arc<World>) -> Result<(), String> {
 
 async fn tenant(site: &Site, number: usize) -> (TenantId, String) {
     let token = format!("client {number}").replace(' ', "-");
-    let tenant = site.database.create_tenant(&token, ShortRows::Fail).await.unwrap().unwrap();
+    let tenant = site.database.create_tenant(&token, TenantSettings::default()).await.unwrap().unwrap();
     let sha256 = token_sha256(token.as_bytes());
     let scopes = Scope::ALL.to_vec();
     let new = NewToken { tenant, sha256, prefix: token.clone(), scopes, expires_in_seconds: None };

@@ -11,8 +11,8 @@ use async_trait::async_trait;
 use muster_domain::{BatchNo, Counts, JobId, Rejection, TenantId};
 use muster_ports::{
     Applied, BatchToApply, Batches, Cancellation, Creation, Deletion, FinishedJob, Grant, JobFilter, JobRules, JobView,
-    Jobs, Lease, LedgerTotals, LedgerView, NewJob, NewToken, PageAfter, Reports, Retention, ShortRows, Signals,
-    SplitEnd, SplitJob, Splits, StoreError, StoredUpload, TenantRecord, Tenants, TokenRecord, Upkeep, UserRecord,
+    Jobs, Lease, LedgerTotals, LedgerView, NewJob, NewToken, PageAfter, Reports, Retention, Signals, SplitEnd,
+    SplitJob, Splits, StoreError, StoredUpload, TenantRecord, TenantSettings, Tenants, TokenRecord, Upkeep, UserRecord,
 };
 use muster_sqlite::SqliteStore;
 use tokio::sync::broadcast;
@@ -177,8 +177,12 @@ impl SimStore {
 
 #[async_trait]
 impl Tenants for SimStore {
-    async fn create_tenant(&self, name: &str, short_rows: ShortRows) -> Result<Option<TenantId>, StoreError> {
-        self.plain(Event::of("create_tenant"), self.inner.create_tenant(name, short_rows)).await
+    async fn create_tenant(&self, name: &str, settings: TenantSettings) -> Result<Option<TenantId>, StoreError> {
+        self.plain(Event::of("create_tenant"), self.inner.create_tenant(name, settings)).await
+    }
+
+    async fn set_tenant(&self, tenant: TenantId, settings: TenantSettings) -> Result<(), StoreError> {
+        self.plain(Event::of("set_tenant"), self.inner.set_tenant(tenant, settings)).await
     }
 
     async fn list_tenants(&self) -> Result<Vec<TenantRecord>, StoreError> {
@@ -290,6 +294,17 @@ impl Batches for SimStore {
     async fn count_attempts(&self, job: JobId, batch: BatchNo) -> Result<u32, StoreError> {
         let event = Event::batch("count_attempts", job.0, batch.0);
         self.plain(event, self.inner.count_attempts(job, batch)).await
+    }
+
+    async fn new_uids(
+        &self,
+        tenant: TenantId,
+        job: JobId,
+        batch: BatchNo,
+        uids: Vec<String>,
+    ) -> Result<Vec<String>, StoreError> {
+        let event = Event::batch("new_uids", job.0, batch.0);
+        self.plain(event, self.inner.new_uids(tenant, job, batch, uids)).await
     }
 
     async fn forget_attempt(&self, job: JobId, batch: BatchNo) -> Result<(), StoreError> {

@@ -89,6 +89,7 @@ async fn check_job(
         unchanged: expected.unchanged,
         failed: expected.rejections.len() as u64,
         warnings: expected.warnings,
+        ..Counts::default()
     };
     if (view.state.as_str(), counts) != (state, wanted) {
         return Err(format!("job {job} is {:?} with {counts:?}, expected {state} with {wanted:?}", view.state));

@@ -6,11 +6,11 @@ use std::sync::Arc;
 use axum::body::Body;
 use axum::http::HeaderMap;
 use muster_domain::record::RecordError;
-use muster_domain::{Handling, Header, TenantId};
+use muster_domain::{Dialect, Format, Handling, Header, TenantId};
 use muster_http::ApiError;
 use muster_ports::{CutRules, RawFile, RawStore, ShortRows};
 
-use crate::split::{Cut, Cutter, Progress};
+use crate::split::{Cut, Cutter, Layout, Progress};
 use crate::upload::headers::Claims;
 use crate::upload::{self, Encoding, Frames, Upload};
 
@@ -24,7 +24,8 @@ pub fn cut<'a>(
     header: &Header,
     pieces: impl IntoIterator<Item = &'a [u8]>,
 ) -> (Vec<CutBatch>, (u32, u64, u64), Option<RecordError>) {
-    let mut cutter = Cutter::new(rules, header, 0);
+    let layout = Layout { dialect: Dialect::Spigit, format: Format::Csv, header };
+    let mut cutter = Cutter::new(rules, layout, 0);
     let mut cuts = Vec::new();
     let nothing: &[u8] = &[];
     let mut error = None;
@@ -56,10 +57,18 @@ pub async fn receive(
     body: Body,
 ) -> Result<(RawFile, Header), ApiError> {
     let claims = Claims::read(headers)?;
-    let (handling, idempotency, cut) = (Handling::Strict, None, CutRules::default());
-    let upload = Upload { tenant: TenantId(1), handling, idempotency, raw, max_bytes, cut };
+    let upload = Upload {
+        tenant: TenantId(1),
+        dialect: Dialect::Spigit,
+        handling: Handling::Strict,
+        blocks_missing: false,
+        idempotency: None,
+        raw,
+        max_bytes,
+        cut: CutRules::default(),
+    };
     let stored = upload::receive_body(&upload, &claims, &mut Frames::new(body, &claims.digests)).await?;
-    Ok((stored.raw, stored.header))
+    Ok((stored.raw, Header::from_titles(stored.titles)))
 }
 
 /// The first bytes of a file, as far as they can be known from the first bytes of its body. Nothing if

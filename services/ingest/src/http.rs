@@ -9,7 +9,7 @@ use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{delete, post};
 use axum::{Json, Router};
-use muster_domain::{JobId, TenantId};
+use muster_domain::{Dialect, JobId, TenantId};
 use muster_http::{ApiError, Authorize, Caller, IdPath, JSON, public_base};
 use muster_messages::SplitMessage;
 use muster_ports::{Cancellation, Creation, Deletion, Idempotency, QueueName, Scope};
@@ -20,7 +20,8 @@ use crate::IngestDeps;
 use crate::config::IngestConfig;
 use crate::slots::{Busy, Slots};
 use crate::upload::headers::{Claims, handling, idempotency_key};
-use crate::upload::{self, Upload, UploadError};
+use crate::upload::{self, Frames, Upload, UploadError};
+use crate::users_import;
 
 /// How long an answer waits for the queue. The job is committed by then: if the bell is not heard,
 /// the reconciler rings again.
@@ -30,10 +31,10 @@ const RING_DEADLINE: Duration = Duration::from_secs(4);
 const KEYS_KEPT: Duration = Duration::from_hours(72);
 
 #[derive(Clone)]
-struct Ingest {
-    deps: IngestDeps,
-    config: Arc<IngestConfig>,
-    slots: Slots,
+pub(crate) struct Ingest {
+    pub(crate) deps: IngestDeps,
+    pub(crate) config: Arc<IngestConfig>,
+    pub(crate) slots: Slots,
 }
 
 impl FromRef<Ingest> for Authorize {
@@ -48,6 +49,7 @@ pub(crate) fn router(deps: IngestDeps, config: IngestConfig) -> Router {
         .route("/bulk/v1/files", post(post_file))
         .route("/bulk/v1/files/{id}", delete(delete_file))
         .route("/bulk/v1/files/{id}/cancel", post(cancel_file))
+        .merge(users_import::routes())
         .with_state(Ingest { deps, config: Arc::new(config), slots })
 }
 
@@ -63,7 +65,9 @@ async fn post_file(
     let key = idempotency_key(&headers)?;
     let upload = Upload {
         tenant: caller.tenant(),
-        handling: handling(&headers, caller.short_rows()),
+        dialect: Dialect::Spigit,
+        handling: handling(&headers, caller.settings().short_rows),
+        blocks_missing: false,
         idempotency: key.map(|key| Idempotency { key, kept: KEYS_KEPT }),
         raw: ingest.deps.raw.clone(),
         max_bytes: ingest.config.max_upload_bytes,
@@ -72,7 +76,7 @@ async fn post_file(
     let store = ingest.deps.store.clone();
     // A task of its own: a client that goes away must not drop a transaction half-way.
     let accepting = ingest.deps.tasks.spawn("upload", async move {
-        let created = upload::receive(&upload, &*store, &claims, body).await;
+        let created = upload::receive(&upload, &*store, &claims, &mut Frames::new(body, &claims.digests)).await;
         drop(slot);
         created
     });
@@ -87,7 +91,7 @@ async fn post_file(
 }
 
 /// The job of an upload that was received.
-async fn accepted(deps: &IngestDeps, tenant: TenantId, creation: Creation) -> Result<JobId, UploadError> {
+pub(crate) async fn accepted(deps: &IngestDeps, tenant: TenantId, creation: Creation) -> Result<JobId, UploadError> {
     match creation {
         Creation::New(created) => {
             if created.may_begin {
@@ -104,7 +108,7 @@ async fn accepted(deps: &IngestDeps, tenant: TenantId, creation: Creation) -> Re
     }
 }
 
-fn too_many(busy: Busy) -> ApiError {
+pub(crate) fn too_many(busy: Busy) -> ApiError {
     match busy {
         Busy::Process => ApiError::unavailable("uploads_in_flight", "Too many uploads are under way; try again."),
         Busy::Tenant => ApiError::too_many(
@@ -164,7 +168,7 @@ async fn clean_up(deps: IngestDeps, job: JobId, raw_key: String, next: Option<Jo
     }
 }
 
-fn answer(status: StatusCode, body: &Value) -> Response {
+pub(crate) fn answer(status: StatusCode, body: &Value) -> Response {
     (status, [(header::CONTENT_TYPE, JSON)], Json(body)).into_response()
 }
 

@@ -3,6 +3,7 @@
 //! | step | module |
 //! | --- | --- |
 //! | HTTP: take an upload, delete a file | [`http`] |
+//! | HTTP: the users-import API of Collaborator, which answers when the job is final | [`users_import`] |
 //! | stream a body, look at its head, store it, accept the job | [`upload`] |
 //! | cut the stored file into batches and publish them | [`split`] |
 //! | put right whatever was interrupted | [`reconcile`], [`dead`], [`sweep`] |
@@ -22,6 +23,7 @@ mod slots;
 mod split;
 mod sweep;
 mod upload;
+mod users_import;
 
 use std::sync::Arc;
 

@@ -5,9 +5,11 @@
 //! the same batches and publishes those that are not in the ledger. Whatever goes wrong, the lease
 //! is given back or lapses, and the reconciler rings again.
 
+mod charset;
 mod cutter;
 mod job;
 mod lanes;
+mod records;
 mod source;
 mod stop;
 mod window;
@@ -25,6 +27,7 @@ use crate::IngestDeps;
 use crate::config::IngestConfig;
 pub(crate) use cutter::{Cut, Cutter, Progress};
 use job::SplitTask;
+pub(crate) use records::Layout;
 use stop::Stop;
 
 /// How long a lease lasts, and how often it is renewed.

@@ -6,6 +6,7 @@ mod head;
 pub(crate) mod headers;
 mod intake;
 mod multipart;
+mod watch;
 
 use std::pin::Pin;
 use std::sync::Arc;
@@ -13,9 +14,8 @@ use std::sync::Arc;
 use async_compression::tokio::bufread::{GzipDecoder, ZstdDecoder};
 use async_compression::zstd::DParameter;
 
-use axum::body::Body;
-use muster_domain::{Dialect, Handling, TenantId};
-use muster_http::ApiError;
+use futures_util::StreamExt;
+use muster_domain::{Dialect, Format, Handling, TenantId};
 use muster_ports::{Creation, CutRules, Idempotency, NewJob, RawStore, Store};
 use muster_runtime::failpoint;
 
@@ -30,7 +30,9 @@ use intake::{Intake, Stored};
 /// What an upload is taken with.
 pub(crate) struct Upload {
     pub(crate) tenant: TenantId,
+    pub(crate) dialect: Dialect,
     pub(crate) handling: Handling,
+    pub(crate) blocks_missing: bool,
     pub(crate) idempotency: Option<Idempotency>,
     pub(crate) raw: Arc<dyn RawStore>,
     pub(crate) max_bytes: u64,
@@ -92,22 +94,28 @@ pub(crate) async fn receive(
     upload: &Upload,
     jobs: &dyn Store,
     claims: &Claims,
-    body: Body,
-) -> Result<Creation, ApiError> {
-    let stored = receive_body(upload, claims, &mut Frames::new(body, &claims.digests)).await?;
+    frames: &mut Frames,
+) -> Result<Creation, UploadError> {
+    let stored = receive_body(upload, claims, frames).await?;
+    accept(upload, jobs, stored).await
+}
+
+/// Accepts a stored upload as a job.
+pub(crate) async fn accept(upload: &Upload, jobs: &dyn Store, stored: Stored) -> Result<Creation, UploadError> {
     let raw_key = stored.raw.key.clone();
     let job = NewJob {
         tenant: upload.tenant,
-        dialect: Dialect::Spigit,
+        dialect: upload.dialect,
         handling: upload.handling,
         raw: stored.raw,
-        titles: stored.header.titles().to_vec(),
+        titles: stored.titles,
         cut: upload.cut,
+        blocks_missing: upload.blocks_missing,
         idempotency: upload.idempotency.clone(),
     };
     failpoint!("upload_stored");
     // If this fails, whether the row was committed may be unknown: the stored file stays.
-    let creation = jobs.create_job(job).await.map_err(|error| ApiError::from(error).as_upload())?;
+    let creation = jobs.create_job(job).await?;
     if !matches!(creation, Creation::New(_))
         && let Err(error) = upload.raw.delete(&raw_key).await
     {
@@ -122,6 +130,9 @@ pub(crate) async fn receive_body(upload: &Upload, claims: &Claims, frames: &mut 
     if claims.bytes.is_some_and(|bytes| bytes > upload.max_bytes.saturating_add(64 * 1024)) {
         return Err(UploadError::TooLarge(upload.max_bytes));
     }
+    if upload.dialect == Dialect::Collaborator {
+        return receive_collaborator(upload, claims, frames).await;
+    }
     match claims.media_type.as_str() {
         "multipart/form-data" => multipart::receive(upload, claims, frames).await,
         "text/csv" | "application/csv" if claims.names_other_charset() => Err(UploadError::Charset),
@@ -130,8 +141,63 @@ pub(crate) async fn receive_body(upload: &Upload, claims: &Claims, frames: &mut 
     }
 }
 
+async fn receive_collaborator(upload: &Upload, claims: &Claims, frames: &mut Frames) -> Result<Stored, UploadError> {
+    match claims.media_type.as_str() {
+        "multipart/form-data" => multipart::receive(upload, claims, frames).await,
+        "text/csv" | "application/csv" => receive_decoded(upload, Format::Csv, claims.encoding, frames).await,
+        "application/json" => receive_decoded(upload, Format::Json, claims.encoding, frames).await,
+        _ => Err(UploadError::ContentTypeCollaborator),
+    }
+}
+
+/// Receives a body, decompressed on the way: its whole text is looked at before it is accepted.
+async fn receive_decoded(
+    upload: &Upload,
+    format: Format,
+    encoding: Encoding,
+    frames: &mut Frames,
+) -> Result<Stored, UploadError> {
+    let mut intake = Intake::new(upload, format, Encoding::Identity);
+    let mut pieces = unpacked(encoding, frames);
+    let mut step = Ok(());
+    while let (Ok(()), Some(piece)) = (&step, pieces.next().await) {
+        step = match piece {
+            Ok(piece) => intake.push(piece).await,
+            Err(error) => Err(error),
+        };
+    }
+    drop(pieces);
+    match step.and_then(|()| frames.check_digests()) {
+        Ok(()) => intake.finish().await,
+        Err(error) => {
+            intake.abandon().await;
+            Err(error)
+        }
+    }
+}
+
+/// The pieces of a body, decompressed.
+pub(crate) fn unpacked(
+    encoding: Encoding,
+    frames: &mut Frames,
+) -> impl futures_util::Stream<Item = Result<bytes::Bytes, UploadError>> + Unpin {
+    multipart::decoded(encoding, multipart::pieces(frames)).map(|piece| piece.map_err(multipart::inner))
+}
+
+/// Stores an object that was read already, as an upload of one user.
+pub(crate) async fn receive_object(upload: &Upload, object: bytes::Bytes) -> Result<Stored, UploadError> {
+    let mut intake = Intake::new(upload, Format::Json, Encoding::Identity);
+    match intake.push(object).await {
+        Ok(()) => intake.finish().await,
+        Err(error) => {
+            intake.abandon().await;
+            Err(error)
+        }
+    }
+}
+
 async fn receive_raw(upload: &Upload, encoding: Encoding, frames: &mut Frames) -> Result<Stored, UploadError> {
-    let mut intake = Intake::new(upload, encoding);
+    let mut intake = Intake::new(upload, Format::Csv, encoding);
     let error = loop {
         let step = match frames.next().await {
             Ok(Some(piece)) => intake.push(piece).await,

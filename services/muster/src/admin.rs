@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context, bail};
-use muster_ports::{Scope, ShortRows, Store, TenantRecord};
+use muster_ports::{Scope, Store, TenantRecord, TenantSettings};
 use muster_postgres::PostgresStore;
 use muster_runtime::Shutdown;
 use muster_sqlite::SqliteStore;
@@ -24,21 +24,38 @@ pub(crate) async fn migrate(args: &MigrateArgs) -> anyhow::Result<()> {
 
 pub(crate) async fn tenant(command: TenantCommand) -> anyhow::Result<()> {
     match command {
-        TenantCommand::Create { name, short_rows, store } => {
+        TenantCommand::Create { name, settings, store } => {
             let store = open(&store).await?;
-            let short_rows = ShortRows::parse(&short_rows).context("--short-rows must be fail or pad")?;
-            match store.create_tenant(&name, short_rows).await? {
+            match store.create_tenant(&name, settings.over(TenantSettings::default())).await? {
                 Some(id) => say(&format!("Tenant {name} has id {id}.")),
                 None => bail!("there is a tenant {name} already"),
             }
         }
+        TenantCommand::Set { name, settings, store } => {
+            let store = open(&store).await?;
+            let tenant = find_tenant(&*store, &name).await?;
+            let settings = settings.over(tenant.settings);
+            store.set_tenant(tenant.id, settings).await?;
+            say(&describe_tenant(&TenantRecord { settings, ..tenant }))
+        }
         TenantCommand::List { store } => {
-            for TenantRecord { id, name, short_rows } in open(&store).await?.list_tenants().await? {
-                say(&format!("{id}\t{name}\tshort_rows={}", short_rows.as_str()))?;
+            for tenant in open(&store).await?.list_tenants().await? {
+                say(&describe_tenant(&tenant))?;
             }
             Ok(())
         }
     }
+}
+
+fn describe_tenant(tenant: &TenantRecord) -> String {
+    let TenantSettings { short_rows, missing_users, missing_guard_percent, missing_guard_min } = tenant.settings;
+    format!(
+        "{}\t{}\tshort_rows={} missing_users={} missing_guard_percent={missing_guard_percent} missing_guard_min={missing_guard_min}",
+        tenant.id,
+        tenant.name,
+        short_rows.as_str(),
+        missing_users.as_str(),
+    )
 }
 
 pub(crate) async fn token(command: TokenCommand) -> anyhow::Result<()> {

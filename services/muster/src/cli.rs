@@ -1,6 +1,7 @@
 //! The command line. Every setting is a flag and a variable, with its default and its range.
 
 use clap::{Args, Parser, Subcommand};
+use muster_ports::{MissingUsers, ShortRows, TenantSettings};
 
 use crate::settings::{
     CountersArgs, DatabaseArgs, HttpArgs, ImportArgs, LogArgs, PayloadArgs, QueueArgs, RawStoreArgs, StopArgs,
@@ -143,9 +144,17 @@ pub(crate) enum TenantCommand {
         /// Its unique name.
         #[arg(value_parser = crate::settings::tenant_name)]
         name: String,
-        /// What becomes of rows with fewer values than the header has titles.
-        #[arg(long, default_value = "fail", value_parser = ["fail", "pad"])]
-        short_rows: String,
+        #[command(flatten)]
+        settings: TenantArgs,
+        #[command(flatten)]
+        store: StoreArgs,
+    },
+    /// Change what is set for a tenant. Uploads that were accepted before keep what they came with.
+    Set {
+        /// Its name.
+        name: String,
+        #[command(flatten)]
+        settings: TenantArgs,
         #[command(flatten)]
         store: StoreArgs,
     },
@@ -154,6 +163,35 @@ pub(crate) enum TenantCommand {
         #[command(flatten)]
         store: StoreArgs,
     },
+}
+
+/// What may be set for a tenant; what is not given stays, or has its default.
+#[derive(Debug, Args)]
+pub(crate) struct TenantArgs {
+    /// What becomes of Spigit rows with fewer values than the header has titles: `fail` (default) or `pad`.
+    #[arg(long, value_parser = ["fail", "pad"])]
+    short_rows: Option<String>,
+    /// What becomes of users whom a Collaborator file does not name: `keep` (default) or `block`.
+    #[arg(long, value_parser = ["keep", "block"])]
+    missing_users: Option<String>,
+    /// One file may block so many percent of the active users as missing (default 10), …
+    #[arg(long, value_parser = clap::value_parser!(u8).range(0..=100))]
+    missing_guard_percent: Option<u8>,
+    /// … and always so many, however few there are (default 10). Otherwise it blocks none.
+    #[arg(long, value_parser = clap::value_parser!(u32).range(0..=1_000_000_000))]
+    missing_guard_min: Option<u32>,
+}
+
+impl TenantArgs {
+    /// The settings with what is given here.
+    pub(crate) fn over(&self, before: TenantSettings) -> TenantSettings {
+        TenantSettings {
+            short_rows: self.short_rows.as_deref().and_then(ShortRows::parse).unwrap_or(before.short_rows),
+            missing_users: self.missing_users.as_deref().and_then(MissingUsers::parse).unwrap_or(before.missing_users),
+            missing_guard_percent: self.missing_guard_percent.unwrap_or(before.missing_guard_percent),
+            missing_guard_min: self.missing_guard_min.unwrap_or(before.missing_guard_min),
+        }
+    }
 }
 
 #[derive(Debug, Subcommand)]

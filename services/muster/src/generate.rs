@@ -2,7 +2,7 @@
 
 use std::io::{BufWriter, Write};
 
-use muster_domain::field::FIELDS;
+use muster_domain::field::spigit_fields;
 
 use crate::cli::GenerateArgs;
 
@@ -45,7 +45,7 @@ const UNIT: [(&str, &str); 4] = [
 /// Writes a file of all 22 columns, about 200 bytes a row. The first user has number 1.
 pub(crate) fn write_spigit(out: impl Write, rows: u64, seed: u64) -> Result<(), csv::Error> {
     let mut writer = csv::Writer::from_writer(out);
-    writer.write_record(FIELDS.map(|spec| spec.spigit_title))?;
+    writer.write_record(spigit_fields().iter().map(|spec| spec.spigit_title))?;
     for number in 1..=rows {
         write_user(&mut writer, number, seed)?;
     }

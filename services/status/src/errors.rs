@@ -131,6 +131,7 @@ mod tests {
     fn titles_that_look_like_formulas_are_made_harmless() {
         let rejection = Rejection {
             line: 3,
+            row: None,
             column: Some("=cmd|' /C calc'!A0".to_owned()),
             code: RejectionCode::ValueTooLong,
             message: "=cmd|' /C calc'!A0 is longer than 4096 characters".to_owned(),

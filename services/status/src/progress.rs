@@ -57,7 +57,16 @@ impl Views {
 fn is_nowhere_behind(view: &View, kept: &View) -> bool {
     let parts = |view: &View| {
         let counts = &view.counts;
-        [counts.created, counts.updated, counts.unchanged, counts.failed, counts.warnings, view.bytes]
+        [
+            counts.created,
+            counts.updated,
+            counts.unchanged,
+            counts.failed,
+            counts.warnings,
+            counts.blocked,
+            counts.unblocked,
+            view.bytes,
+        ]
     };
     parts(view).into_iter().zip(parts(kept)).all(|(now, before)| now >= before)
 }
@@ -129,6 +138,7 @@ mod tests {
             started_ms: Some(1000),
             finished_ms: None,
             now_ms: 3000,
+            missing_kept: None,
             reports_removed: false,
         }
     }

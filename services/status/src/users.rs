@@ -3,7 +3,7 @@
 use axum::extract::{Path, State};
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
-use muster_domain::field::FIELDS;
+use muster_domain::field::{FIELDS, FieldKind};
 use muster_domain::key;
 use muster_http::{ApiError, Caller, JSON};
 use muster_ports::{Scope, UserRecord};
@@ -30,7 +30,12 @@ fn describe(mut user: UserRecord) -> Value {
     let mut body = Map::new();
     body.insert("id".to_owned(), json!(user.id));
     for spec in &FIELDS {
-        body.insert(spec.column.to_owned(), json!(user.values.remove(spec.column)));
+        let value = user.values.remove(spec.column);
+        let value = match (spec.kind, value) {
+            (FieldKind::Json, Some(text)) => serde_json::from_str(&text).unwrap_or_default(),
+            (_, value) => json!(value),
+        };
+        body.insert(spec.column.to_owned(), value);
     }
     let attributes = user.attributes.and_then(|json| serde_json::from_str::<Value>(&json).ok());
     body.insert("attributes".to_owned(), attributes.unwrap_or_else(|| json!({})));

@@ -7,6 +7,7 @@
 
 mod counting;
 mod lane;
+mod passwords;
 mod process;
 mod rules;
 
@@ -18,6 +19,7 @@ use muster_runtime::{Shutdown, Tasks};
 use tokio::sync::RwLock;
 
 use counting::Counting;
+use passwords::Passwords;
 use process::Processor;
 use rules::RulesCache;
 
@@ -56,6 +58,7 @@ pub fn start(deps: &WorkerDeps, config: &WorkerConfig) {
         queue: deps.queue.clone(),
         rules: RulesCache::new(deps.store.clone()),
         counting: Counting::start(deps),
+        passwords: Passwords::new(deps.store.clone(), deps.tasks.clone()),
         codec: Arc::new(codec),
         tasks: deps.tasks.clone(),
         shutdown: deps.shutdown.clone(),

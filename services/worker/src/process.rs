@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use muster_domain::{BatchNo, CheckedBatch, Dialect, Header, JobId, Rejection, RejectionCode, spigit};
+use muster_domain::{BatchNo, CheckedBatch, Dialect, Header, JobId, Rejection, RejectionCode, collaborator, spigit};
 use muster_messages::{BatchMessage, PayloadCodec};
 use muster_ports::{Applied, BatchToApply, Delivery, JobRules, Queue, Store, StoreError, finish_and_ring};
 use muster_runtime::{Backoff, Shutdown, Tasks, failpoint};
@@ -12,6 +12,7 @@ use tokio::sync::{RwLock, RwLockReadGuard, RwLockWriteGuard};
 use tokio::time::Instant;
 
 use crate::counting::Counting;
+use crate::passwords::Passwords;
 use crate::rules::RulesCache;
 
 /// A batch that was begun so often again runs alone, each of its rows on its own.
@@ -26,6 +27,7 @@ pub(crate) struct Processor {
     pub(crate) queue: Arc<dyn Queue>,
     pub(crate) rules: RulesCache,
     pub(crate) counting: Counting,
+    pub(crate) passwords: Passwords,
     pub(crate) codec: Arc<PayloadCodec>,
     pub(crate) tasks: Tasks,
     pub(crate) shutdown: Shutdown,
@@ -189,13 +191,17 @@ impl Processor {
             let rows = match self.check(message, rules, care).await {
                 Ok(rows) => rows,
                 Err(Unchecked::Unusable(reason)) => return Verdict::Reject(reason),
-                Err(Unchecked::Panicked) if care == Care::GiveUp => unread(message),
+                Err(Unchecked::Panicked) if care == Care::GiveUp => unread(message, rules.dialect),
                 Err(Unchecked::Panicked) => {
                     tracing::error!(job = %message.job, batch = %message.batch, "the rows of a batch cannot be checked");
                     return Verdict::Again;
                 }
             };
-            match self.apply(message, rules, rows, care).await {
+            let applied = match self.passwords.hash(message, rules, rows).await {
+                Ok(rows) => self.apply(message, rules, rows, care).await,
+                Err(error) => Err(error),
+            };
+            match applied {
                 Ok(()) => return Verdict::Ack,
                 Err(error) if error.is_transient() => {
                     tracing::warn!(job = %message.job, batch = %message.batch, %error, "a batch waits for the database");
@@ -273,6 +279,7 @@ impl Processor {
                 end_offset: message.end_offset,
                 rows,
                 isolate_rows: care == Care::EachRow,
+                notes_named: rules.blocks_missing,
             })
             .await?;
         match applied {
@@ -303,25 +310,27 @@ impl Processor {
 
 fn check_records(message: &BatchMessage, rules: &JobRules, records: &[u8]) -> CheckedBatch {
     let header = Header::from_titles(rules.titles.clone());
+    let (record, line) = (rules.record, message.first_line);
     match rules.dialect {
-        Dialect::Spigit => spigit::check_batch(&header, rules.handling, rules.record, message.first_line, records),
+        Dialect::Spigit => spigit::check_batch(&header, rules.handling, record, line, records),
+        Dialect::Collaborator => collaborator::check_batch(rules.format, record, line, message.first_row, records),
     }
 }
 
 /// A batch that nobody can read. A row has a line at least, so that no two batches name the same one.
-fn unread(message: &BatchMessage) -> CheckedBatch {
+fn unread(message: &BatchMessage, dialect: Dialect) -> CheckedBatch {
     let lines = message.first_line..message.first_line + u64::from(message.rows);
-    CheckedBatch::all_failed(lines.map(not_applied).collect())
+    CheckedBatch::all_failed(dialect, lines.map(not_applied).collect())
 }
 
 fn not_applied(line: u64) -> Rejection {
     let message = "the batch of this row could not be applied".to_owned();
-    Rejection { line, column: None, code: RejectionCode::NotApplied, message }
+    Rejection::new(line, None, RejectionCode::NotApplied, message)
 }
 
 fn all_failed(checked: &CheckedBatch) -> CheckedBatch {
     let mut rejections = checked.rejections().to_vec();
-    rejections.extend(checked.rows().map(|row| not_applied(row.line())));
+    rejections.extend(checked.rows().map(|row| Rejection { row: row.row(), ..not_applied(row.line()) }));
     rejections.sort_unstable_by_key(|rejection| rejection.line);
-    CheckedBatch::all_failed(rejections)
+    CheckedBatch::all_failed(checked.dialect(), rejections)
 }

@@ -1,8 +1,10 @@
 //! The rows of one batch after their checks: canonical values in one shared piece of text.
 
+use crate::collaborator;
 use crate::counts::Counts;
 use crate::field::{FIELD_COUNT, Field};
-use crate::rejection::Rejection;
+use crate::job::Dialect;
+use crate::rejection::{Rejection, RejectionCode};
 
 /// A stretch of the shared text.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -33,31 +35,74 @@ pub(crate) enum SpanCell {
 #[derive(Clone, Debug)]
 pub(crate) struct RowSpans {
     pub(crate) line: u64,
+    pub(crate) row: Option<u64>,
     pub(crate) key: Span,
-    pub(crate) email_key: Span,
+    pub(crate) username_key: Option<Span>,
+    pub(crate) email_key: Option<Span>,
+    pub(crate) password: Option<Span>,
+    pub(crate) password_hash: Option<Span>,
     pub(crate) cells: [SpanCell; FIELD_COUNT],
     /// Position of the title, and what the row says about the attribute of that name.
     pub(crate) attributes: Vec<(u16, SpanCell)>,
 }
 
 /// The checked rows of a batch and the rejections of those that failed.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 pub struct CheckedBatch {
+    dialect: Dialect,
     text: String,
     titles: Vec<String>,
     rows: Vec<RowSpans>,
     rejections: Vec<Rejection>,
     warnings: u64,
+    /// The keys of failed rows that could be read all the same.
+    named: Vec<Span>,
 }
 
 impl CheckedBatch {
-    pub(crate) fn new(titles: Vec<String>, capacity: usize) -> Self {
-        Self { text: String::with_capacity(capacity), titles, ..Self::default() }
+    pub(crate) fn new(dialect: Dialect, titles: Vec<String>, capacity: usize) -> Self {
+        Self {
+            dialect,
+            text: String::with_capacity(capacity),
+            titles,
+            rows: Vec::new(),
+            rejections: Vec::new(),
+            warnings: 0,
+            named: Vec::new(),
+        }
     }
 
     /// A batch whose rows have all failed for one reason that lies outside them.
-    pub fn all_failed(rejections: Vec<Rejection>) -> Self {
-        Self { rejections, ..Self::default() }
+    pub fn all_failed(dialect: Dialect, rejections: Vec<Rejection>) -> Self {
+        Self { rejections, ..Self::new(dialect, Vec::new(), 0) }
+    }
+
+    /// The API that the rows came through; it decides what their key is.
+    pub fn dialect(&self) -> Dialect {
+        self.dialect
+    }
+
+    /// The keys of failed rows that could be read all the same.
+    pub fn named(&self) -> impl Iterator<Item = &str> {
+        self.named.iter().map(|span| self.slice(*span))
+    }
+
+    /// How many rows failed without telling whom they are about.
+    pub fn unnamed(&self) -> u64 {
+        (self.rejections.len() - self.named.len()) as u64
+    }
+
+    /// The passwords of users who may be new: the index of the row, its key and its password.
+    pub fn passwords(&self) -> impl Iterator<Item = (usize, &str, &str)> {
+        let rows = self.rows.iter().enumerate();
+        rows.filter_map(|(index, row)| Some((index, self.slice(row.key), self.slice(row.password?))))
+    }
+
+    /// Gives a row the hash of its password, which counts if its user turns out to be new.
+    pub fn set_password_hash(&mut self, index: usize, hash: &str) {
+        let start = self.text.len();
+        self.text.push_str(hash);
+        self.rows[index].password_hash = Some(Span { start: narrow(start), end: narrow(self.text.len()) });
     }
 
     /// The rows that passed, in line order.
@@ -107,6 +152,12 @@ impl CheckedBatch {
         self.warnings += warnings;
     }
 
+    pub(crate) fn push_named(&mut self, key: &str) {
+        let start = self.text.len();
+        self.text.push_str(key);
+        self.named.push(Span { start: narrow(start), end: narrow(self.text.len()) });
+    }
+
     pub(crate) fn push_rejection(&mut self, rejection: Rejection) {
         self.rejections.push(rejection);
     }
@@ -130,14 +181,53 @@ impl<'a> CheckedRow<'a> {
         self.row.line
     }
 
-    /// The folded user name.
+    /// The number of the record in its file, counted from 1, where it is known.
+    pub fn row(&self) -> Option<u64> {
+        self.row.row
+    }
+
+    /// By what the user is found: the folded user name (Spigit), the uid (Collaborator).
     pub fn key(&self) -> &'a str {
         self.batch.slice(self.row.key)
     }
 
-    /// The folded e-mail.
-    pub fn email_key(&self) -> &'a str {
-        self.batch.slice(self.row.email_key)
+    /// The folded user name, if the row says one.
+    pub fn username_key(&self) -> Option<&'a str> {
+        self.row.username_key.map(|span| self.batch.slice(span))
+    }
+
+    /// The folded e-mail, if the row says one.
+    pub fn email_key(&self) -> Option<&'a str> {
+        self.row.email_key.map(|span| self.batch.slice(span))
+    }
+
+    /// Whether users are found by their uid, and not by their user name.
+    pub fn is_found_by_uid(&self) -> bool {
+        self.batch.dialect == Dialect::Collaborator
+    }
+
+    /// The hash of the password, for a new user.
+    pub fn password_hash(&self) -> Option<&'a str> {
+        self.row.password_hash.map(|span| self.batch.slice(span))
+    }
+
+    /// The field that a new user must have and of which the row says nothing.
+    pub fn missing_for_new(&self) -> Option<Field> {
+        let required = [Field::Username, Field::FirstName, Field::LastName];
+        required.into_iter().find(|field| !matches!(self.cell(*field), Cell::Set(_)))
+    }
+
+    /// The rejection of this row.
+    pub fn reject(&self, column: Option<&str>, code: RejectionCode, message: impl Into<String>) -> Rejection {
+        Rejection { row: self.row(), ..Rejection::new(self.line(), column.map(str::to_owned), code, message) }
+    }
+
+    /// What the API calls a field.
+    pub fn name_of(&self, field: Field) -> &'static str {
+        match self.batch.dialect {
+            Dialect::Spigit => field.spec().spigit_title,
+            Dialect::Collaborator => collaborator::name_of(field),
+        }
     }
 
     /// What the row says about a field.

@@ -15,6 +15,10 @@ pub struct Counts {
     pub failed: u64,
     /// Optional values that were left out because they could not be read (lenient handling only).
     pub warnings: u64,
+    /// Users who were active and are blocked now; beside the four outcomes.
+    pub blocked: u64,
+    /// Users who were blocked and are active now; beside the four outcomes.
+    pub unblocked: u64,
 }
 
 impl Counts {
@@ -30,5 +34,7 @@ impl Counts {
         self.unchanged += other.unchanged;
         self.failed += other.failed;
         self.warnings += other.warnings;
+        self.blocked += other.blocked;
+        self.unblocked += other.unblocked;
     }
 }

@@ -1,4 +1,5 @@
-//! The profile fields that have a column of their own, in the order of the Spigit sample file.
+//! The profile fields that have a column of their own: first those of the Spigit sample file in its order,
+//! then those that only the Collaborator API has.
 
 /// A profile field with a typed column.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -26,10 +27,37 @@ pub enum Field {
     NetworkId,
     ManagerPnr,
     CompanyId,
+    Uid,
+    Patronymic,
+    BirthDate,
+    Gender,
+    City,
+    Department,
+    Position,
+    Tags,
+    Phone,
+    BlockedReason,
+    DateOfEmployment,
+    GoogleId,
+    FacebookId,
+    WorkContact,
+    DateOfAssignment,
+    StructureUid,
+    UserField1,
+    UserField2,
+    UserField3,
+    UserField4,
+    UserField5,
+    CustomInfo,
+    Language,
+    RoleId,
+    ManagerUid,
 }
 
 /// How many fields have a column of their own.
-pub const FIELD_COUNT: usize = 22;
+pub const FIELD_COUNT: usize = 47;
+/// How many of them a Spigit file may have.
+pub const SPIGIT_FIELD_COUNT: usize = 22;
 
 /// What a field holds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -40,6 +68,10 @@ pub enum FieldKind {
     Email,
     /// A calendar date; kept as `YYYY-MM-DD`.
     Date,
+    /// A whole number.
+    Number,
+    /// A JSON value in compact form.
+    Json,
 }
 
 /// What is fixed about a field.
@@ -49,7 +81,7 @@ pub struct FieldSpec {
     pub field: Field,
     /// Its column in the `users` table and its key in JSON.
     pub column: &'static str,
-    /// Its title in a Spigit file.
+    /// Its title in a Spigit file; empty if it has none.
     pub spigit_title: &'static str,
     /// What it holds.
     pub kind: FieldKind,
@@ -59,6 +91,15 @@ pub struct FieldSpec {
 
 const fn spec(field: Field, column: &'static str, spigit_title: &'static str) -> FieldSpec {
     FieldSpec { field, column, spigit_title, kind: FieldKind::Text(1024), required: false }
+}
+
+/// A field that only the Collaborator API has.
+const fn other(field: Field, column: &'static str, kind: FieldKind) -> FieldSpec {
+    FieldSpec { field, column, spigit_title: "", kind, required: false }
+}
+
+const fn text(field: Field, column: &'static str) -> FieldSpec {
+    other(field, column, FieldKind::Text(1024))
 }
 
 const fn required(field: Field, column: &'static str, spigit_title: &'static str, kind: FieldKind) -> FieldSpec {
@@ -95,7 +136,37 @@ pub const FIELDS: [FieldSpec; FIELD_COUNT] = [
     spec(Field::NetworkId, "network_id", "NETWORK_ID"),
     spec(Field::ManagerPnr, "manager_pnr", "MANAGER_PNR"),
     spec(Field::CompanyId, "company_id", "COMPANY_ID"),
+    other(Field::Uid, "uid", FieldKind::Text(255)),
+    text(Field::Patronymic, "patronymic"),
+    other(Field::BirthDate, "birth_date", FieldKind::Date),
+    other(Field::Gender, "gender", FieldKind::Number),
+    text(Field::City, "city"),
+    text(Field::Department, "department"),
+    text(Field::Position, "position"),
+    other(Field::Tags, "tags", FieldKind::Json),
+    text(Field::Phone, "phone"),
+    text(Field::BlockedReason, "blocked_reason"),
+    other(Field::DateOfEmployment, "date_of_employment", FieldKind::Date),
+    text(Field::GoogleId, "google_id"),
+    text(Field::FacebookId, "facebook_id"),
+    text(Field::WorkContact, "work_contact"),
+    other(Field::DateOfAssignment, "date_of_assignment_current_position", FieldKind::Date),
+    other(Field::StructureUid, "structure_uid", FieldKind::Json),
+    text(Field::UserField1, "user_field1"),
+    text(Field::UserField2, "user_field2"),
+    text(Field::UserField3, "user_field3"),
+    text(Field::UserField4, "user_field4"),
+    text(Field::UserField5, "user_field5"),
+    other(Field::CustomInfo, "custom_info", FieldKind::Json),
+    other(Field::Language, "language", FieldKind::Text(16)),
+    other(Field::RoleId, "role_id", FieldKind::Number),
+    other(Field::ManagerUid, "manager_uid", FieldKind::Json),
 ];
+
+/// The fields of a Spigit file, in the order of its sample.
+pub fn spigit_fields() -> &'static [FieldSpec] {
+    &FIELDS[..SPIGIT_FIELD_COUNT]
+}
 
 impl Field {
     /// The position of the field in [`FIELDS`] and in every array of values.
@@ -110,7 +181,7 @@ impl Field {
 
     /// Finds the field of a Spigit title, whatever its case.
     pub fn from_spigit_title(title: &str) -> Option<Self> {
-        FIELDS.iter().find(|spec| spec.spigit_title.eq_ignore_ascii_case(title)).map(|spec| spec.field)
+        spigit_fields().iter().find(|spec| spec.spigit_title.eq_ignore_ascii_case(title)).map(|spec| spec.field)
     }
 }
 

@@ -11,6 +11,8 @@ use crate::rejection::Rejection;
 pub enum Dialect {
     /// The Spigit bulk API.
     Spigit,
+    /// The users-import API of the Collaborator LMS.
+    Collaborator,
 }
 
 impl Dialect {
@@ -18,12 +20,70 @@ impl Dialect {
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Spigit => "spigit",
+            Self::Collaborator => "collaborator",
         }
     }
 
     /// Reads a dialect that was stored as text.
     pub fn parse(text: &str) -> Option<Self> {
-        (text == "spigit").then_some(Self::Spigit)
+        [Self::Spigit, Self::Collaborator].into_iter().find(|dialect| dialect.as_str() == text)
+    }
+}
+
+/// How the records of a file are written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Format {
+    /// Comma- or semicolon-separated values, whichever the dialect has.
+    Csv,
+    /// A JSON array of objects.
+    Json,
+}
+
+impl Format {
+    /// The format as text.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Csv => "csv",
+            Self::Json => "json",
+        }
+    }
+
+    /// Reads a format that was stored as text.
+    pub fn parse(text: &str) -> Option<Self> {
+        [Self::Csv, Self::Json].into_iter().find(|format| format.as_str() == text)
+    }
+}
+
+/// In which encoding the text of a file is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Charset {
+    /// UTF-8, with or without a byte order mark.
+    Utf8,
+    /// UTF-16, the lower byte first, with a byte order mark.
+    Utf16Le,
+    /// UTF-16, the higher byte first, with a byte order mark.
+    Utf16Be,
+    /// The Cyrillic code page of Windows.
+    Windows1251,
+}
+
+impl Charset {
+    const ALL: [Self; 4] = [Self::Utf8, Self::Utf16Le, Self::Utf16Be, Self::Windows1251];
+
+    /// The charset by its registered name.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Utf8 => "utf-8",
+            Self::Utf16Le => "utf-16le",
+            Self::Utf16Be => "utf-16be",
+            Self::Windows1251 => "windows-1251",
+        }
+    }
+
+    /// Reads a charset that was stored as text.
+    pub fn parse(text: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|charset| charset.as_str() == text)
     }
 }
 
@@ -133,7 +193,7 @@ mod tests {
     use crate::rejection::RejectionCode;
 
     fn rejection(line: u64) -> Rejection {
-        Rejection { line, column: None, code: RejectionCode::ValueEmpty, message: "EMAIL is missing".to_owned() }
+        Rejection::new(line, None, RejectionCode::ValueEmpty, "EMAIL is missing")
     }
 
     #[test]
@@ -173,6 +233,14 @@ mod tests {
         for handling in [Handling::Strict, Handling::Lenient] {
             assert_eq!(Handling::parse(handling.as_str()), Some(handling));
         }
-        assert_eq!(Dialect::parse(Dialect::Spigit.as_str()), Some(Dialect::Spigit));
+        for dialect in [Dialect::Spigit, Dialect::Collaborator] {
+            assert_eq!(Dialect::parse(dialect.as_str()), Some(dialect));
+        }
+        for format in [Format::Csv, Format::Json] {
+            assert_eq!(Format::parse(format.as_str()), Some(format));
+        }
+        for charset in Charset::ALL {
+            assert_eq!(Charset::parse(charset.as_str()), Some(charset));
+        }
     }
 }

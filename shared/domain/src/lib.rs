@@ -16,13 +16,16 @@
 //! **counters** are a fast view of it.
 
 pub mod batch;
+pub mod collaborator;
 pub mod counts;
 pub mod field;
 pub mod header;
 pub mod idempotency;
 pub mod ids;
 pub mod job;
+pub mod json;
 pub mod key;
+pub mod loose;
 pub mod plan;
 pub mod profile;
 pub mod record;
@@ -37,5 +40,5 @@ pub use field::Field;
 pub use header::Header;
 pub use idempotency::IdempotencyKey;
 pub use ids::{BatchNo, JobId, TenantId};
-pub use job::{Dialect, Handling, JobState};
+pub use job::{Charset, Dialect, Format, Handling, JobState};
 pub use rejection::{Rejection, RejectionCode};

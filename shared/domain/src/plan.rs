@@ -16,16 +16,18 @@ use crate::profile::{Folded, StoredUser, Version, fold};
 /// Existing users that matter to a batch.
 #[derive(Debug, Default)]
 pub struct Existing<'a> {
-    /// The users whom rows name, by folded user name.
+    /// The users whom rows name, by their key.
     pub users: HashMap<&'a str, StoredUser<'a>>,
-    /// Who holds the e-mails that rows want: folded e-mail to folded user name.
-    pub email_holders: HashMap<&'a str, &'a str>,
+    /// Who holds the e-mails that rows want: folded e-mail to the id of the user.
+    pub email_holders: HashMap<&'a str, i64>,
+    /// Who holds the logins that rows want, where the login is not the key itself.
+    pub login_holders: HashMap<&'a str, i64>,
 }
 
 /// One user to be written.
 #[derive(Debug)]
 pub struct Write<'a> {
-    /// The folded user name.
+    /// The key of the user.
     pub key: &'a str,
     /// The new profile, the line that wrote it, and the outcomes of its rows.
     pub folded: Folded<'a>,
@@ -60,8 +62,8 @@ struct Group<'a> {
 
 /// Plans the writes of a batch of this job.
 pub fn plan<'a>(job: JobId, batch: &'a CheckedBatch, existing: &'a Existing<'a>) -> Plan<'a> {
-    let (mut groups, by_key) = group(batch);
-    mark_contested(&mut groups, &by_key, existing);
+    let mut groups = group(batch);
+    mark_contested(&mut groups, existing);
     let mut plan = Plan::default();
     for group in groups {
         if group.contested {
@@ -89,7 +91,7 @@ pub fn plan<'a>(job: JobId, batch: &'a CheckedBatch, existing: &'a Existing<'a>)
     plan
 }
 
-fn group(batch: &CheckedBatch) -> (Vec<Group<'_>>, HashMap<&str, usize>) {
+fn group(batch: &CheckedBatch) -> Vec<Group<'_>> {
     let mut groups: Vec<Group<'_>> = Vec::with_capacity(batch.rows().len());
     let mut by_key = HashMap::with_capacity(batch.rows().len());
     for row in batch.rows() {
@@ -99,28 +101,58 @@ fn group(batch: &CheckedBatch) -> (Vec<Group<'_>>, HashMap<&str, usize>) {
         });
         groups[index].rows.push(row);
     }
-    (groups, by_key)
+    groups
 }
 
-fn mark_contested(groups: &mut [Group<'_>], by_key: &HashMap<&str, usize>, existing: &Existing<'_>) {
-    let mut claims: HashMap<&str, usize> = HashMap::with_capacity(groups.len());
-    let mut contested = Vec::new();
-    for (index, group) in groups.iter().enumerate() {
-        for row in &group.rows {
-            let email = row.email_key();
-            let claimed_by = *claims.entry(email).or_insert(index);
-            if claimed_by != index {
-                contested.extend([claimed_by, index]);
-            }
-            if let Some(holder) = existing.email_holders.get(email).filter(|holder| **holder != group.key) {
-                contested.push(index);
-                contested.extend(by_key.get(*holder));
-            }
-        }
+fn mark_contested(groups: &mut [Group<'_>], existing: &Existing<'_>) {
+    let by_id: HashMap<i64, usize> = groups
+        .iter()
+        .enumerate()
+        .filter_map(|(index, group)| Some((existing.users.get(group.key)?.id, index)))
+        .collect();
+    let mut contested = claimed_twice(groups, existing, &by_id, &existing.email_holders, CheckedRow::email_key);
+    // A login that is the key cannot be claimed by two.
+    if groups.first().is_some_and(|group| group.rows[0].is_found_by_uid()) {
+        let logins = &existing.login_holders;
+        contested.extend(claimed_twice(groups, existing, &by_id, logins, CheckedRow::username_key));
+        contested.extend(incomplete(groups, existing));
     }
     for index in contested {
         groups[index].contested = true;
     }
+}
+
+/// The groups that want what another user holds or wants, and those who hold it.
+fn claimed_twice<'a>(
+    groups: &[Group<'a>],
+    existing: &Existing<'_>,
+    by_id: &HashMap<i64, usize>,
+    holders: &HashMap<&str, i64>,
+    wanted: impl Fn(&CheckedRow<'a>) -> Option<&'a str>,
+) -> Vec<usize> {
+    let mut claims: HashMap<&str, usize> = HashMap::with_capacity(groups.len());
+    let mut contested = Vec::new();
+    for (index, group) in groups.iter().enumerate() {
+        let own = existing.users.get(group.key).map(|user| user.id);
+        for value in group.rows.iter().filter_map(&wanted) {
+            let claimed_by = *claims.entry(value).or_insert(index);
+            if claimed_by != index {
+                contested.extend([claimed_by, index]);
+            }
+            if let Some(holder) = holders.get(value).filter(|holder| Some(**holder) != own) {
+                contested.push(index);
+                contested.extend(by_id.get(holder));
+            }
+        }
+    }
+    contested
+}
+
+/// New users whose first row lacks what a new user must have: it fails, and the next row is the first.
+fn incomplete(groups: &[Group<'_>], existing: &Existing<'_>) -> Vec<usize> {
+    let is_incomplete =
+        |group: &Group<'_>| !existing.users.contains_key(group.key) && group.rows[0].missing_for_new().is_some();
+    groups.iter().enumerate().filter(|(_, group)| is_incomplete(group)).map(|(index, _)| index).collect()
 }
 
 #[cfg(test)]
@@ -147,10 +179,10 @@ mod tests {
             values[Field::Email.index()] = Some(email);
             values[Field::FirstName.index()] = Some("f");
             values[Field::LastName.index()] = Some("l");
-            let profile = Profile::stored(values, email, None).unwrap();
+            let profile = Profile::stored(values, name, Some(email), None).unwrap();
             let id = i64::try_from(id).unwrap();
             existing.users.insert(name, StoredUser { id, version: Version { job: 1, line: 2 }, profile });
-            existing.email_holders.insert(email, name);
+            existing.email_holders.insert(email, id);
         }
         existing
     }

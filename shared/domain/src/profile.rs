@@ -25,18 +25,51 @@ impl Version {
 }
 
 /// The values of a user in canonical form, borrowed from wherever they were read.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Profile<'a> {
     values: [Option<&'a str>; FIELD_COUNT],
-    email_key: &'a str,
+    username_key: &'a str,
+    email_key: Option<&'a str>,
+    password_hash: Option<&'a str>,
     attributes: BTreeMap<Cow<'a, str>, Cow<'a, str>>,
+}
+
+/// What a row changed.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Change {
+    /// A profile field differs now.
+    pub profile: bool,
+    /// The user was active and is blocked now.
+    pub blocked: bool,
+    /// The user was blocked and is active now.
+    pub unblocked: bool,
+}
+
+impl Change {
+    /// Whether anything is to be written.
+    pub const fn any(self) -> bool {
+        self.profile || self.blocked || self.unblocked
+    }
+}
+
+impl Default for Profile<'_> {
+    fn default() -> Self {
+        Self {
+            values: [None; FIELD_COUNT],
+            username_key: "",
+            email_key: None,
+            password_hash: None,
+            attributes: BTreeMap::new(),
+        }
+    }
 }
 
 impl<'a> Profile<'a> {
     /// A stored profile. `attributes` is a JSON object of strings, or nothing.
     pub fn stored(
         values: [Option<&'a str>; FIELD_COUNT],
-        email_key: &'a str,
+        username_key: &'a str,
+        email_key: Option<&'a str>,
         attributes: Option<&str>,
     ) -> Result<Self, serde_json::Error> {
         let attributes = match attributes {
@@ -46,7 +79,7 @@ impl<'a> Profile<'a> {
                 .collect(),
             None => BTreeMap::new(),
         };
-        Ok(Self { values, email_key, attributes })
+        Ok(Self { values, username_key, email_key, password_hash: None, attributes })
     }
 
     /// The value of a field.
@@ -59,9 +92,19 @@ impl<'a> Profile<'a> {
         &self.values
     }
 
-    /// The folded e-mail.
-    pub fn email_key(&self) -> &'a str {
+    /// The folded user name.
+    pub fn username_key(&self) -> &'a str {
+        self.username_key
+    }
+
+    /// The folded e-mail, if there is one.
+    pub fn email_key(&self) -> Option<&'a str> {
         self.email_key
+    }
+
+    /// The hash of the password with which a new user is made.
+    pub fn password_hash(&self) -> Option<&'a str> {
+        self.password_hash
     }
 
     /// The attributes as a JSON object, or nothing if there are none.
@@ -72,9 +115,9 @@ impl<'a> Profile<'a> {
         Some(serde_json::to_string(&self.attributes).expect("a map of strings has a JSON form"))
     }
 
-    /// Applies a row. Says whether anything differs now.
-    pub fn merge(&mut self, row: CheckedRow<'a>) -> bool {
-        let mut changed = false;
+    /// Applies a row. Says what differs now.
+    pub fn merge(&mut self, row: CheckedRow<'a>) -> Change {
+        let mut change = Change::default();
         for spec in &FIELDS {
             let value = &mut self.values[spec.field.index()];
             let wanted = match row.cell(spec.field) {
@@ -82,12 +125,17 @@ impl<'a> Profile<'a> {
                 Cell::Clear => None,
                 Cell::Set(text) => Some(text),
             };
-            changed |= *value != wanted;
+            match (spec.field, *value, wanted) {
+                (Field::BlockedReason, None, Some(_)) => change.blocked = true,
+                (Field::BlockedReason, Some(_), None) => change.unblocked = true,
+                (_, before, after) => change.profile |= before != after,
+            }
             *value = wanted;
         }
-        self.email_key = row.email_key();
+        self.username_key = row.username_key().unwrap_or(self.username_key);
+        self.email_key = row.email_key().or(self.email_key);
         for (title, cell) in row.attributes() {
-            changed |= match cell {
+            change.profile |= match cell {
                 Cell::Keep => false,
                 Cell::Clear => self.attributes.remove(title).is_some(),
                 Cell::Set(text) => {
@@ -95,7 +143,7 @@ impl<'a> Profile<'a> {
                 }
             };
         }
-        changed
+        change
     }
 }
 
@@ -127,14 +175,20 @@ pub fn fold<'a>(stored: Option<&Profile<'a>>, rows: impl IntoIterator<Item = Che
     let mut folded =
         Folded { profile: stored.cloned().unwrap_or_default(), written_by: None, counts: Counts::default() };
     for row in rows {
-        let changed = folded.profile.merge(row);
-        let counter = match (exists, changed) {
+        let change = folded.profile.merge(row);
+        let counter = match (exists, change.profile) {
             (false, _) => &mut folded.counts.created,
             (true, true) => &mut folded.counts.updated,
             (true, false) => &mut folded.counts.unchanged,
         };
         *counter += 1;
-        if changed || !exists {
+        if exists {
+            folded.counts.blocked += u64::from(change.blocked);
+            folded.counts.unblocked += u64::from(change.unblocked);
+        } else {
+            folded.profile.password_hash = row.password_hash();
+        }
+        if change.any() || !exists {
             folded.written_by = Some(row.line());
         }
         exists = true;
@@ -175,7 +229,7 @@ mod tests {
         }
         values[Field::WorkCity.index()] = Some("Rome");
         values[Field::CompanyId.index()] = Some("SPG");
-        let stored = Profile::stored(values, "a@b", Some(r#"{"badge":"1","desk":"9"}"#)).unwrap();
+        let stored = Profile::stored(values, "u", Some("a@b"), Some(r#"{"badge":"1","desk":"9"}"#)).unwrap();
 
         let same = batch("EMAIL,USERNAME,FIRST_NM,LAST_NM", "a@b,u,f,l\n");
         let folded = fold(Some(&stored), same.rows());

@@ -38,13 +38,25 @@ pub enum RejectionCode {
     RawMissing,
     /// The e-mail belongs to another user.
     ConflictEmail,
+    /// A status is none of those that are known.
+    StatusInvalid,
+    /// A gender is neither 0 nor 1.
+    GenderInvalid,
+    /// A value is none of those that are allowed.
+    ValueInvalid,
+    /// A value is not valid JSON, or the JSON text of a file cannot be read.
+    JsonInvalid,
+    /// A JSON value has another type than expected.
+    TypeInvalid,
+    /// The login belongs to another user.
+    ConflictLogin,
     /// The row's batch could not be applied and was given up.
     NotApplied,
 }
 
 impl RejectionCode {
     /// Every code, in the order of the documentation.
-    pub const ALL: [Self; 17] = [
+    pub const ALL: [Self; 23] = [
         Self::ColumnCount,
         Self::ValueEmpty,
         Self::ValueTooLong,
@@ -61,6 +73,12 @@ impl RejectionCode {
         Self::UnpackedTooLarge,
         Self::RawMissing,
         Self::ConflictEmail,
+        Self::StatusInvalid,
+        Self::GenderInvalid,
+        Self::ValueInvalid,
+        Self::JsonInvalid,
+        Self::TypeInvalid,
+        Self::ConflictLogin,
         Self::NotApplied,
     ];
 
@@ -83,6 +101,12 @@ impl RejectionCode {
             Self::UnpackedTooLarge => "unpacked_too_large",
             Self::RawMissing => "raw_missing",
             Self::ConflictEmail => "conflict_email",
+            Self::StatusInvalid => "status_invalid",
+            Self::GenderInvalid => "gender_invalid",
+            Self::ValueInvalid => "value_invalid",
+            Self::JsonInvalid => "json_invalid",
+            Self::TypeInvalid => "type_invalid",
+            Self::ConflictLogin => "conflict_login",
             Self::NotApplied => "not_applied",
         }
     }
@@ -98,6 +122,9 @@ impl RejectionCode {
 pub struct Rejection {
     /// The physical line on which the row starts, counted from 1.
     pub line: u64,
+    /// The number of the record in its file, counted from 1, where it is known.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub row: Option<u64>,
     /// The title of the column at fault, where there is one.
     pub column: Option<String>,
     /// The stable code.
@@ -107,6 +134,11 @@ pub struct Rejection {
 }
 
 impl Rejection {
+    /// A rejection of a row whose number is not known.
+    pub fn new(line: u64, column: Option<String>, code: RejectionCode, message: impl Into<String>) -> Self {
+        Self { line, row: None, column, code, message: message.into() }
+    }
+
     /// The rejection as it stands in a job's `error_message`: `Line 3: EMAIL is missing`.
     pub fn sentence(&self) -> String {
         format!("Line {}: {}", self.line, self.message)

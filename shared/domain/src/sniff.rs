@@ -27,6 +27,15 @@ pub enum Refusal {
     /// The title line does not end.
     #[error("the header cannot be read: {0}")]
     HeaderUnreadable(#[from] RecordError),
+    /// There is no user in it.
+    #[error("there are no users in it")]
+    NoUsers,
+    /// The JSON text cannot be read.
+    #[error("{}", .0.problem)]
+    Json(RecordError),
+    /// The first line has no separator.
+    #[error("the first line has no semicolon; expected titles separated by semicolons")]
+    DelimiterMissing,
     /// The title line does not end within [`HEAD_BYTES`].
     #[error("the header does not end within the first 64 KiB")]
     HeaderTooLong,
@@ -48,6 +57,9 @@ impl Refusal {
                 HeaderError::PasswordColumn(_) => "column_forbidden",
                 _ => "header_invalid",
             },
+            Self::NoUsers => "file_empty",
+            Self::Json(_) => "json_invalid",
+            Self::DelimiterMissing => "delimiter_suspected",
             Self::HeaderUnreadable(_) | Self::HeaderTooLong => "header_invalid",
         }
     }
@@ -70,6 +82,25 @@ pub fn inspect_spigit(head: &[u8], complete: bool, limits: RecordLimits) -> Resu
         Scan::End => Err(Refusal::FileEmpty),
         Scan::NeedInput => Err(Refusal::HeaderTooLong),
     }
+}
+
+/// Looks at the first bytes of a Collaborator CSV file, as they came and decoded. The title line may be in
+/// any language; it only has to be one.
+pub fn inspect_collaborator(head: &[u8], text: &[u8], complete: bool) -> Result<(), Refusal> {
+    let is_utf16 =
+        matches!(head, [0xFF, 0xFE, second, third, ..] if (*second, *third) != (0, 0)) || head.starts_with(b"\xfe\xff");
+    if !is_utf16 {
+        recognise(head)?;
+    }
+    let text = strip_bom(text).trim_ascii_start();
+    if text.is_empty() && complete {
+        return Err(Refusal::FileEmpty);
+    }
+    let title = text.split(|byte| matches!(byte, b'\r' | b'\n')).next().unwrap_or_default();
+    if title.len() == text.len() && !complete {
+        return Err(Refusal::HeaderTooLong);
+    }
+    if title.contains(&b';') { Ok(()) } else { Err(Refusal::DelimiterMissing) }
 }
 
 /// The text without its byte order mark.

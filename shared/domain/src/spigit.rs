@@ -8,7 +8,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use crate::batch::{CheckedBatch, RowSpans, SpanCell};
 use crate::field::{FIELD_COUNT, Field, FieldKind, FieldSpec};
 use crate::header::{Column, Header};
-use crate::job::Handling;
+use crate::job::{Dialect, Handling};
 use crate::key;
 use crate::record::{Quotes, RecordLimits, RecordScanner, Scan};
 use crate::rejection::{Rejection, RejectionCode};
@@ -27,7 +27,7 @@ pub fn check_batch(
     first_line: u64,
     records: &[u8],
 ) -> CheckedBatch {
-    let mut batch = CheckedBatch::new(header.titles().to_vec(), records.len() + records.len() / 4);
+    let mut batch = CheckedBatch::new(Dialect::Spigit, header.titles().to_vec(), records.len() + records.len() / 4);
     let mut scanner = RecordScanner::new(DELIMITER, limits, first_line);
     let mut rest = records;
     loop {
@@ -39,7 +39,7 @@ pub fn check_batch(
             Ok(Scan::End | Scan::NeedInput) => return batch,
             // The splitter ends a file before such a record, so only a damaged message has one.
             Err(error) => {
-                let rejection = Rejection { line: error.line, column: None, code: error.code, message: error.problem };
+                let rejection = Rejection::new(error.line, None, error.code, error.problem);
                 batch.push_rejection(rejection);
                 return batch;
             }
@@ -57,7 +57,7 @@ fn check_record(header: &Header, handling: Handling, scanner: &RecordScanner, ba
         let column = column.map(|position| header.titles()[position].clone());
         let message =
             column.as_ref().map_or_else(|| error.problem.clone(), |title| format!("{title} {}", error.problem));
-        batch.push_rejection(Rejection { line: scanner.line(), column, code: error.code, message });
+        batch.push_rejection(Rejection::new(scanner.line(), column, error.code, message));
     }
 }
 
@@ -94,7 +94,18 @@ impl RowCheck<'_> {
         }
         let key = self.folded(Field::Username, &cells, batch)?;
         let email_key = self.folded(Field::Email, &cells, batch)?;
-        batch.push_row(RowSpans { line: self.scanner.line(), key, email_key, cells, attributes }, warnings);
+        let row = RowSpans {
+            line: self.scanner.line(),
+            row: None,
+            key,
+            username_key: Some(key),
+            email_key: Some(email_key),
+            password: None,
+            password_hash: None,
+            cells,
+            attributes,
+        };
+        batch.push_row(row, warnings);
         Ok(())
     }
 
@@ -194,12 +205,12 @@ fn checked(kind: FieldKind, value: &str, batch: &mut CheckedBatch) -> Result<Spa
     Ok(SpanCell::Set(span))
 }
 
-fn fault_of_ours() -> ValueError {
+pub(crate) fn fault_of_ours() -> ValueError {
     let problem = "this row could not be checked, by a fault of the server; please report it";
     ValueError { code: RejectionCode::NotApplied, problem: problem.to_owned() }
 }
 
-fn missing() -> ValueError {
+pub(crate) fn missing() -> ValueError {
     ValueError { code: RejectionCode::ValueEmpty, problem: "is missing".to_owned() }
 }
 

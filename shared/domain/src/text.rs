@@ -14,7 +14,7 @@ pub struct ValueError {
     pub problem: String,
 }
 
-fn refuse<T>(code: RejectionCode, problem: impl Into<String>) -> Result<T, ValueError> {
+pub(crate) fn refuse<T>(code: RejectionCode, problem: impl Into<String>) -> Result<T, ValueError> {
     Err(ValueError { code, problem: problem.into() })
 }
 
@@ -53,6 +53,8 @@ pub fn canonical(kind: FieldKind, value: &str, out: &mut String) -> Result<(), V
         FieldKind::Text(limit) => check_length(value, limit)?,
         FieldKind::Email => check_email(value)?,
         FieldKind::Date => return canonical_us_date(value, out),
+        // The Spigit API has no such field; the other API has its own rules for them.
+        FieldKind::Number | FieldKind::Json => {}
     }
     out.push_str(value);
     Ok(())
@@ -68,7 +70,7 @@ pub fn check_length(value: &str, limit: usize) -> Result<(), ValueError> {
 
 /// A light check: one `@` with something on both sides, no blanks, at most 254 characters.
 /// Whether mail arrives there is for the mail server to say.
-fn check_email(value: &str) -> Result<(), ValueError> {
+pub(crate) fn check_email(value: &str) -> Result<(), ValueError> {
     check_length(value, 254)?;
     let problem = match value.split_once('@') {
         None => "has no @",
@@ -102,12 +104,12 @@ fn canonical_us_date(value: &str, out: &mut String) -> Result<(), ValueError> {
     Ok(())
 }
 
-fn digits(text: &str, lengths: std::ops::RangeInclusive<usize>) -> Option<u32> {
+pub(crate) fn digits(text: &str, lengths: std::ops::RangeInclusive<usize>) -> Option<u32> {
     let plain = lengths.contains(&text.len()) && text.bytes().all(|b| b.is_ascii_digit());
     if plain { text.parse().ok() } else { None }
 }
 
-fn is_calendar_date(year: u32, month: u32, day: u32) -> bool {
+pub(crate) fn is_calendar_date(year: u32, month: u32, day: u32) -> bool {
     let leap = (year.is_multiple_of(4) && !year.is_multiple_of(100)) || year.is_multiple_of(400);
     let last = match month {
         1 | 3 | 5 | 7 | 8 | 10 | 12 => 31,

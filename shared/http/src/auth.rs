@@ -1,4 +1,4 @@
-//! Who is calling, by `Authorization: Bearer`.
+//! Who is calling, by `Authorization: Bearer` or `X-Cbr-Authorization: Bearer`.
 //!
 //! The tokens of the Spigit sample have `$` in them, which RFC 6750 does not allow: no syntax is
 //! checked, only that there is one header of one token.
@@ -10,10 +10,13 @@ use axum::extract::{FromRef, FromRequestParts};
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use muster_domain::TenantId;
-use muster_ports::{Grant, Scope, ShortRows, Tenants};
+use muster_ports::{Grant, Scope, TenantSettings, Tenants};
 
 use crate::error::ApiError;
 use crate::token::token_sha256;
+
+/// Where clients of the Collaborator API put their token.
+const VENDOR_HEADER: &str = "x-cbr-authorization";
 
 /// How long a caller waits for the look-up of its token.
 const DEADLINE: Duration = Duration::from_secs(5);
@@ -34,9 +37,9 @@ impl Caller {
         self.grant.tenant
     }
 
-    /// What the tenant wants done with short rows.
-    pub fn short_rows(&self) -> ShortRows {
-        self.grant.short_rows
+    /// What is set for the tenant.
+    pub fn settings(&self) -> TenantSettings {
+        self.grant.settings
     }
 
     /// Refuses a caller whose token does not allow this.
@@ -70,7 +73,10 @@ where
 }
 
 pub(crate) fn bearer<'a>(headers: &'a HeaderMap, query: Option<&str>) -> Result<&'a [u8], ApiError> {
-    let mut values = headers.get_all(header::AUTHORIZATION).iter();
+    // The header of the Collaborator API, which wins where both are sent.
+    let vendor = headers.get_all(VENDOR_HEADER);
+    let values = if vendor.iter().next().is_some() { vendor } else { headers.get_all(header::AUTHORIZATION) };
+    let mut values = values.iter();
     let Some(value) = values.next() else {
         // Addresses end up in logs and histories.
         let message = if query.is_some_and(|query| query.contains("access_token")) {

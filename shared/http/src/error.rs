@@ -13,6 +13,9 @@ pub enum Shape {
     /// `{"status": "Status: Failed. …", "code": "…"}`: an upload that was refused. The Spigit API
     /// describes `status` as a validation message.
     Upload,
+    /// The form of the Collaborator API: `{"data": {"<subject>": "…"}}` for a request that cannot be read,
+    /// otherwise `{"<name of the status>": "…"}`.
+    Collaborator(&'static str),
 }
 
 /// An error to be answered.
@@ -40,6 +43,12 @@ impl ApiError {
     #[must_use]
     pub fn as_upload(self) -> Self {
         Self { shape: Shape::Upload, ..self }
+    }
+
+    /// The error in the form of the Collaborator API; `subject` is what it calls the request.
+    #[must_use]
+    pub fn as_collaborator(self, subject: &'static str) -> Self {
+        Self { shape: Shape::Collaborator(subject), ..self }
     }
 
     /// Adds a header.
@@ -99,6 +108,10 @@ impl IntoResponse for ApiError {
     fn into_response(self) -> Response {
         let body = match self.shape {
             Shape::Message => json!({ "message": self.message, "code": self.code }),
+            Shape::Collaborator(subject) if self.status == StatusCode::BAD_REQUEST => {
+                json!({ "data": { subject: self.message } })
+            }
+            Shape::Collaborator(_) => json!({ collaborator_key(self.status): self.message }),
             Shape::Upload => json!({ "status": format!("Status: Failed. {}", self.message), "code": self.code }),
         };
         let mut response = (self.status, [(header::CONTENT_TYPE, crate::JSON)], body.to_string()).into_response();
@@ -106,5 +119,24 @@ impl IntoResponse for ApiError {
             response.headers_mut().insert(name, value);
         }
         response
+    }
+}
+
+/// The one key of an error that is not about the request's content, as the vendor's other calls have it.
+fn collaborator_key(status: StatusCode) -> &'static str {
+    match status {
+        StatusCode::UNAUTHORIZED => "unauthorized",
+        StatusCode::FORBIDDEN => "forbidden",
+        StatusCode::NOT_FOUND => "not_found",
+        StatusCode::METHOD_NOT_ALLOWED => "method_not_allowed",
+        StatusCode::REQUEST_TIMEOUT => "request_timeout",
+        StatusCode::CONFLICT => "conflict",
+        StatusCode::PAYLOAD_TOO_LARGE => "payload_too_large",
+        StatusCode::UNSUPPORTED_MEDIA_TYPE => "unsupported_media_type",
+        StatusCode::UNPROCESSABLE_ENTITY => "unprocessable",
+        StatusCode::TOO_MANY_REQUESTS => "too_many_requests",
+        StatusCode::SERVICE_UNAVAILABLE => "service_unavailable",
+        StatusCode::INSUFFICIENT_STORAGE => "insufficient_storage",
+        _ => "internal_error",
     }
 }

@@ -21,6 +21,8 @@ pub struct BatchMessage {
     pub batch: BatchNo,
     /// The physical line on which the first record starts.
     pub first_line: u64,
+    /// The number of the first record in its file, counted from 1.
+    pub first_row: u64,
     /// How many records there are.
     pub rows: u32,
     /// Where in the decoded file the batch begins, in bytes; the end of the batch before.
@@ -46,6 +48,7 @@ impl From<BatchMessage> for Envelope {
             ("job", message.job.to_string()),
             ("batch", message.batch.to_string()),
             ("first_line", message.first_line.to_string()),
+            ("first_row", message.first_row.to_string()),
             ("rows", message.rows.to_string()),
             ("first_offset", message.first_offset.to_string()),
             ("end_offset", message.end_offset.to_string()),
@@ -71,6 +74,8 @@ impl TryFrom<&Envelope> for BatchMessage {
             job: JobId(envelope.number("job")?),
             batch: BatchNo(envelope.number_if("batch", |number| *number > 0)?),
             first_line: envelope.number("first_line")?,
+            // Messages of earlier versions have none.
+            first_row: if envelope.headers.contains_key("first_row") { envelope.number("first_row")? } else { 1 },
             rows: envelope.number("rows")?,
             first_offset,
             end_offset: envelope.number_if("end_offset", |end| *end >= first_offset && *end <= MAX_OFFSET)?,

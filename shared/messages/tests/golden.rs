@@ -32,6 +32,7 @@ fn batch() -> BatchMessage {
         job: JobId(9),
         batch: BatchNo(3),
         first_line: 4002,
+        first_row: 4001,
         rows: 2000,
         first_offset: 1_048_576,
         end_offset: 1_572_864,

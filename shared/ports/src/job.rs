@@ -4,7 +4,8 @@ use std::time::Duration;
 
 use muster_domain::record::RecordLimits;
 use muster_domain::{
-    BatchNo, CheckedBatch, Counts, Dialect, Handling, IdempotencyKey, JobId, JobState, Rejection, TenantId,
+    BatchNo, Charset, CheckedBatch, Counts, Dialect, Format, Handling, IdempotencyKey, JobId, JobState, Rejection,
+    TenantId,
 };
 use serde::{Deserialize, Serialize};
 
@@ -19,6 +20,10 @@ pub struct RawFile {
     pub sha256: [u8; 32],
     /// How it is compressed: `identity`, `gzip` or `zstd`.
     pub encoding: String,
+    /// How its records are written.
+    pub format: Format,
+    /// In which encoding its text is, once decompressed.
+    pub charset: Charset,
 }
 
 /// How a file is cut. Frozen in the job row, so that a repeated split cuts the same batches.
@@ -72,6 +77,8 @@ pub struct NewJob {
     pub titles: Vec<String>,
     /// How the file is to be cut.
     pub cut: CutRules,
+    /// Whether users whom no row names are blocked in the end.
+    pub blocks_missing: bool,
     /// The name that the client gave to the upload, if it gave one.
     pub idempotency: Option<Idempotency>,
 }
@@ -159,6 +166,9 @@ pub struct JobView {
     pub started_ms: Option<i64>,
     /// When it became final.
     pub finished_ms: Option<i64>,
+    /// How many users the guard of its tenant kept from being blocked as missing; nothing if there was
+    /// no need to.
+    pub missing_kept: Option<u64>,
     /// Whether its rejections were removed, or are being removed.
     pub reports_removed: bool,
     /// The time of the database when this was read.
@@ -251,10 +261,14 @@ pub struct JobRules {
     pub dialect: Dialect,
     /// What becomes of short rows.
     pub handling: Handling,
+    /// How the records are written.
+    pub format: Format,
     /// The titles of the file.
     pub titles: Vec<String>,
     /// Limits on one record.
     pub record: RecordLimits,
+    /// Whether users whom no row names are blocked in the end.
+    pub blocks_missing: bool,
 }
 
 /// A checked batch to be applied.
@@ -274,6 +288,8 @@ pub struct BatchToApply {
     pub rows: CheckedBatch,
     /// Whether each row is tried on its own, because the batch as a whole was refused.
     pub isolate_rows: bool,
+    /// Whether the ledger is to keep the users whom the rows name without writing them.
+    pub notes_named: bool,
 }
 
 /// What became of a batch.

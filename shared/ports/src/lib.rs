@@ -27,4 +27,6 @@ pub use job::{
 pub use queue::{Consumer, Delivery, Publisher, Queue, QueueName, Settle};
 pub use rawstore::{RawReader, RawStore, RawUpload, StoredUpload};
 pub use store::{Batches, Jobs, Reports, Retention, Signals, Splits, Store, Tenants, Upkeep};
-pub use tenant::{Grant, NewToken, Scope, ShortRows, TenantRecord, TokenRecord, UserRecord};
+pub use tenant::{
+    Grant, MissingUsers, NewToken, Scope, ShortRows, TenantRecord, TenantSettings, TokenRecord, UserRecord,
+};

@@ -13,7 +13,7 @@ use crate::job::{
     LedgerTotals, NewJob, PageAfter, SplitEnd, SplitJob,
 };
 use crate::rawstore::StoredUpload;
-use crate::tenant::{Grant, NewToken, ShortRows, TenantRecord, TokenRecord, UserRecord};
+use crate::tenant::{Grant, NewToken, TenantRecord, TenantSettings, TokenRecord, UserRecord};
 
 /// All that the database does.
 pub trait Store: Tenants + Jobs + Splits + Batches + Reports + Upkeep + Retention {}
@@ -24,7 +24,9 @@ impl<T: Tenants + Jobs + Splits + Batches + Reports + Upkeep + Retention> Store 
 #[async_trait]
 pub trait Tenants: Send + Sync {
     /// Makes a tenant. Nothing if the name is taken.
-    async fn create_tenant(&self, name: &str, short_rows: ShortRows) -> Result<Option<TenantId>, StoreError>;
+    async fn create_tenant(&self, name: &str, settings: TenantSettings) -> Result<Option<TenantId>, StoreError>;
+    /// Sets what may be set for a tenant. Jobs that were accepted before keep what they were accepted with.
+    async fn set_tenant(&self, tenant: TenantId, settings: TenantSettings) -> Result<(), StoreError>;
     /// All tenants, by name.
     async fn list_tenants(&self) -> Result<Vec<TenantRecord>, StoreError>;
     /// Stores a token and gives its id.
@@ -83,6 +85,14 @@ pub trait Batches: Send + Sync {
     async fn record_attempt(&self, job: JobId, batch: BatchNo) -> Result<u32, StoreError>;
     /// Takes the last note back: the worker broke the attempt off itself.
     async fn forget_attempt(&self, job: JobId, batch: BatchNo) -> Result<(), StoreError>;
+    /// Of these uids, those that no user of the tenant has. None if the batch is in the ledger.
+    async fn new_uids(
+        &self,
+        tenant: TenantId,
+        job: JobId,
+        batch: BatchNo,
+        uids: Vec<String>,
+    ) -> Result<Vec<String>, StoreError>;
     /// Applies a batch: its users, its rejections and its ledger row in one transaction.
     async fn apply_batch(&self, batch: BatchToApply) -> Result<Applied, StoreError>;
 }

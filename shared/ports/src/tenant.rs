@@ -65,6 +65,54 @@ impl ShortRows {
     }
 }
 
+/// What a tenant wants done with users whom a Collaborator file does not name.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum MissingUsers {
+    /// They stay as they are.
+    Keep,
+    /// They are blocked, unless there are too many of them.
+    Block,
+}
+
+impl MissingUsers {
+    /// The setting as text.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Keep => "keep",
+            Self::Block => "block",
+        }
+    }
+
+    /// Reads the setting from text.
+    pub fn parse(text: &str) -> Option<Self> {
+        [Self::Keep, Self::Block].into_iter().find(|setting| setting.as_str() == text)
+    }
+}
+
+/// What may be set for a tenant.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct TenantSettings {
+    /// What becomes of short rows of a Spigit file.
+    pub short_rows: ShortRows,
+    /// What becomes of users whom a Collaborator file does not name.
+    pub missing_users: MissingUsers,
+    /// Of the active users with a uid, in percent, so many may be blocked as missing by one file.
+    pub missing_guard_percent: u8,
+    /// And so many always, however few users there are.
+    pub missing_guard_min: u32,
+}
+
+impl Default for TenantSettings {
+    fn default() -> Self {
+        Self {
+            short_rows: ShortRows::Fail,
+            missing_users: MissingUsers::Keep,
+            missing_guard_percent: 10,
+            missing_guard_min: 10,
+        }
+    }
+}
+
 /// A tenant.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct TenantRecord {
@@ -72,8 +120,8 @@ pub struct TenantRecord {
     pub id: TenantId,
     /// Its unique name.
     pub name: String,
-    /// What becomes of short rows.
-    pub short_rows: ShortRows,
+    /// What is set for it.
+    pub settings: TenantSettings,
 }
 
 /// A token to be stored: never the token itself.
@@ -115,8 +163,8 @@ pub struct Grant {
     pub tenant: TenantId,
     /// What it allows.
     pub scopes: Vec<Scope>,
-    /// What the tenant wants done with short rows.
-    pub short_rows: ShortRows,
+    /// What is set for the tenant.
+    pub settings: TenantSettings,
 }
 
 /// A user, to be read back.

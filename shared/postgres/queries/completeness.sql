@@ -1,5 +1,5 @@
 -- completeness: is every batch of a split job in the ledger? (a cheap count)
-select j.tenant, j.total_batches, j.total_bytes, j.file_error_code is not null
+select j.tenant, j.total_batches, j.total_bytes, j.file_error_code is not null, j.blocks_missing
 from jobs j
 where j.id = $1
     and j.state = 'PROCESSING'

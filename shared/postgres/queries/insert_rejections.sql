@@ -1,4 +1,5 @@
 -- insert_rejections
-insert into rejections (tenant, job, line, column_title, code, message)
-select $1, $2, r.line, r.column_title, r.code, r.message
-from unnest($3::bigint[], $4::text[], $5::text[], $6::text[]) as r (line, column_title, code, message)
+insert into rejections (tenant, job, line, column_title, code, message, row_no)
+select $1, $2, r.line, r.column_title, r.code, r.message, r.row_no
+from unnest($3::bigint[], $4::text[], $5::text[], $6::text[], $7::bigint[])
+    as r (line, column_title, code, message, row_no)

@@ -15,7 +15,7 @@ where id = $1
         select 1 from jobs e where e.tenant = j.tenant and e.id < j.id and e.state in ('PENDING', 'PROCESSING')
     )
 returning
-    lease_fence, dialect, raw_key, raw_bytes, raw_sha256, raw_encoding, titles, cut,
+    lease_fence, dialect, raw_key, raw_bytes, raw_sha256, raw_encoding, titles, cut, raw_format, raw_charset,
     case
         when (select count(*) from ledger l where l.tenant = j.tenant and l.job = j.id) > stalled_batches then 0
         else stalls

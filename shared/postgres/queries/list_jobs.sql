@@ -4,7 +4,7 @@ select
     file_error_line, file_error_code, file_error_message, created, updated, unchanged, failed, warnings,
     (extract(epoch from created_at) * 1000)::bigint, (extract(epoch from started_at) * 1000)::bigint,
     (extract(epoch from finished_at) * 1000)::bigint, (extract(epoch from now()) * 1000)::bigint,
-    reports_closed_at is not null
+    reports_closed_at is not null, blocked, unblocked, missing_kept, dialect
 from jobs
 where tenant = $1
     and ($2::text is null or state = $2)

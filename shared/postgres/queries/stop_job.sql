@@ -3,7 +3,7 @@
 update jobs
 set
     state = case when file_error_code is null then 'CANCELED' else 'FAILED' end,
-    created = $3, updated = $4, unchanged = $5, failed = $6, warnings = $7,
+    created = $3, updated = $4, unchanged = $5, failed = $6, warnings = $7, blocked = $8, unblocked = $9,
     lease_until = null, finished_at = now()
 where tenant = $1 and id = $2 and state = 'PROCESSING' and stopping
 returning state

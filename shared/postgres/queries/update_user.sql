@@ -1,8 +1,10 @@
--- update_user: one changed user, if nobody wrote it since it was probed and its e-mail is free.
+-- update_user: one changed user, if nobody wrote it since it was probed and its e-mail and user name
+-- are free.
 update users u
 set
     version_job = $2,
     version_line = $3,
+    username_key = $4,
     email_key = $5,
     email = $6,
     username = $7,
@@ -26,12 +28,36 @@ set
     network_id = $25,
     manager_pnr = $26,
     company_id = $27,
-    attributes = $28::jsonb,
+    uid = $28,
+    patronymic = $29,
+    birth_date = $30::date,
+    gender = $31::text::smallint,
+    city = $32,
+    department = $33,
+    position = $34,
+    tags = $35::json,
+    phone = $36,
+    blocked_reason = $37,
+    date_of_employment = $38::date,
+    google_id = $39,
+    facebook_id = $40,
+    work_contact = $41,
+    date_of_assignment_current_position = $42::date,
+    structure_uid = $43::json,
+    user_field1 = $44,
+    user_field2 = $45,
+    user_field3 = $46,
+    user_field4 = $47,
+    user_field5 = $48,
+    custom_info = $49::json,
+    language = $50,
+    role_id = $51::text::bigint,
+    manager_uid = $52::json,
+    attributes = $53::jsonb,
     updated_at = now()
 where u.tenant = $1
-    and u.username_key = $4
-    and u.version_job = $29
-    and u.version_line = $30
-    and not exists (
-        select 1 from users o where o.tenant = $1 and o.email_key = $5 and o.username_key <> $4
-    )
+    and u.id = $54
+    and u.version_job = $55
+    and u.version_line = $56
+    and not exists (select 1 from users o where o.tenant = $1 and o.email_key = $5 and o.id <> $54)
+    and not exists (select 1 from users o where o.tenant = $1 and o.username_key = $4 and o.id <> $54)

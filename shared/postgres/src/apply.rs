@@ -31,7 +31,7 @@ use sqlx::postgres::{PgConnection, PgPool};
 
 use crate::error::{is_unique_violation, store_error};
 use crate::jobs::aborted;
-use crate::splits::{read_cut, read_dialect, read_titles};
+use crate::splits::{read_cut, read_dialect, read_format, read_titles};
 use crate::sql;
 use crate::store::{PostgresStore, ask};
 use crate::transaction::{self, Work};
@@ -43,16 +43,18 @@ const ATTEMPTS: u32 = 8;
 #[async_trait]
 impl Batches for PostgresStore {
     async fn job_rules(&self, job: JobId) -> Result<Option<JobRules>, StoreError> {
-        let row: Option<(i64, String, String, String, String)> =
+        let row: Option<(i64, String, String, String, String, String, bool)> =
             ask!(self, connection => sqlx::query_as(sql::JOB_RULES).bind(job.0).fetch_optional(connection))?;
-        row.map(|(tenant, dialect, handling, titles, cut)| {
+        row.map(|(tenant, dialect, handling, titles, cut, format, blocks_missing)| {
             Ok(JobRules {
                 tenant: TenantId(tenant),
                 dialect: read_dialect(&dialect)?,
                 handling: muster_domain::Handling::parse(&handling)
                     .ok_or(StoreError::Unreadable("the handling of a job"))?,
+                format: read_format(&format)?,
                 titles: read_titles(&titles)?,
                 record: read_cut(&cut)?.record,
+                blocks_missing,
             })
         })
         .transpose()
@@ -77,6 +79,20 @@ impl Batches for PostgresStore {
             .bind(job.0)
             .bind(batch.0.cast_signed()).execute(connection))?;
         Ok(())
+    }
+
+    async fn new_uids(
+        &self,
+        tenant: TenantId,
+        job: JobId,
+        batch: BatchNo,
+        uids: Vec<String>,
+    ) -> Result<Vec<String>, StoreError> {
+        ask!(self, connection => sqlx::query_scalar(sql::PROBE_NEW_UIDS)
+            .bind(tenant.0)
+            .bind(job.0)
+            .bind(batch.0.cast_signed())
+            .bind(uids).fetch_all(connection))
     }
 
     async fn apply_batch(&self, batch: BatchToApply) -> Result<Applied, StoreError> {
@@ -112,12 +128,12 @@ async fn apply(pool: PgPool, batch: Arc<BatchToApply>) -> Result<Applied, StoreE
     }
 }
 
-/// A user was written by somebody else between probe and write.
+/// Something was changed by somebody else between look and write.
 #[derive(Debug, thiserror::Error)]
-#[error("a user changed while its batch was applied")]
+#[error("what was looked at changed before it could be written")]
 struct Moved;
 
-fn moved() -> sqlx::Error {
+pub(crate) fn moved() -> sqlx::Error {
     sqlx::Error::AnyDriverError(Box::new(Moved))
 }
 
@@ -137,6 +153,13 @@ struct Outcome {
     rejections: Vec<Rejection>,
 }
 
+impl Outcome {
+    fn reject(&mut self, rejection: Rejection) {
+        self.counts.failed += 1;
+        self.rejections.push(rejection);
+    }
+}
+
 impl Work for Apply {
     type Output = Applied;
 
@@ -152,7 +175,8 @@ impl Work for Apply {
         write_users(connection, batch, self.inserts, &mut outcome).await?;
         failpoint!("users_written");
         insert_rejections(connection, batch, &outcome.rejections).await?;
-        settle(connection, batch, &outcome.counts).await?;
+        let named = if batch.notes_named { probe::named_ids(connection, batch).await? } else { Vec::new() };
+        settle(connection, batch, &outcome.counts, &named).await?;
         Ok(Applied::Now(outcome.counts))
     }
 }
@@ -167,8 +191,13 @@ async fn write_users(
         return one_by_one::isolated(connection, batch, batch.rows.rows(), outcome).await;
     }
     let users = probe::users(connection, batch).await?;
-    let holders = probe::email_holders(connection, batch).await?;
-    let existing = Existing { users: probe::read_users(&users)?, email_holders: probe::read_holders(&holders)? };
+    let email_holders = probe::email_holders(connection, batch).await?;
+    let login_holders = probe::login_holders(connection, batch).await?;
+    let existing = Existing {
+        users: probe::read_users(&users, batch.rows.dialect())?,
+        email_holders: probe::read_holders(&email_holders)?,
+        login_holders: probe::read_holders(&login_holders)?,
+    };
     let plan = plan(batch.job, &batch.rows, &existing);
     if plan.refused > 0 {
         tracing::error!(job = %batch.job, batch = %batch.batch, users = plan.refused, "a later row has written users before an earlier one");
@@ -209,7 +238,15 @@ async fn ledger_counts(connection: &mut PgConnection, batch: &BatchToApply) -> R
         .fetch_one(connection)
         .await?;
     let count = |index| row.try_get::<i32, _>(index).map(|n| u64::from(n.cast_unsigned()));
-    Ok(Counts { created: count(0)?, updated: count(1)?, unchanged: count(2)?, failed: count(3)?, warnings: count(4)? })
+    Ok(Counts {
+        created: count(0)?,
+        updated: count(1)?,
+        unchanged: count(2)?,
+        failed: count(3)?,
+        warnings: count(4)?,
+        blocked: count(5)?,
+        unblocked: count(6)?,
+    })
 }
 
 async fn insert_rejections(
@@ -227,12 +264,18 @@ async fn insert_rejections(
         .bind(rejections.iter().map(|r| r.column.as_deref()).collect::<Vec<_>>())
         .bind(rejections.iter().map(|r| r.code.as_str()).collect::<Vec<_>>())
         .bind(rejections.iter().map(|r| r.message.as_str()).collect::<Vec<_>>())
+        .bind(rejections.iter().map(|r| r.row.map(u64::cast_signed)).collect::<Vec<_>>())
         .execute(connection)
         .await?;
     Ok(())
 }
 
-async fn settle(connection: &mut PgConnection, batch: &BatchToApply, counts: &Counts) -> Result<(), sqlx::Error> {
+async fn settle(
+    connection: &mut PgConnection,
+    batch: &BatchToApply,
+    counts: &Counts,
+    named: &[i64],
+) -> Result<(), sqlx::Error> {
     let number = |count: u64| i32::try_from(count).unwrap_or(i32::MAX);
     sqlx::query(sql::SETTLE_BATCH)
         .bind(batch.tenant.0)
@@ -243,6 +286,10 @@ async fn settle(connection: &mut PgConnection, batch: &BatchToApply, counts: &Co
         .bind(number(counts.unchanged))
         .bind(number(counts.failed))
         .bind(number(counts.warnings))
+        .bind(number(counts.blocked))
+        .bind(number(counts.unblocked))
+        .bind(batch.notes_named.then_some(named))
+        .bind(number(batch.rows.unnamed()))
         .execute(connection)
         .await?;
     Ok(())

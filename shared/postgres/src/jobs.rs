@@ -9,6 +9,8 @@ use muster_runtime::failpoint;
 use sqlx::Row;
 use sqlx::postgres::PgConnection;
 
+use crate::apply::moved;
+use crate::missing::{self, Missing};
 use crate::reports::{LedgerSums, ledger_sums};
 use crate::sql;
 use crate::store::{PostgresStore, ask};
@@ -48,12 +50,12 @@ impl Jobs for PostgresStore {
     }
 
     async fn finish_job(&self, job: JobId) -> Result<Option<FinishedJob>, StoreError> {
-        let complete: Option<(i64, i32, i64, bool)> =
+        let complete: Option<(i64, i32, i64, bool, bool)> =
             ask!(self, connection => sqlx::query_as(sql::COMPLETENESS).bind(job.0).fetch_optional(connection))?;
-        let Some((tenant, batches, bytes, unreadable)) = complete else { return Ok(None) };
+        let Some((tenant, batches, bytes, unreadable, blocks_missing)) = complete else { return Ok(None) };
         failpoint!("job_complete");
         let pool = self.pool.clone();
-        let finish = Finish { tenant: TenantId(tenant), job, batches: i64::from(batches), bytes, unreadable };
+        let finish = Finish { tenant: TenantId(tenant), job, batches, bytes, unreadable, blocks_missing };
         self.tasks
             .spawn("finish job", async move { transaction::run_once(&pool, finish).await })
             .await
@@ -93,6 +95,9 @@ impl Work for Create {
             .bind(cut)
             .bind(job.cut.version.cast_signed())
             .bind(job.idempotency.as_ref().map(|idempotency| idempotency.key.as_str()))
+            .bind(job.raw.format.as_str())
+            .bind(job.raw.charset.as_str())
+            .bind(job.blocks_missing)
             .fetch_one(&mut *connection)
             .await?;
         let first = first_unfinished(connection, job.tenant).await?;
@@ -160,9 +165,10 @@ impl Work for Delete {
 struct Finish {
     tenant: TenantId,
     job: JobId,
-    batches: i64,
+    batches: i32,
     bytes: i64,
     unreadable: bool,
+    blocks_missing: bool,
 }
 
 impl Work for Finish {
@@ -174,7 +180,17 @@ impl Work for Finish {
             tracing::error!(job = %self.job, "the ledger has all batches but not the whole file; the job waits for repair");
             return Ok(None);
         }
-        let counts: Counts = sums.totals.counts;
+        let mut counts: Counts = sums.totals.counts;
+        let missing = if self.blocks_missing && !self.unreadable && missing::may_be_told(&sums) {
+            match missing::block(connection, self.tenant, self.job, self.batches, self.bytes).await? {
+                Some(missing) => missing,
+                None => return Ok(None),
+            }
+        } else {
+            Missing::default()
+        };
+        failpoint!("missing_blocked");
+        counts.blocked += missing.blocked;
         let state = JobState::of_finished(&counts, self.unreadable);
         let done = sqlx::query(sql::FINISH_JOB)
             .bind(self.tenant.0)
@@ -185,10 +201,17 @@ impl Work for Finish {
             .bind(counts.unchanged.cast_signed())
             .bind(counts.failed.cast_signed())
             .bind(counts.warnings.cast_signed())
+            .bind(counts.blocked.cast_signed())
+            .bind(counts.unblocked.cast_signed())
+            .bind(missing.kept.map(u64::cast_signed))
             .execute(&mut *connection)
             .await?;
         if done.rows_affected() == 0 {
-            return Ok(None);
+            // The job is being stopped. Missing users, if any were blocked here, must not stay so.
+            return if self.blocks_missing { Err(moved()) } else { Ok(None) };
+        }
+        if self.blocks_missing {
+            sqlx::query(sql::FORGET_NAMED).bind(self.tenant.0).bind(self.job.0).execute(&mut *connection).await?;
         }
         let next = first_unfinished(connection, self.tenant).await?;
         sqlx::query(sql::NOTIFY_JOB).bind(self.job.to_string()).execute(&mut *connection).await?;
@@ -217,6 +240,8 @@ impl Work for CompleteStop {
             .bind(counts.unchanged.cast_signed())
             .bind(counts.failed.cast_signed())
             .bind(counts.warnings.cast_signed())
+            .bind(counts.blocked.cast_signed())
+            .bind(counts.unblocked.cast_signed())
             .fetch_optional(&mut *connection)
             .await?;
         let Some(state) = state.as_deref().and_then(JobState::parse) else { return Ok(None) };
@@ -229,6 +254,6 @@ impl Work for CompleteStop {
 impl Finish {
     fn is_complete(&self, sums: &LedgerSums) -> bool {
         let covers_the_file = sums.batches == 0 || (sums.joins && sums.end_offset == self.bytes);
-        sums.batches == self.batches && covers_the_file
+        sums.batches == i64::from(self.batches) && covers_the_file
     }
 }

@@ -15,6 +15,7 @@
 mod apply;
 mod error;
 mod jobs;
+mod missing;
 mod reports;
 mod retention;
 mod signals;

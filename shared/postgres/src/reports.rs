@@ -56,14 +56,15 @@ impl Reports for PostgresStore {
         job: JobId,
         page: PageAfter,
     ) -> Result<Vec<Rejection>, StoreError> {
-        let rows: Vec<(i64, Option<String>, String, String)> = ask!(self, connection => sqlx::query_as(sql::LIST_REJECTIONS)
+        let rows: Vec<(i64, Option<String>, String, String, Option<i64>)> = ask!(self, connection => sqlx::query_as(sql::LIST_REJECTIONS)
             .bind(tenant.0)
             .bind(job.0)
             .bind(page.line.cast_signed())
             .bind(i64::from(page.limit)).fetch_all(connection))?;
         rows.into_iter()
-            .map(|(line, column, code, message)| {
-                Ok(Rejection { line: line.cast_unsigned(), column, code: read_code(&code)?, message })
+            .map(|(line, column, code, message, row)| {
+                let rejection = Rejection::new(line.cast_unsigned(), column, read_code(&code)?, message);
+                Ok(Rejection { row: row.map(i64::cast_unsigned), ..rejection })
             })
             .collect()
     }
@@ -84,6 +85,8 @@ pub(crate) struct LedgerSums {
     pub(crate) batches: i64,
     pub(crate) end_offset: i64,
     pub(crate) joins: bool,
+    /// Rows whose user could not be told.
+    pub(crate) unnamed: u64,
 }
 
 pub(crate) async fn ledger_sums(
@@ -102,12 +105,15 @@ pub(crate) async fn ledger_sums(
                 unchanged: number(3)?.cast_unsigned(),
                 failed: number(4)?.cast_unsigned(),
                 warnings: number(5)?.cast_unsigned(),
+                blocked: number(9)?.cast_unsigned(),
+                unblocked: number(10)?.cast_unsigned(),
             },
             bytes: number(6)?.cast_unsigned(),
         },
         batches: number(0)?,
         end_offset: number(7)?,
         joins: row.try_get(8)?,
+        unnamed: number(11)?.cast_unsigned(),
     })
 }
 
@@ -122,15 +128,19 @@ fn read_job(row: &PgRow) -> Result<JobView, StoreError> {
     let required = |index| row.try_get::<i64, _>(index).map_err(store_error);
     let state: &str = row.try_get(1).map_err(store_error)?;
     let file_error = match (count(5)?, text(6)?, text(7)?) {
-        (Some(line), Some(code), Some(message)) => {
-            Some(Rejection { line, column: None, code: read_code(&code)?, message })
-        }
+        (Some(line), Some(code), Some(message)) => Some(Rejection::new(line, None, read_code(&code)?, message)),
         _ => None,
     };
     let final_counts = match (count(8)?, count(9)?, count(10)?, count(11)?, count(12)?) {
-        (Some(created), Some(updated), Some(unchanged), Some(failed), Some(warnings)) => {
-            Some(Counts { created, updated, unchanged, failed, warnings })
-        }
+        (Some(created), Some(updated), Some(unchanged), Some(failed), Some(warnings)) => Some(Counts {
+            created,
+            updated,
+            unchanged,
+            failed,
+            warnings,
+            blocked: required(18)?.cast_unsigned(),
+            unblocked: required(19)?.cast_unsigned(),
+        }),
         _ => None,
     };
     Ok(JobView {
@@ -145,6 +155,7 @@ fn read_job(row: &PgRow) -> Result<JobView, StoreError> {
         started_ms: number(14)?,
         finished_ms: number(15)?,
         now_ms: required(16)?,
+        missing_kept: count(20)?,
         reports_removed: row.try_get(17).map_err(store_error)?,
     })
 }

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use async_trait::async_trait;
-use muster_domain::{BatchNo, Dialect, JobId, Rejection};
+use muster_domain::{BatchNo, Charset, Dialect, Format, JobId, Rejection};
 use muster_ports::{CutRules, Lease, RawFile, SplitEnd, SplitJob, Splits, StoreError, Upkeep};
 use muster_runtime::failpoint;
 use sqlx::Row;
@@ -84,7 +84,7 @@ pub(crate) fn milliseconds(duration: Duration) -> f64 {
 fn read_split_job(job: JobId, row: &PgRow) -> Result<SplitJob, StoreError> {
     let get = |error| store_error(error);
     let sha256: &[u8] = row.try_get(4).map_err(get)?;
-    let stalls: i32 = row.try_get(8).map_err(get)?;
+    let stalls: i32 = row.try_get(10).map_err(get)?;
     Ok(SplitJob {
         lease: Lease { job, fence: row.try_get(0).map_err(get)? },
         dialect: read_dialect(row.try_get(1).map_err(get)?)?,
@@ -93,6 +93,8 @@ fn read_split_job(job: JobId, row: &PgRow) -> Result<SplitJob, StoreError> {
             bytes: row.try_get::<i64, _>(3).map_err(get)?.cast_unsigned(),
             sha256: sha256.try_into().map_err(|_| StoreError::Unreadable("the hash of an upload"))?,
             encoding: row.try_get(5).map_err(get)?,
+            format: read_format(row.try_get(8).map_err(get)?)?,
+            charset: read_charset(row.try_get(9).map_err(get)?)?,
         },
         titles: read_titles(row.try_get(6).map_err(get)?)?,
         cut: read_cut(row.try_get(7).map_err(get)?)?,
@@ -102,6 +104,14 @@ fn read_split_job(job: JobId, row: &PgRow) -> Result<SplitJob, StoreError> {
 
 pub(crate) fn read_dialect(text: &str) -> Result<Dialect, StoreError> {
     Dialect::parse(text).ok_or(StoreError::Unreadable("the dialect of a job"))
+}
+
+pub(crate) fn read_format(text: &str) -> Result<Format, StoreError> {
+    Format::parse(text).ok_or(StoreError::Unreadable("the format of an upload"))
+}
+
+fn read_charset(text: &str) -> Result<Charset, StoreError> {
+    Charset::parse(text).ok_or(StoreError::Unreadable("the charset of an upload"))
 }
 
 pub(crate) fn read_titles(json: &str) -> Result<Vec<String>, StoreError> {

@@ -2,26 +2,42 @@
 
 use async_trait::async_trait;
 use muster_domain::TenantId;
-use muster_ports::{Grant, NewToken, Scope, ShortRows, StoreError, TenantRecord, Tenants, TokenRecord};
+use muster_ports::{
+    Grant, MissingUsers, NewToken, Scope, ShortRows, StoreError, TenantRecord, TenantSettings, Tenants, TokenRecord,
+};
 
 use crate::sql;
 use crate::store::{PostgresStore, ask};
 
 #[async_trait]
 impl Tenants for PostgresStore {
-    async fn create_tenant(&self, name: &str, short_rows: ShortRows) -> Result<Option<TenantId>, StoreError> {
+    async fn create_tenant(&self, name: &str, settings: TenantSettings) -> Result<Option<TenantId>, StoreError> {
         let id = ask!(self, connection => sqlx::query_scalar::<_, i64>(sql::CREATE_TENANT)
             .bind(name)
-            .bind(short_rows.as_str()).fetch_optional(connection))?;
+            .bind(settings.short_rows.as_str())
+            .bind(settings.missing_users.as_str())
+            .bind(i32::from(settings.missing_guard_percent))
+            .bind(settings.missing_guard_min.cast_signed()).fetch_optional(connection))?;
         Ok(id.map(TenantId))
     }
 
+    async fn set_tenant(&self, tenant: TenantId, settings: TenantSettings) -> Result<(), StoreError> {
+        ask!(self, connection => sqlx::query(sql::SET_TENANT)
+            .bind(tenant.0)
+            .bind(settings.short_rows.as_str())
+            .bind(settings.missing_users.as_str())
+            .bind(i32::from(settings.missing_guard_percent))
+            .bind(settings.missing_guard_min.cast_signed()).execute(connection))?;
+        Ok(())
+    }
+
     async fn list_tenants(&self) -> Result<Vec<TenantRecord>, StoreError> {
-        let rows: Vec<(i64, String, String)> =
+        let rows: Vec<(i64, String, String, String, i32, i32)> =
             ask!(self, connection => sqlx::query_as(sql::LIST_TENANTS).fetch_all(connection))?;
         rows.into_iter()
-            .map(|(id, name, short_rows)| {
-                Ok(TenantRecord { id: TenantId(id), name, short_rows: read_short_rows(&short_rows)? })
+            .map(|(id, name, short_rows, missing_users, percent, min)| {
+                let settings = read_settings((short_rows, missing_users, percent, min))?;
+                Ok(TenantRecord { id: TenantId(id), name, settings })
             })
             .collect()
     }
@@ -55,19 +71,29 @@ impl Tenants for PostgresStore {
     }
 
     async fn find_grant(&self, token_sha256: &[u8; 32]) -> Result<Option<Grant>, StoreError> {
-        let row: Option<(i64, String, String)> = ask!(self, connection => sqlx::query_as(sql::FIND_GRANT)
+        let row: Option<(i64, String, String, String, i32, i32)> = ask!(self, connection => sqlx::query_as(sql::FIND_GRANT)
             .bind(token_sha256.as_slice()).fetch_optional(connection))?;
-        row.map(|(tenant, scopes, short_rows)| {
+        row.map(|(tenant, scopes, short_rows, missing_users, percent, min)| {
             Ok(Grant {
                 tenant: TenantId(tenant),
                 scopes: Scope::split(&scopes),
-                short_rows: read_short_rows(&short_rows)?,
+                settings: read_settings((short_rows, missing_users, percent, min))?,
             })
         })
         .transpose()
     }
 }
 
-fn read_short_rows(text: &str) -> Result<ShortRows, StoreError> {
-    ShortRows::parse(text).ok_or(StoreError::Unreadable("a tenant's setting short_rows"))
+fn read_settings(
+    (short_rows, missing_users, percent, min): (String, String, i32, i32),
+) -> Result<TenantSettings, StoreError> {
+    Ok(TenantSettings {
+        short_rows: ShortRows::parse(&short_rows).ok_or(StoreError::Unreadable("a tenant's setting short_rows"))?,
+        missing_users: MissingUsers::parse(&missing_users)
+            .ok_or(StoreError::Unreadable("a tenant's setting missing_users"))?,
+        missing_guard_percent: u8::try_from(percent)
+            .map_err(|_| StoreError::Unreadable("a tenant's setting missing_guard_percent"))?,
+        missing_guard_min: u32::try_from(min)
+            .map_err(|_| StoreError::Unreadable("a tenant's setting missing_guard_min"))?,
+    })
 }

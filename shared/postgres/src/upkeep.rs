@@ -66,17 +66,19 @@ impl Upkeep for PostgresStore {
     }
 
     async fn ledger_view(&self, job: JobId) -> Result<LedgerView, StoreError> {
-        let rows: Vec<(i32, i32, i32, i32, i32, i32, i64)> =
+        let rows: Vec<(i32, i32, i32, i32, i32, i32, i64, i32, i32)> =
             ask!(self, connection => sqlx::query_as(sql::LEDGER_ROWS).bind(job.0).fetch_all(connection))?;
         let mut view = LedgerView::default();
         let count = |count: i32| u64::from(count.cast_unsigned());
-        for (batch, created, updated, unchanged, failed, warnings, bytes) in rows {
+        for (batch, created, updated, unchanged, failed, warnings, bytes, blocked, unblocked) in rows {
             let counts = Counts {
                 created: count(created),
                 updated: count(updated),
                 unchanged: count(unchanged),
                 failed: count(failed),
                 warnings: count(warnings),
+                blocked: count(blocked),
+                unblocked: count(unblocked),
             };
             view.add(BatchNo(batch.cast_unsigned()), &counts, bytes.cast_unsigned());
         }

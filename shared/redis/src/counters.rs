@@ -14,7 +14,8 @@ const ANSWER_DEADLINE: Duration = Duration::from_millis(500);
 /// How long a view is kept after its last change, in seconds.
 const TTL_SECONDS: u32 = 7 * 24 * 3600;
 const CONNECTIONS: usize = 16;
-const NAMES: [&str; 7] = ["created", "updated", "unchanged", "failed", "warnings", "bytes", "batches"];
+const NAMES: [&str; 9] =
+    ["created", "updated", "unchanged", "failed", "warnings", "blocked", "unblocked", "bytes", "batches"];
 
 /// How to reach Redis.
 #[derive(Debug)]
@@ -109,8 +110,14 @@ impl Counters for RedisCounters {
         }
         let values: Vec<Option<u64>> = self.invoke(&call).await?;
         let values: Vec<u64> = values.into_iter().map(Option::unwrap_or_default).collect();
-        let [created, updated, unchanged, failed, warnings, bytes, batches] = values[..] else { return Ok(None) };
-        Ok(Some(View { counts: Counts { created, updated, unchanged, failed, warnings }, bytes, batches }))
+        let [created, updated, unchanged, failed, warnings, blocked, unblocked, bytes, batches] = values[..] else {
+            return Ok(None);
+        };
+        Ok(Some(View {
+            counts: Counts { created, updated, unchanged, failed, warnings, blocked, unblocked },
+            bytes,
+            batches,
+        }))
     }
 
     async fn forget(&self, job: JobId) -> Result<(), CountersError> {
@@ -124,8 +131,9 @@ impl Counters for RedisCounters {
 }
 
 /// The amounts in the order of [`NAMES`], without the number of batches.
-fn amounts(counts: &Counts, bytes: u64) -> [u64; 6] {
-    [counts.created, counts.updated, counts.unchanged, counts.failed, counts.warnings, bytes]
+fn amounts(counts: &Counts, bytes: u64) -> [u64; 8] {
+    let Counts { created, updated, unchanged, failed, warnings, blocked, unblocked } = *counts;
+    [created, updated, unchanged, failed, warnings, blocked, unblocked, bytes]
 }
 
 /// A bitmap as Redis lays it out: bit 0 is the highest of the first byte. Bit 0 is the sentinel.

@@ -1,5 +1,5 @@
 -- find_grant: what a token stands for, if it is valid now.
-select t.tenant, t.scopes, n.short_rows
+select t.tenant, t.scopes, n.short_rows, n.missing_users, n.missing_guard_percent, n.missing_guard_min
 from tokens t
 join tenants n on n.id = t.tenant
 where t.sha256 = ?1

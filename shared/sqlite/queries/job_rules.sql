@@ -1,2 +1,2 @@
 -- job_rules
-select tenant, dialect, handling, titles, cut from jobs where id = ?1
+select tenant, dialect, handling, titles, cut, raw_format, blocks_missing from jobs where id = ?1

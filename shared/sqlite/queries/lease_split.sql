@@ -15,7 +15,7 @@ where id = ?1
         select 1 from jobs e where e.tenant = jobs.tenant and e.id < jobs.id and e.state in ('PENDING', 'PROCESSING')
     )
 returning
-    lease_fence, dialect, raw_key, raw_bytes, raw_sha256, raw_encoding, titles, cut,
+    lease_fence, dialect, raw_key, raw_bytes, raw_sha256, raw_encoding, titles, cut, raw_format, raw_charset,
     case
         when (select count(*) from ledger l where l.tenant = jobs.tenant and l.job = jobs.id) > stalled_batches then 0
         else stalls

@@ -1,8 +1,9 @@
--- update_user: one changed user; nothing if its e-mail is taken.
+-- update_user: one changed user; nothing if its e-mail or its user name is taken.
 update or ignore users
 set
     version_job = ?2,
     version_line = ?3,
+    username_key = ?4,
     email_key = ?5,
     email = ?6,
     username = ?7,
@@ -26,7 +27,32 @@ set
     network_id = ?25,
     manager_pnr = ?26,
     company_id = ?27,
-    attributes = ?28,
+    uid = ?28,
+    patronymic = ?29,
+    birth_date = ?30,
+    gender = ?31,
+    city = ?32,
+    department = ?33,
+    position = ?34,
+    tags = ?35,
+    phone = ?36,
+    blocked_reason = ?37,
+    date_of_employment = ?38,
+    google_id = ?39,
+    facebook_id = ?40,
+    work_contact = ?41,
+    date_of_assignment_current_position = ?42,
+    structure_uid = ?43,
+    user_field1 = ?44,
+    user_field2 = ?45,
+    user_field3 = ?46,
+    user_field4 = ?47,
+    user_field5 = ?48,
+    custom_info = ?49,
+    language = ?50,
+    role_id = ?51,
+    manager_uid = ?52,
+    attributes = ?53,
     updated_at = cast(unixepoch('subsec') * 1000 as integer)
 where tenant = ?1
-    and username_key = ?4
+    and id = ?54

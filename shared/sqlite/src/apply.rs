@@ -6,32 +6,38 @@
 use async_trait::async_trait;
 use muster_domain::field::FIELD_COUNT;
 use muster_domain::profile::{Profile, StoredUser, Version, fold};
-use muster_domain::{BatchNo, CheckedRow, Counts, Handling, JobId, JobState, Rejection, RejectionCode, TenantId};
+use muster_domain::{
+    BatchNo, CheckedRow, Counts, Dialect, Field, Handling, JobId, JobState, Rejection, RejectionCode, TenantId,
+};
 use muster_ports::{Applied, BatchToApply, Batches, JobRules, StoreError};
 use muster_runtime::failpoint;
 use rusqlite::types::{ToSqlOutput, ValueRef};
 use rusqlite::{Connection, OptionalExtension, Row, ToSql, params, params_from_iter};
 
-use crate::splits::{read_cut, read_dialect, read_titles};
+use crate::splits::{read_cut, read_dialect, read_format, read_titles};
 use crate::sql;
 use crate::store::SqliteStore;
 
 #[async_trait]
 impl Batches for SqliteStore {
     async fn job_rules(&self, job: JobId) -> Result<Option<JobRules>, StoreError> {
-        let row: Option<(i64, String, String, String, String)> = self
+        let row: Option<(i64, String, String, String, String, String, bool)> = self
             .read(move |db| {
-                let read = |row: &Row<'_>| Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?, row.get(4)?));
+                let read = |row: &Row<'_>| {
+                    Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?, row.get(4)?, row.get(5)?, row.get(6)?))
+                };
                 db.prepare_cached(sql::JOB_RULES)?.query_row([job.0], read).optional()
             })
             .await?;
-        row.map(|(tenant, dialect, handling, titles, cut)| {
+        row.map(|(tenant, dialect, handling, titles, cut, format, blocks_missing)| {
             Ok(JobRules {
                 tenant: TenantId(tenant),
                 dialect: read_dialect(&dialect)?,
                 handling: Handling::parse(&handling).ok_or(StoreError::Unreadable("the handling of a job"))?,
+                format: read_format(&format)?,
                 titles: read_titles(&titles)?,
                 record: read_cut(&cut)?.record,
+                blocks_missing,
             })
         })
         .transpose()
@@ -53,6 +59,21 @@ impl Batches for SqliteStore {
 
     async fn forget_attempt(&self, job: JobId, batch: BatchNo) -> Result<(), StoreError> {
         self.write(move |db| db.execute(sql::FORGET_ATTEMPT, params![job.0, batch.0]).map(drop)).await
+    }
+
+    async fn new_uids(
+        &self,
+        tenant: TenantId,
+        job: JobId,
+        batch: BatchNo,
+        uids: Vec<String>,
+    ) -> Result<Vec<String>, StoreError> {
+        let uids = serde_json::to_string(&uids).map_err(|_| StoreError::Unreadable("the uids of a batch"))?;
+        self.read(move |db| {
+            let mut statement = db.prepare_cached(sql::PROBE_NEW_UIDS)?;
+            statement.query_map(params![tenant.0, job.0, batch.0, uids], |row| row.get(0))?.collect()
+        })
+        .await
     }
 
     async fn apply_batch(&self, batch: BatchToApply) -> Result<Applied, StoreError> {
@@ -79,35 +100,24 @@ fn apply(db: &Connection, batch: &BatchToApply) -> rusqlite::Result<Applied> {
     }
     for row in batch.rows.rows() {
         match apply_row(db, batch, row) {
-            Ok(Some(outcome)) => counts.add(&outcome),
-            Ok(None) => {
+            Ok(Ok(outcome)) => counts.add(&outcome),
+            Ok(Err(rejection)) => {
                 counts.failed += 1;
-                let column = Some("EMAIL".to_owned());
-                insert_rejection(
-                    db,
-                    batch,
-                    &reject(row, column, RejectionCode::ConflictEmail, "EMAIL belongs to another user"),
-                )?;
+                insert_rejection(db, batch, &rejection)?;
             }
             // SQLite undoes the statement that failed, not the transaction.
             Err(error) if batch.isolate_rows && !crate::error::is_transient(&error) => {
                 counts.failed += 1;
-                insert_rejection(
-                    db,
-                    batch,
-                    &reject(row, None, RejectionCode::NotApplied, "the database refused this row"),
-                )?;
+                let refused = row.reject(None, RejectionCode::NotApplied, "the database refused this row");
+                insert_rejection(db, batch, &refused)?;
             }
             Err(error) => return Err(error),
         }
     }
     failpoint!(blocking "users_written");
-    settle(db, batch, &counts)?;
+    let named = if batch.notes_named { Some(named_ids(db, batch)?) } else { None };
+    settle(db, batch, &counts, named.as_deref())?;
     Ok(Applied::Now(counts))
-}
-
-fn reject(row: CheckedRow<'_>, column: Option<String>, code: RejectionCode, message: &str) -> Rejection {
-    Rejection { line: row.line(), column, code, message: message.to_owned() }
 }
 
 fn is_running(db: &Connection, batch: &BatchToApply) -> rusqlite::Result<bool> {
@@ -128,32 +138,74 @@ fn ledger_counts(db: &Connection, batch: &BatchToApply) -> rusqlite::Result<Opti
             unchanged: count(2)?,
             failed: count(3)?,
             warnings: count(4)?,
+            blocked: count(5)?,
+            unblocked: count(6)?,
         })
     };
     db.prepare_cached(sql::LEDGER_COUNTS)?.query_row(values, read).optional()
 }
 
-/// The outcome of a row; nothing if its e-mail belongs to another user.
-fn apply_row(db: &Connection, batch: &BatchToApply, row: CheckedRow<'_>) -> rusqlite::Result<Option<Counts>> {
-    let mut probe = db.prepare_cached(sql::PROBE_USER)?;
+/// The outcome of a row, or why it fails.
+fn apply_row(
+    db: &Connection,
+    batch: &BatchToApply,
+    row: CheckedRow<'_>,
+) -> rusqlite::Result<Result<Counts, Rejection>> {
+    let by_key = match batch.rows.dialect() {
+        Dialect::Spigit => sql::PROBE_USER,
+        Dialect::Collaborator => sql::PROBE_USER_BY_UID,
+    };
+    let mut probe = db.prepare_cached(by_key)?;
     let mut found = probe.query(params![batch.tenant.0, row.key()])?;
+    if let Some(user) = found.next()? {
+        return write_row(db, batch, row, Some(read_user(user)?));
+    }
+    let Some(login) = row.username_key().filter(|_| row.is_found_by_uid()) else {
+        return write_row(db, batch, row, None);
+    };
+    // A login of the Collaborator API names a user who has no uid yet.
+    let mut probe = db.prepare_cached(sql::PROBE_USER_WITHOUT_UID)?;
+    let mut found = probe.query(params![batch.tenant.0, login])?;
     let stored = found.next()?.map(read_user).transpose()?;
+    write_row(db, batch, row, stored)
+}
+
+fn write_row(
+    db: &Connection,
+    batch: &BatchToApply,
+    row: CheckedRow<'_>,
+    stored: Option<StoredUser<'_>>,
+) -> rusqlite::Result<Result<Counts, Rejection>> {
+    if let (None, Some(field)) = (&stored, row.missing_for_new()) {
+        let name = row.name_of(field);
+        return Ok(Err(row.reject(Some(name), RejectionCode::ValueEmpty, format!("{name} is missing"))));
+    }
     let folded = fold(stored.as_ref().map(|user| &user.profile), [row]);
     if folded.written_by.is_none() {
-        return Ok(Some(folded.counts));
+        return Ok(Ok(folded.counts));
     }
     if stored.as_ref().is_some_and(|user| user.version >= Version::new(batch.job, row.line())) {
         tracing::error!(job = %batch.job, batch = %batch.batch, "a later row has written a user before an earlier one");
-        return Ok(Some(Counts { unchanged: 1, ..Counts::default() }));
+        return Ok(Ok(Counts { unchanged: 1, ..Counts::default() }));
     }
-    let statement = if stored.is_some() { sql::UPDATE_USER } else { sql::INSERT_USER };
-    let written = write_user(db, statement, batch, row, &folded.profile)?;
-    Ok(written.then_some(folded.counts))
+    let id = stored.as_ref().map(|user| user.id);
+    if write_user(db, id, batch, row, &folded.profile)? {
+        return Ok(Ok(folded.counts));
+    }
+    let taken = params![batch.tenant.0, folded.profile.username_key(), id.unwrap_or(0)];
+    let login_is_taken: bool = db.prepare_cached(sql::LOGIN_IS_TAKEN)?.query_row(taken, |row| row.get(0))?;
+    let (field, code) = if login_is_taken {
+        (Field::Username, RejectionCode::ConflictLogin)
+    } else {
+        (Field::Email, RejectionCode::ConflictEmail)
+    };
+    let name = row.name_of(field);
+    Ok(Err(row.reject(Some(name), code, format!("{name} belongs to another user"))))
 }
 
 fn write_user(
     db: &Connection,
-    statement: &str,
+    id: Option<i64>,
     batch: &BatchToApply,
     row: CheckedRow<'_>,
     profile: &Profile<'_>,
@@ -163,11 +215,16 @@ fn write_user(
         Param::Number(batch.tenant.0),
         Param::Number(batch.job.0),
         Param::Number(row.line().cast_signed()),
-        Param::Text(Some(row.key())),
-        Param::Text(Some(profile.email_key())),
+        Param::Text(Some(profile.username_key())),
+        Param::Text(profile.email_key()),
     ];
     let values = profile.values().iter().copied().chain([attributes.as_deref()]).map(Param::Text);
-    let written = db.prepare_cached(statement)?.execute(params_from_iter(head.into_iter().chain(values)))?;
+    let (statement, last) = match id {
+        Some(id) => (sql::UPDATE_USER, Param::Number(id)),
+        None => (sql::INSERT_USER, Param::Text(profile.password_hash())),
+    };
+    let values = head.into_iter().chain(values).chain([last]);
+    let written = db.prepare_cached(statement)?.execute(params_from_iter(values))?;
     Ok(written > 0)
 }
 
@@ -194,8 +251,8 @@ fn read_user<'a>(row: &'a Row<'_>) -> rusqlite::Result<StoredUser<'a>> {
     for (index, value) in values.iter_mut().enumerate() {
         *value = text(index + 5)?;
     }
-    let email_key = text(4)?.unwrap_or_default();
-    let profile = Profile::stored(values, email_key, text(FIELD_COUNT + 5)?).map_err(|error| {
+    let username_key = text(3)?.unwrap_or_default();
+    let profile = Profile::stored(values, username_key, text(4)?, text(FIELD_COUNT + 5)?).map_err(|error| {
         rusqlite::Error::FromSqlConversionFailure(FIELD_COUNT + 5, rusqlite::types::Type::Text, Box::new(error))
     })?;
     Ok(StoredUser { id: row.get(0)?, version: Version { job: row.get(1)?, line: row.get(2)? }, profile })
@@ -208,12 +265,20 @@ fn insert_rejection(db: &Connection, batch: &BatchToApply, rejection: &Rejection
         rejection.line.cast_signed(),
         rejection.column,
         rejection.code.as_str(),
-        rejection.message
+        rejection.message,
+        rejection.row.map(u64::cast_signed)
     ];
     db.prepare_cached(sql::INSERT_REJECTION)?.execute(values).map(drop)
 }
 
-fn settle(db: &Connection, batch: &BatchToApply, counts: &Counts) -> rusqlite::Result<()> {
+/// The ids of the users whom the rows name, whatever became of the rows, as a JSON array.
+fn named_ids(db: &Connection, batch: &BatchToApply) -> rusqlite::Result<String> {
+    let keys: Vec<&str> = batch.rows.rows().map(|row| row.key()).chain(batch.rows.named()).collect();
+    let keys = serde_json::Value::from(keys).to_string();
+    db.prepare_cached(sql::PROBE_IDS_BY_UID)?.query_row(params![batch.tenant.0, keys], |row| row.get(0))
+}
+
+fn settle(db: &Connection, batch: &BatchToApply, counts: &Counts, named: Option<&str>) -> rusqlite::Result<()> {
     let values = params![
         batch.tenant.0,
         batch.job.0,
@@ -224,7 +289,11 @@ fn settle(db: &Connection, batch: &BatchToApply, counts: &Counts) -> rusqlite::R
         counts.updated.cast_signed(),
         counts.unchanged.cast_signed(),
         counts.failed.cast_signed(),
-        counts.warnings.cast_signed()
+        counts.warnings.cast_signed(),
+        counts.blocked.cast_signed(),
+        counts.unblocked.cast_signed(),
+        named,
+        batch.rows.unnamed().cast_signed()
     ];
     db.prepare_cached(sql::SETTLE_BATCH)?.execute(values).map(drop)
 }

@@ -5,8 +5,10 @@ use muster_domain::{JobId, JobState, TenantId};
 use muster_ports::{
     Cancellation, CreatedJob, Creation, Deletion, FinishedJob, Idempotency, Jobs, NewJob, StoreError, Upkeep,
 };
+use muster_runtime::failpoint;
 use rusqlite::{Connection, OptionalExtension, params};
 
+use crate::missing::{self, Missing};
 use crate::reports::ledger_sums;
 use crate::sql;
 use crate::store::SqliteStore;
@@ -33,7 +35,10 @@ impl Jobs for SqliteStore {
                 titles,
                 cut,
                 job.cut.version,
-                job.idempotency.as_ref().map(|idempotency| idempotency.key.as_str())
+                job.idempotency.as_ref().map(|idempotency| idempotency.key.as_str()),
+                job.raw.format.as_str(),
+                job.raw.charset.as_str(),
+                job.blocks_missing
             ];
             let id = JobId(db.query_row(sql::CREATE_JOB, values, |row| row.get(0))?);
             Ok(Creation::New(CreatedJob { id, may_begin: first_unfinished(db, job.tenant)? == Some(id) }))
@@ -112,7 +117,9 @@ pub(crate) fn complete_stop(db: &Connection, tenant: TenantId, job: JobId) -> ru
         counts.updated.cast_signed(),
         counts.unchanged.cast_signed(),
         counts.failed.cast_signed(),
-        counts.warnings.cast_signed()
+        counts.warnings.cast_signed(),
+        counts.blocked.cast_signed(),
+        counts.unblocked.cast_signed()
     ];
     let state: Option<String> = db.query_row(sql::STOP_JOB, values, |row| row.get(0)).optional()?;
     let Some(state) = state.as_deref().and_then(JobState::parse) else { return Ok(None) };
@@ -120,11 +127,11 @@ pub(crate) fn complete_stop(db: &Connection, tenant: TenantId, job: JobId) -> ru
 }
 
 fn finish(db: &Connection, job: JobId) -> rusqlite::Result<Option<FinishedJob>> {
-    let complete: Option<(i64, i64, i64, bool)> = db
+    let complete: Option<(i64, i64, i64, bool, bool)> = db
         .prepare_cached(sql::COMPLETENESS)?
-        .query_row([job.0], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?)))
+        .query_row([job.0], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?, row.get(4)?)))
         .optional()?;
-    let Some((tenant, batches, bytes, unreadable)) = complete else { return Ok(None) };
+    let Some((tenant, batches, bytes, unreadable, blocks_missing)) = complete else { return Ok(None) };
     let tenant = TenantId(tenant);
     let sums = ledger_sums(db, tenant, job)?;
     let covers_the_file = sums.batches == 0 || (sums.joins && sums.end_offset == bytes);
@@ -132,7 +139,14 @@ fn finish(db: &Connection, job: JobId) -> rusqlite::Result<Option<FinishedJob>> 
         tracing::error!(%job, "the ledger has all batches but not the whole file; the job waits for repair");
         return Ok(None);
     }
-    let counts = sums.totals.counts;
+    let mut counts = sums.totals.counts;
+    let missing = if blocks_missing && !unreadable && missing::may_be_told(&sums) {
+        missing::block(db, tenant, job, batches, bytes)?
+    } else {
+        Missing::default()
+    };
+    failpoint!(blocking "missing_blocked");
+    counts.blocked += missing.blocked;
     let state = JobState::of_finished(&counts, unreadable);
     let values = params![
         tenant.0,
@@ -142,10 +156,16 @@ fn finish(db: &Connection, job: JobId) -> rusqlite::Result<Option<FinishedJob>> 
         counts.updated.cast_signed(),
         counts.unchanged.cast_signed(),
         counts.failed.cast_signed(),
-        counts.warnings.cast_signed()
+        counts.warnings.cast_signed(),
+        counts.blocked.cast_signed(),
+        counts.unblocked.cast_signed(),
+        missing.kept
     ];
     if db.execute(sql::FINISH_JOB, values)? == 0 {
         return Ok(None);
+    }
+    if blocks_missing {
+        db.execute(sql::FORGET_NAMED, params![tenant.0, job.0])?;
     }
     Ok(Some(FinishedJob { state, counts, next: first_unfinished(db, tenant)? }))
 }

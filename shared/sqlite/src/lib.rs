@@ -11,6 +11,7 @@ mod apply;
 mod error;
 mod jobs;
 mod migrate;
+mod missing;
 mod reports;
 mod retention;
 mod splits;

@@ -3,10 +3,11 @@
 use rusqlite::Connection;
 
 /// In order; only ever added to.
-const MIGRATIONS: [&str; 3] = [
+const MIGRATIONS: [&str; 4] = [
     include_str!("../migrations/0001_first_schema.sql"),
     include_str!("../migrations/0002_idempotency_key.sql"),
     include_str!("../migrations/0003_upkeep.sql"),
+    include_str!("../migrations/0004_collaborator.sql"),
 ];
 
 /// The schema is newer than this build.

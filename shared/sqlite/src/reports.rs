@@ -53,16 +53,18 @@ impl Reports for SqliteStore {
         job: JobId,
         page: PageAfter,
     ) -> Result<Vec<Rejection>, StoreError> {
-        let rows: Vec<(i64, Option<String>, String, String)> = self
+        let rows: Vec<(i64, Option<String>, String, String, Option<i64>)> = self
             .read(move |db| {
                 let mut statement = db.prepare_cached(sql::LIST_REJECTIONS)?;
                 let values = params![tenant.0, job.0, page.line.cast_signed(), page.limit];
-                statement.query_map(values, |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?)))?.collect()
+                let read = |row: &Row<'_>| Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?, row.get(4)?));
+                statement.query_map(values, read)?.collect()
             })
             .await?;
         rows.into_iter()
-            .map(|(line, column, code, message)| {
-                Ok(Rejection { line: line.cast_unsigned(), column, code: read_code(&code)?, message })
+            .map(|(line, column, code, message, row)| {
+                let rejection = Rejection::new(line.cast_unsigned(), column, read_code(&code)?, message);
+                Ok(Rejection { row: row.map(i64::cast_unsigned), ..rejection })
             })
             .collect()
     }
@@ -84,6 +86,8 @@ pub(crate) struct LedgerSums {
     pub(crate) batches: i64,
     pub(crate) end_offset: i64,
     pub(crate) joins: bool,
+    /// Rows whose user could not be told.
+    pub(crate) unnamed: u64,
 }
 
 pub(crate) fn ledger_sums(db: &Connection, tenant: TenantId, job: JobId) -> rusqlite::Result<LedgerSums> {
@@ -98,12 +102,15 @@ pub(crate) fn ledger_sums(db: &Connection, tenant: TenantId, job: JobId) -> rusq
                     unchanged: number(3)?.cast_unsigned(),
                     failed: number(4)?.cast_unsigned(),
                     warnings: number(5)?.cast_unsigned(),
+                    blocked: number(9)?.cast_unsigned(),
+                    unblocked: number(10)?.cast_unsigned(),
                 },
                 bytes: number(6)?.cast_unsigned(),
             },
             batches: number(0)?,
             end_offset: number(7)?,
             joins: row.get(8)?,
+            unnamed: number(11)?.cast_unsigned(),
         })
     })
 }
@@ -124,9 +131,15 @@ impl JobRow {
     fn read(row: &Row<'_>) -> rusqlite::Result<Self> {
         let number = |index| row.get::<_, Option<i64>>(index).map(|n| n.map(i64::cast_unsigned));
         let final_counts = match (number(8)?, number(9)?, number(10)?, number(11)?, number(12)?) {
-            (Some(created), Some(updated), Some(unchanged), Some(failed), Some(warnings)) => {
-                Some(Counts { created, updated, unchanged, failed, warnings })
-            }
+            (Some(created), Some(updated), Some(unchanged), Some(failed), Some(warnings)) => Some(Counts {
+                created,
+                updated,
+                unchanged,
+                failed,
+                warnings,
+                blocked: row.get::<_, i64>(18)?.cast_unsigned(),
+                unblocked: row.get::<_, i64>(19)?.cast_unsigned(),
+            }),
             _ => None,
         };
         Ok(Self {
@@ -145,6 +158,7 @@ impl JobRow {
                 started_ms: row.get(14)?,
                 finished_ms: row.get(15)?,
                 now_ms: row.get(16)?,
+                missing_kept: number(20)?,
                 reports_removed: row.get(17)?,
             },
         })
@@ -154,7 +168,7 @@ impl JobRow {
         let state = JobState::parse(&self.state).ok_or(StoreError::Unreadable("the state of a job"))?;
         let file_error = match (self.error_code, self.error) {
             (Some(code), Some((line, message))) => {
-                Some(Rejection { line: line.cast_unsigned(), column: None, code: read_code(&code)?, message })
+                Some(Rejection::new(line.cast_unsigned(), None, read_code(&code)?, message))
             }
             _ => None,
         };

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use async_trait::async_trait;
-use muster_domain::{BatchNo, Dialect, JobId, Rejection};
+use muster_domain::{BatchNo, Charset, Dialect, Format, JobId, Rejection};
 use muster_ports::{CutRules, Lease, RawFile, SplitEnd, SplitJob, Splits, StoreError, Upkeep};
 use rusqlite::{OptionalExtension, Row, params};
 
@@ -93,6 +93,8 @@ struct LeaseRow {
     raw_encoding: String,
     titles: String,
     cut: String,
+    raw_format: String,
+    raw_charset: String,
     stalls: u32,
 }
 
@@ -107,7 +109,9 @@ impl LeaseRow {
             raw_encoding: row.get(5)?,
             titles: row.get(6)?,
             cut: row.get(7)?,
-            stalls: row.get(8)?,
+            raw_format: row.get(8)?,
+            raw_charset: row.get(9)?,
+            stalls: row.get(10)?,
         })
     }
 
@@ -120,6 +124,8 @@ impl LeaseRow {
                 bytes: self.raw_bytes.cast_unsigned(),
                 sha256: self.raw_sha256,
                 encoding: self.raw_encoding,
+                format: read_format(&self.raw_format)?,
+                charset: read_charset(&self.raw_charset)?,
             },
             titles: read_titles(&self.titles)?,
             cut: read_cut(&self.cut)?,
@@ -130,6 +136,14 @@ impl LeaseRow {
 
 pub(crate) fn read_dialect(text: &str) -> Result<Dialect, StoreError> {
     Dialect::parse(text).ok_or(StoreError::Unreadable("the dialect of a job"))
+}
+
+pub(crate) fn read_format(text: &str) -> Result<Format, StoreError> {
+    Format::parse(text).ok_or(StoreError::Unreadable("the format of an upload"))
+}
+
+fn read_charset(text: &str) -> Result<Charset, StoreError> {
+    Charset::parse(text).ok_or(StoreError::Unreadable("the charset of an upload"))
 }
 
 pub(crate) fn read_titles(json: &str) -> Result<Vec<String>, StoreError> {

@@ -2,33 +2,55 @@
 
 use async_trait::async_trait;
 use muster_domain::TenantId;
-use muster_ports::{Grant, NewToken, Scope, ShortRows, StoreError, TenantRecord, Tenants, TokenRecord};
-use rusqlite::{OptionalExtension, params};
+use muster_ports::{
+    Grant, MissingUsers, NewToken, Scope, ShortRows, StoreError, TenantRecord, TenantSettings, Tenants, TokenRecord,
+};
+use rusqlite::{OptionalExtension, Row, params};
 
 use crate::sql;
 use crate::store::SqliteStore;
 
 #[async_trait]
 impl Tenants for SqliteStore {
-    async fn create_tenant(&self, name: &str, short_rows: ShortRows) -> Result<Option<TenantId>, StoreError> {
+    async fn create_tenant(&self, name: &str, settings: TenantSettings) -> Result<Option<TenantId>, StoreError> {
         let name = name.to_owned();
         self.write(move |db| {
-            db.query_row(sql::CREATE_TENANT, params![name, short_rows.as_str()], |row| row.get(0).map(TenantId))
-                .optional()
+            let values = params![
+                name,
+                settings.short_rows.as_str(),
+                settings.missing_users.as_str(),
+                settings.missing_guard_percent,
+                settings.missing_guard_min
+            ];
+            db.query_row(sql::CREATE_TENANT, values, |row| row.get(0).map(TenantId)).optional()
+        })
+        .await
+    }
+
+    async fn set_tenant(&self, tenant: TenantId, settings: TenantSettings) -> Result<(), StoreError> {
+        self.write(move |db| {
+            let values = params![
+                tenant.0,
+                settings.short_rows.as_str(),
+                settings.missing_users.as_str(),
+                settings.missing_guard_percent,
+                settings.missing_guard_min
+            ];
+            db.execute(sql::SET_TENANT, values).map(drop)
         })
         .await
     }
 
     async fn list_tenants(&self) -> Result<Vec<TenantRecord>, StoreError> {
-        let rows: Vec<(i64, String, String)> = self
+        let rows: Vec<(i64, String, SettingsRow)> = self
             .read(|db| {
                 let mut statement = db.prepare_cached(sql::LIST_TENANTS)?;
-                statement.query_map([], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))?.collect()
+                statement.query_map([], |row| Ok((row.get(0)?, row.get(1)?, SettingsRow::read(row, 2)?)))?.collect()
             })
             .await?;
         rows.into_iter()
-            .map(|(id, name, short_rows)| {
-                Ok(TenantRecord { id: TenantId(id), name, short_rows: read_short_rows(&short_rows)? })
+            .map(|(id, name, settings)| {
+                Ok(TenantRecord { id: TenantId(id), name, settings: settings.into_settings()? })
             })
             .collect()
     }
@@ -66,23 +88,48 @@ impl Tenants for SqliteStore {
 
     async fn find_grant(&self, token_sha256: &[u8; 32]) -> Result<Option<Grant>, StoreError> {
         let sha256 = *token_sha256;
-        let row: Option<(i64, String, String)> = self
+        let row: Option<(i64, String, SettingsRow)> = self
             .read(move |db| {
                 let mut statement = db.prepare_cached(sql::FIND_GRANT)?;
-                statement.query_row([sha256], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?))).optional()
+                statement
+                    .query_row([sha256], |row| Ok((row.get(0)?, row.get(1)?, SettingsRow::read(row, 2)?)))
+                    .optional()
             })
             .await?;
-        row.map(|(tenant, scopes, short_rows)| {
-            Ok(Grant {
-                tenant: TenantId(tenant),
-                scopes: Scope::split(&scopes),
-                short_rows: read_short_rows(&short_rows)?,
-            })
+        row.map(|(tenant, scopes, settings)| {
+            Ok(Grant { tenant: TenantId(tenant), scopes: Scope::split(&scopes), settings: settings.into_settings()? })
         })
         .transpose()
     }
 }
 
-fn read_short_rows(text: &str) -> Result<ShortRows, StoreError> {
-    ShortRows::parse(text).ok_or(StoreError::Unreadable("a tenant's setting short_rows"))
+/// What is set for a tenant, whose texts are still to be understood.
+struct SettingsRow {
+    short_rows: String,
+    missing_users: String,
+    missing_guard_percent: u8,
+    missing_guard_min: u32,
+}
+
+impl SettingsRow {
+    /// Reads four columns from `first` on.
+    fn read(row: &Row<'_>, first: usize) -> rusqlite::Result<Self> {
+        Ok(Self {
+            short_rows: row.get(first)?,
+            missing_users: row.get(first + 1)?,
+            missing_guard_percent: row.get(first + 2)?,
+            missing_guard_min: row.get(first + 3)?,
+        })
+    }
+
+    fn into_settings(self) -> Result<TenantSettings, StoreError> {
+        let unreadable = StoreError::Unreadable;
+        Ok(TenantSettings {
+            short_rows: ShortRows::parse(&self.short_rows).ok_or(unreadable("a tenant's setting short_rows"))?,
+            missing_users: MissingUsers::parse(&self.missing_users)
+                .ok_or(unreadable("a tenant's setting missing_users"))?,
+            missing_guard_percent: self.missing_guard_percent,
+            missing_guard_min: self.missing_guard_min,
+        })
+    }
 }

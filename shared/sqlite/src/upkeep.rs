@@ -77,6 +77,8 @@ impl Upkeep for SqliteStore {
                     unchanged: number(3)?,
                     failed: number(4)?,
                     warnings: number(5)?,
+                    blocked: number(7)?,
+                    unblocked: number(8)?,
                 };
                 view.add(BatchNo(row.get(0)?), &counts, number(6)?);
             }

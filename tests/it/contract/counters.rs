@@ -10,7 +10,7 @@ use crate::MUSTER;
 
 async fn suite(counters: &dyn Counters) {
     let job = JobId(9);
-    let counts = Counts { created: 5, updated: 1, unchanged: 2, failed: 3, warnings: 4 };
+    let counts = Counts { created: 5, updated: 1, unchanged: 2, failed: 3, warnings: 4, blocked: 5, unblocked: 6 };
     assert_eq!(counters.record(job, BatchNo(1), &counts, 100).await.unwrap(), Recorded::NoView);
     assert_eq!(counters.read(job).await.unwrap(), None);
 
@@ -20,7 +20,7 @@ async fn suite(counters: &dyn Counters) {
     assert_eq!(counters.record(job, BatchNo(2), &counts, 50).await.unwrap(), Recorded::Before);
     assert_eq!(counters.record(job, BatchNo(1), &counts, 100).await.unwrap(), Recorded::Now);
     assert_eq!(counters.record(job, BatchNo(1), &counts, 100).await.unwrap(), Recorded::Before);
-    let both = Counts { created: 10, updated: 2, unchanged: 4, failed: 6, warnings: 8 };
+    let both = Counts { created: 10, updated: 2, unchanged: 4, failed: 6, warnings: 8, blocked: 10, unblocked: 12 };
     assert_eq!(counters.read(job).await.unwrap(), Some(View { counts: both, bytes: 150, batches: 2 }));
 
     counters.rebuild(job, &LedgerView::default()).await.unwrap();

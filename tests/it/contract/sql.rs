@@ -44,11 +44,13 @@ fn both_stores_have_the_same_statements() {
         "lock_tenant",
         "notify_job",
         "probe_email_holders",
+        "probe_login_holders",
         "probe_users",
+        "probe_users_by_uid",
         "schema_version",
         "update_staged",
     ];
-    let only_sqlite = ["insert_rejection", "probe_user"];
+    let only_sqlite = ["insert_rejection", "login_is_taken", "probe_user", "probe_user_by_uid"];
     let names =
         |all: &[(&'static str, &str)]| all.iter().map(|(name, _)| *name).collect::<std::collections::BTreeSet<_>>();
     let (postgres, sqlite) = (names(muster_postgres::sql::ALL), names(muster_sqlite::sql::ALL));

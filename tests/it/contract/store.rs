@@ -5,12 +5,12 @@ use std::time::Duration;
 
 use muster_domain::record::RecordLimits;
 use muster_domain::{
-    BatchNo, CheckedBatch, Dialect, Handling, Header, IdempotencyKey, JobId, JobState, Rejection, RejectionCode,
-    TenantId, key, spigit,
+    BatchNo, Charset, CheckedBatch, Dialect, Format, Handling, Header, IdempotencyKey, JobId, JobState, Rejection,
+    RejectionCode, TenantId, key, spigit,
 };
 use muster_ports::{
-    Applied, BatchToApply, Cancellation, CreatedJob, Creation, CutRules, Deletion, Idempotency, NewJob, NewToken,
-    PageAfter, RawFile, Scope, ShortRows, SplitEnd, SplitJob, Store,
+    Applied, BatchToApply, Cancellation, CreatedJob, Creation, CutRules, Deletion, Idempotency, MissingUsers, NewJob,
+    NewToken, PageAfter, RawFile, Scope, ShortRows, SplitEnd, SplitJob, Store, TenantSettings,
 };
 use muster_postgres::{PostgresConfig, PostgresStore};
 use muster_runtime::Shutdown;
@@ -72,7 +72,7 @@ pub(super) fn postgres_store_on(servers: &Servers) -> Arc<PostgresStore> {
 }
 
 pub(super) async fn tenant(store: &dyn Store, name: &str) -> TenantId {
-    store.create_tenant(name, ShortRows::Fail).await.unwrap().unwrap()
+    store.create_tenant(name, TenantSettings::default()).await.unwrap().unwrap()
 }
 
 pub(super) async fn job(store: &dyn Store, tenant: TenantId) -> JobId {
@@ -91,9 +91,17 @@ fn new_job(tenant: TenantId) -> NewJob {
         tenant,
         dialect: Dialect::Spigit,
         handling: Handling::Strict,
-        raw: RawFile { key: "1/abc".to_owned(), bytes: 100, sha256: [7; 32], encoding: "identity".to_owned() },
+        raw: RawFile {
+            key: "1/abc".to_owned(),
+            bytes: 100,
+            sha256: [7; 32],
+            encoding: "identity".to_owned(),
+            format: Format::Csv,
+            charset: Charset::Utf8,
+        },
         titles: TITLES.map(str::to_owned).to_vec(),
         cut: CutRules::default(),
+        blocks_missing: false,
         idempotency: None,
     }
 }
@@ -118,6 +126,7 @@ pub(super) fn batch(tenant: TenantId, job: JobId, number: u32, offsets: (u64, u6
         end_offset: offsets.1,
         rows: rows(users),
         isolate_rows: false,
+        notes_named: false,
     }
 }
 
@@ -127,7 +136,7 @@ pub(super) fn end(batches: u32, rows: u64, bytes: u64) -> SplitEnd {
 
 async fn tokens_are_found_until_they_end(store: Arc<dyn Store>) {
     let tenant = tenant(&*store, "one").await;
-    assert_eq!(store.create_tenant("one", ShortRows::Pad).await.unwrap(), None, "names are unique");
+    assert_eq!(store.create_tenant("one", TenantSettings::default()).await.unwrap(), None, "names are unique");
     let token = |byte, expires| NewToken {
         tenant,
         sha256: [byte; 32],
@@ -139,7 +148,16 @@ async fn tokens_are_found_until_they_end(store: Arc<dyn Store>) {
     store.create_token(token(2, Some(3600))).await.unwrap();
     store.create_token(token(3, Some(0))).await.unwrap();
     let grant = store.find_grant(&[1; 32]).await.unwrap().unwrap();
-    assert_eq!((grant.tenant, grant.scopes, grant.short_rows), (tenant, vec![Scope::ImportRead], ShortRows::Fail));
+    assert_eq!((grant.tenant, grant.scopes), (tenant, vec![Scope::ImportRead]));
+    assert_eq!(grant.settings, TenantSettings::default());
+    let settings = TenantSettings {
+        short_rows: ShortRows::Pad,
+        missing_users: MissingUsers::Block,
+        missing_guard_percent: 100,
+        missing_guard_min: 7,
+    };
+    store.set_tenant(tenant, settings).await.unwrap();
+    assert_eq!(store.find_grant(&[1; 32]).await.unwrap().map(|grant| grant.settings), Some(settings));
     assert!(store.find_grant(&[2; 32]).await.unwrap().is_some());
     assert_eq!(store.find_grant(&[3; 32]).await.unwrap(), None, "past its end");
     assert_eq!(store.find_grant(&[4; 32]).await.unwrap(), None, "unknown");
@@ -327,8 +345,7 @@ async fn a_job_whose_upload_is_lost_ends_with_what_is_applied(store: Arc<dyn Sto
     store.apply_batch(batch(tenant, first, 1, (0, 50), &["a"])).await.unwrap();
     store.release_lease(stale, false).await.unwrap();
     let split = lease(&*store, first).await;
-    let lost =
-        || Rejection { line: 1, column: None, code: RejectionCode::RawMissing, message: "it is gone".to_owned() };
+    let lost = || Rejection::new(1, None, RejectionCode::RawMissing, "it is gone");
     assert!(!store.fail_job(stale, lost()).await.unwrap(), "a stale lease");
     assert!(store.fail_job(split.lease, lost()).await.unwrap());
     let view = store.find_job(tenant, first).await.unwrap().unwrap();
@@ -344,8 +361,7 @@ async fn a_canceled_job_is_canceled_whatever_its_split_found(store: Arc<dyn Stor
     let job = job(&*store, tenant).await;
     let split = lease(&*store, job).await;
     store.apply_batch(batch(tenant, job, 1, (0, 50), &["a"])).await.unwrap();
-    let unclosed =
-        Rejection { line: 9, column: None, code: RejectionCode::QuoteUnclosed, message: "a quote".to_owned() };
+    let unclosed = Rejection::new(9, None, RejectionCode::QuoteUnclosed, "a quote");
     let found = SplitEnd { file_error: Some(unclosed), ..end(2, 2, 100) };
     assert!(store.finish_split(split.lease, found).await.unwrap());
     assert_eq!(store.cancel_job(tenant, job).await.unwrap(), Cancellation::Canceled { next: None });

@@ -5,12 +5,11 @@
 
 use std::collections::HashSet;
 
-use muster_domain::field::Field;
-use muster_domain::key;
-use muster_domain::record::{RecordError, RecordScanner, Scan};
-use muster_domain::{BatchNo, Header, spigit};
+use muster_domain::BatchNo;
+use muster_domain::record::{RecordError, Scan};
 use muster_ports::CutRules;
-use xxhash_rust::xxh3::xxh3_64;
+
+use super::records::{Layout, Records};
 
 /// Rows by which a batch may be longer so that rows of one user that follow each other stay
 /// together.
@@ -24,6 +23,8 @@ const BIG_FILE_BATCHES: u32 = 20;
 pub(crate) struct Cut {
     pub(crate) batch: BatchNo,
     pub(crate) first_line: u64,
+    /// The number of the first record, counted from 1.
+    pub(crate) first_row: u64,
     pub(crate) rows: u32,
     pub(crate) first_offset: u64,
     pub(crate) end_offset: u64,
@@ -43,10 +44,8 @@ pub(crate) struct Progress {
 
 pub(crate) struct Cutter {
     rules: CutRules,
-    key_column: Option<usize>,
-    scanner: RecordScanner,
-    header_seen: bool,
-    scratch: String,
+    records: Records,
+    titles_seen: bool,
     open: Open,
     progress: Progress,
     epoch_keys: HashSet<u64>,
@@ -57,6 +56,7 @@ pub(crate) struct Cutter {
 #[derive(Default)]
 struct Open {
     first_line: u64,
+    first_row: u64,
     first_offset: u64,
     rows: u32,
     records: Vec<u8>,
@@ -67,13 +67,12 @@ struct Open {
 
 impl Cutter {
     /// A cutter for text without its byte order mark, which is `skipped` bytes long.
-    pub(crate) fn new(rules: CutRules, header: &Header, skipped: u64) -> Self {
+    pub(crate) fn new(rules: CutRules, layout: Layout<'_>, skipped: u64) -> Self {
+        let records = Records::new(layout, rules.record);
         Self {
             rules,
-            key_column: header.position(Field::Username),
-            scanner: RecordScanner::new(spigit::DELIMITER, rules.record, 1),
-            header_seen: false,
-            scratch: String::new(),
+            titles_seen: !records.have_titles(),
+            records,
             open: Open::default(),
             progress: Progress { end_offset: skipped, ..Progress::default() },
             epoch_keys: HashSet::new(),
@@ -87,7 +86,7 @@ impl Cutter {
 
     /// The line that is being read.
     pub(crate) fn line(&self) -> u64 {
-        self.scanner.line()
+        self.records.line()
     }
 
     /// Reads text until a batch is complete. Gives the batch, if there is one, and how much of the
@@ -95,7 +94,7 @@ impl Cutter {
     pub(crate) fn read(&mut self, text: &[u8], at_end: bool) -> Result<(Option<Cut>, usize), RecordError> {
         let mut used = 0;
         loop {
-            match self.scanner.scan(&text[used..], at_end)? {
+            match self.records.scan(&text[used..], at_end)? {
                 Scan::NeedInput | Scan::End => return Ok((None, text.len())),
                 Scan::Record(consumed) => {
                     used += consumed;
@@ -113,12 +112,12 @@ impl Cutter {
     }
 
     fn take_record(&mut self) -> Option<Cut> {
-        if !self.header_seen {
-            self.header_seen = true;
+        if !self.titles_seen {
+            self.titles_seen = true;
             self.progress.end_offset += self.record_bytes();
             return None;
         }
-        let key = self.key();
+        let key = self.records.key();
         let repeats = key.is_some_and(|key| self.epoch_keys.contains(&key));
         let epoch_full = self.epoch_rows + u64::from(self.open.rows) >= self.rules.epoch_rows;
         let full = self.is_full(key);
@@ -135,21 +134,14 @@ impl Cutter {
         cut
     }
 
-    fn key(&mut self) -> Option<u64> {
-        let value = std::str::from_utf8(self.scanner.field(self.key_column?)?).ok()?;
-        self.scratch.clear();
-        key::fold_into(value, &mut self.scratch);
-        (!self.scratch.is_empty()).then(|| xxh3_64(self.scratch.as_bytes()))
-    }
-
     fn is_full(&self, key: Option<u64>) -> bool {
         let open = &self.open;
         if open.rows == 0 {
             return false;
         }
         // Blank lines that are not kept would shift the lines of the rows behind them.
-        let Some(lead) = self.scanner.lead() else { return true };
-        let over_bytes = open.records.len() + lead.len() + self.scanner.raw().len() > self.rules.batch_bytes;
+        let Some(lead) = self.records.lead() else { return true };
+        let over_bytes = open.records.len() + lead.len() + self.records.raw().len() > self.rules.batch_bytes;
         let over_rows = open.rows >= self.rules.batch_rows;
         let same_user = key.is_some() && key == open.last_key;
         let room_for_same_user = open.rows < self.rules.batch_rows + SAME_USER_ROWS;
@@ -180,6 +172,7 @@ impl Cutter {
         Cut {
             batch: BatchNo(self.progress.batches),
             first_line: closed.first_line,
+            first_row: closed.first_row,
             rows: closed.rows,
             first_offset: closed.first_offset,
             end_offset: self.progress.end_offset,
@@ -190,13 +183,14 @@ impl Cutter {
 
     fn add(&mut self, key: Option<u64>) {
         if self.open.rows == 0 {
-            self.open.first_line = self.scanner.line();
+            self.open.first_line = self.records.line();
+            self.open.first_row = self.progress.rows + 1;
             // The first batch covers the header, every batch the blank lines before it.
             self.open.first_offset = if self.progress.batches == 0 { 0 } else { self.progress.end_offset };
         } else {
-            self.open.records.extend_from_slice(self.scanner.lead().unwrap_or_default());
+            self.open.records.extend_from_slice(self.records.lead().unwrap_or_default());
         }
-        self.open.records.extend_from_slice(self.scanner.raw());
+        self.open.records.extend_from_slice(self.records.raw());
         self.open.rows += 1;
         self.open.keys.extend(key);
         self.open.last_key = key;
@@ -206,7 +200,7 @@ impl Cutter {
 
     /// The bytes of the record and of the blank lines before it.
     fn record_bytes(&self) -> u64 {
-        self.scanner.lead_bytes() + self.scanner.raw().len() as u64
+        self.records.lead_bytes() + self.records.raw().len() as u64
     }
 }
 

@@ -9,8 +9,10 @@ use muster_ports::{Lease, QueueName, SplitEnd, SplitJob};
 use muster_runtime::failpoint;
 use tokio::sync::OwnedSemaphorePermit;
 
+use super::charset::Transcoder;
 use super::cutter::{Cut, Cutter, Progress};
 use super::lanes::Lanes;
+use super::records::Layout;
 use super::source::{Source, diagnose};
 use super::stop::Stop;
 use super::window::Window;
@@ -71,24 +73,27 @@ async fn split_file(shared: &Arc<Shared>, split: &SplitJob, place: OwnedSemaphor
 
 async fn cut_file(split: &SplitJob, mut source: Source, out: &mut Out<'_>) -> Result<SplitEnd, Stop> {
     let header = Header::from_titles(split.titles.clone());
+    let layout = Layout { dialect: split.dialect, format: split.raw.format, header: &header };
+    let mut transcoder = Transcoder::new(split.raw.charset);
     let mut cutter: Option<Cutter> = None;
     let mut unpacked = 0;
     let file_error = loop {
-        let text = match source.next().await {
-            Ok(text) => text,
+        let piece = match source.next().await {
+            Ok(piece) => piece,
             Err(error) => {
                 let error = diagnose(&*out.shared.deps.raw, &split.raw, error).await;
                 let line = cutter.as_ref().map_or(1, Cutter::line);
                 break Some(error.file_error(line).ok_or(Stop::SourceUnavailable)?);
             }
         };
-        let at_end = text.is_empty();
+        let at_end = piece.is_empty();
+        let text = transcoder.decode(piece, at_end);
         let (cutter, text) = if let Some(cutter) = &mut cutter {
             (cutter, text)
         } else {
             let stripped = strip_bom(text);
             let skipped = (text.len() - stripped.len()) as u64;
-            (cutter.insert(Cutter::new(split.cut, &header, skipped)), stripped)
+            (cutter.insert(Cutter::new(split.cut, layout, skipped)), stripped)
         };
         unpacked += text.len() as u64;
         if unpacked > split.cut.unpacked_bytes {
@@ -180,10 +185,10 @@ async fn keep_lease(shared: &Shared, lease: Lease) -> Stop {
 }
 
 fn rejection(error: RecordError) -> Rejection {
-    Rejection { line: error.line, column: None, code: error.code, message: error.problem }
+    Rejection::new(error.line, None, error.code, error.problem)
 }
 
 fn too_large(line: u64, limit: u64) -> Rejection {
     let message = format!("the unpacked file is larger than {limit} bytes");
-    Rejection { line, column: None, code: RejectionCode::UnpackedTooLarge, message }
+    Rejection::new(line, None, RejectionCode::UnpackedTooLarge, message)
 }

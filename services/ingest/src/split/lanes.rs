@@ -117,6 +117,7 @@ fn seal(shared: &Shared, job: JobId, dialect: Dialect, cut: &Cut) -> Result<Batc
         job,
         batch: cut.batch,
         first_line: cut.first_line,
+        first_row: cut.first_row,
         rows: cut.rows,
         first_offset: cut.first_offset,
         end_offset: cut.end_offset,

@@ -38,7 +38,7 @@ impl ReadError {
     /// What a job reports that ends at `line` because of this.
     pub(crate) fn file_error(self, line: u64) -> Option<Rejection> {
         match self {
-            Self::Unusable(code, message) => Some(Rejection { line, column: None, code, message }),
+            Self::Unusable(code, message) => Some(Rejection::new(line, None, code, message)),
             Self::Unavailable => None,
         }
     }

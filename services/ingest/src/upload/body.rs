@@ -54,6 +54,16 @@ impl Frames {
         }
     }
 
+    /// Reads the rest of a body that is not wanted, within its time and up to so many bytes: some clients
+    /// only read an answer when they have sent everything. `expected` is the length of the body, if it was
+    /// said; a client that says more than the limit is not waited for.
+    pub(crate) async fn drain(&mut self, limit: u64, expected: Option<u64>) {
+        if expected.is_some_and(|bytes| bytes > limit) {
+            return;
+        }
+        while self.bytes <= limit && matches!(self.next().await, Ok(Some(_))) {}
+    }
+
     /// Reads what may stand behind the closing boundary of a multipart body, if the body as a whole
     /// is to be checked.
     pub(crate) async fn read_epilogue(&mut self) -> Result<(), UploadError> {

@@ -3,7 +3,7 @@
 use axum::http::StatusCode;
 use muster_domain::sniff::Refusal;
 use muster_http::ApiError;
-use muster_ports::RawStoreError;
+use muster_ports::{RawStoreError, StoreError};
 
 /// Why an upload is refused.
 #[derive(Debug, thiserror::Error)]
@@ -24,6 +24,8 @@ pub(crate) enum UploadError {
     HeaderRepeated(&'static str),
     #[error("Content-Type must be multipart/form-data with a part `file`, or text/csv")]
     ContentType,
+    #[error("Content-Type must be multipart/form-data with a part `file`, or application/json")]
+    ContentTypeCollaborator,
     #[error("Content-Type names a charset other than UTF-8; send the file as UTF-8")]
     Charset,
     #[error("Content-Encoding must be gzip, zstd or absent")]
@@ -42,6 +44,8 @@ pub(crate) enum UploadError {
     Refused(#[from] Refusal),
     #[error(transparent)]
     Storage(#[from] RawStoreError),
+    #[error(transparent)]
+    Database(#[from] StoreError),
 }
 
 impl UploadError {
@@ -55,7 +59,9 @@ impl UploadError {
             Self::PartMissing => (bad, "file_part_missing"),
             Self::PartUnexpected => (bad, "multipart_part_unexpected"),
             Self::HeaderRepeated(_) => (bad, "header_repeated"),
-            Self::ContentType => (StatusCode::UNSUPPORTED_MEDIA_TYPE, "content_type_unsupported"),
+            Self::ContentType | Self::ContentTypeCollaborator => {
+                (StatusCode::UNSUPPORTED_MEDIA_TYPE, "content_type_unsupported")
+            }
             Self::Charset => (StatusCode::UNSUPPORTED_MEDIA_TYPE, "charset_unsupported"),
             Self::ContentEncoding => (StatusCode::UNSUPPORTED_MEDIA_TYPE, "encoding_unsupported"),
             Self::Compression(_) => (bad, "compression_invalid"),
@@ -65,6 +71,7 @@ impl UploadError {
             Self::KeyReused => (StatusCode::UNPROCESSABLE_ENTITY, "idempotency_key_reused"),
             Self::Refused(refusal) => (bad, refusal.code()),
             Self::Storage(_) => (StatusCode::SERVICE_UNAVAILABLE, "storage_unavailable"),
+            Self::Database(_) => (StatusCode::SERVICE_UNAVAILABLE, "database_unavailable"),
         }
     }
 }
@@ -74,6 +81,7 @@ impl From<UploadError> for ApiError {
         let (status, code) = error.status_and_code();
         match error {
             UploadError::Storage(error) => Self::from(error).as_upload(),
+            UploadError::Database(error) => Self::from(error).as_upload(),
             error => Self::upload(status, code, format!("{}.", capitalised(&error.to_string()))),
         }
     }

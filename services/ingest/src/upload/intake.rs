@@ -1,23 +1,28 @@
 //! Looks at the head of a file, then stores it as it comes, hashed and counted.
 
 use bytes::Bytes;
-use muster_domain::Header;
-use muster_domain::sniff::{HEAD_BYTES, inspect_spigit};
+use muster_domain::sniff::{self, HEAD_BYTES};
+use muster_domain::{Charset, Dialect, Format};
 use muster_ports::{RawFile, RawUpload};
 use sha2::{Digest, Sha256};
 
+use super::watch::Watch;
 use super::{Encoding, Upload, UploadError, head};
 
 /// A stored upload, ready to become a job.
 pub(crate) struct Stored {
     pub(crate) raw: RawFile,
-    pub(crate) header: Header,
+    /// The titles of a Spigit file.
+    pub(crate) titles: Vec<String>,
 }
 
 /// The part of an upload that is the file.
 pub(crate) struct Intake<'a> {
     upload: &'a Upload,
+    format: Format,
     encoding: Encoding,
+    /// Nothing for a Spigit file: faults behind its head are those of its rows.
+    watch: Option<Watch>,
     key: String,
     head: Vec<u8>,
     open: Option<Open>,
@@ -28,14 +33,15 @@ pub(crate) struct Intake<'a> {
 /// A file whose head is fine.
 struct Open {
     raw: Box<dyn RawUpload>,
-    header: Header,
+    titles: Vec<String>,
 }
 
 impl<'a> Intake<'a> {
-    pub(crate) fn new(upload: &'a Upload, encoding: Encoding) -> Self {
+    pub(crate) fn new(upload: &'a Upload, format: Format, encoding: Encoding) -> Self {
+        let watch = (upload.dialect == Dialect::Collaborator).then(|| Watch::new(format, upload.cut.record));
         // Ours alone: nothing of what the client sent becomes part of a path.
         let key = format!("{}/{:032x}", upload.tenant, rand::random::<u128>());
-        Self { upload, encoding, key, head: Vec::new(), open: None, hash: Sha256::new(), bytes: 0 }
+        Self { upload, format, encoding, watch, key, head: Vec::new(), open: None, hash: Sha256::new(), bytes: 0 }
     }
 
     /// Takes a piece of the file.
@@ -45,6 +51,9 @@ impl<'a> Intake<'a> {
             return Err(UploadError::TooLarge(self.upload.max_bytes));
         }
         self.hash.update(&piece);
+        if let Some(watch) = &mut self.watch {
+            watch.push(&piece)?;
+        }
         if let Some(open) = &mut self.open {
             return Ok(open.raw.write(piece).await?);
         }
@@ -57,15 +66,24 @@ impl<'a> Intake<'a> {
         if self.open.is_none() {
             self.open(true).await?;
         }
-        let Some(Open { raw, header }) = self.open else { return Err(UploadError::Truncated) };
+        let charset = match self.watch.as_mut().map_or(Ok(Charset::Utf8), Watch::finish) {
+            Ok(charset) => charset,
+            Err(refusal) => {
+                self.abandon().await;
+                return Err(refusal.into());
+            }
+        };
+        let Some(Open { raw, titles }) = self.open else { return Err(UploadError::Truncated) };
         raw.finish().await?;
         let raw = RawFile {
             key: self.key,
             bytes: self.bytes,
             sha256: self.hash.finalize().into(),
             encoding: self.encoding.as_str().to_owned(),
+            format: self.format,
+            charset,
         };
-        Ok(Stored { raw, header })
+        Ok(Stored { raw, titles })
     }
 
     /// Keeps nothing.
@@ -78,10 +96,22 @@ impl<'a> Intake<'a> {
     async fn open(&mut self, complete: bool) -> Result<(), UploadError> {
         let decoded = head::decode(self.encoding, &self.head, complete).await?;
         let whole = complete && decoded.len() < HEAD_BYTES;
-        let header = inspect_spigit(&decoded, whole, self.upload.cut.record)?;
+        let titles = self.inspect(&decoded, whole)?;
         let mut raw = self.upload.raw.begin(&self.key).await?;
         let written = raw.write(std::mem::take(&mut self.head).into()).await;
-        self.open = Some(Open { raw, header });
+        self.open = Some(Open { raw, titles });
         Ok(written?)
+    }
+
+    fn inspect(&self, head: &[u8], whole: bool) -> Result<Vec<String>, UploadError> {
+        match (self.upload.dialect, self.format) {
+            (Dialect::Spigit, _) => Ok(sniff::inspect_spigit(head, whole, self.upload.cut.record)?.titles().to_vec()),
+            (Dialect::Collaborator, Format::Csv) => {
+                sniff::inspect_collaborator(head, &head::text(head), whole)?;
+                Ok(Vec::new())
+            }
+            // The whole of it is followed.
+            (Dialect::Collaborator, Format::Json) => Ok(Vec::new()),
+        }
     }
 }

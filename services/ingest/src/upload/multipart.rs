@@ -13,6 +13,7 @@ use bytes::Bytes;
 use futures_util::stream::BoxStream;
 use futures_util::{Stream, StreamExt, stream};
 use multer::Multipart;
+use muster_domain::{Dialect, Format};
 use tokio_util::io::{ReaderStream, StreamReader};
 
 use super::body::Frames;
@@ -38,8 +39,8 @@ pub(crate) async fn receive(upload: &Upload, claims: &Claims, frames: &mut Frame
     let envelope = decoded(claims.encoding, pieces(frames));
     let mut parts =
         Multipart::new(Fed { inner: envelope, handed_out: false, around_part: 0, in_part: in_part.clone() }, boundary);
-    let mut intake = Intake::new(upload, Encoding::Identity);
-    let mut read = read_part(&mut parts, &mut intake, &in_part).await;
+    let mut intake = Intake::new(upload, Format::Csv, Encoding::Identity);
+    let mut read = read_part(upload, &mut parts, &mut intake, &in_part).await;
     drop(parts);
     if read.is_ok() {
         read = frames.read_epilogue().await.and_then(|()| frames.check_digests());
@@ -54,6 +55,7 @@ pub(crate) async fn receive(upload: &Upload, claims: &Claims, frames: &mut Frame
 }
 
 async fn read_part(
+    upload: &Upload,
     parts: &mut Multipart<'_>,
     intake: &mut Intake<'_>,
     in_part: &AtomicBool,
@@ -66,7 +68,9 @@ async fn read_part(
         if kind.type_() == "multipart" {
             return Err(UploadError::Multipart("a part may not be a multipart body itself"));
         }
-        if kind.get_param("charset").is_some_and(|charset| !is_utf8(charset.as_str())) {
+        // The other API has files of several charsets, and clients that name a wrong one.
+        let names_other = kind.get_param("charset").is_some_and(|charset| !is_utf8(charset.as_str()));
+        if names_other && upload.dialect == Dialect::Spigit {
             return Err(UploadError::Charset);
         }
     }
@@ -83,7 +87,7 @@ async fn read_part(
 }
 
 /// The body as a stream of bytes.
-fn pieces(frames: &mut Frames) -> BoxStream<'_, io::Result<Bytes>> {
+pub(super) fn pieces(frames: &mut Frames) -> BoxStream<'_, io::Result<Bytes>> {
     stream::unfold(frames, |frames| async {
         let piece = frames.next().await.map_err(io::Error::other).transpose()?;
         Some((piece, frames))
@@ -92,7 +96,10 @@ fn pieces(frames: &mut Frames) -> BoxStream<'_, io::Result<Bytes>> {
 }
 
 /// The envelope, decompressed.
-fn decoded(encoding: Encoding, pieces: BoxStream<'_, io::Result<Bytes>>) -> BoxStream<'_, io::Result<Bytes>> {
+pub(super) fn decoded(
+    encoding: Encoding,
+    pieces: BoxStream<'_, io::Result<Bytes>>,
+) -> BoxStream<'_, io::Result<Bytes>> {
     match encoding {
         Encoding::Identity => pieces,
         packed => ReaderStream::with_capacity(decompress(packed, StreamReader::new(pieces)), 32 * 1024).boxed(),
@@ -144,7 +151,7 @@ fn explain(error: multer::Error) -> UploadError {
     }
 }
 
-fn inner(error: io::Error) -> UploadError {
+pub(super) fn inner(error: io::Error) -> UploadError {
     match error.downcast::<UploadError>() {
         Ok(error) => error,
         Err(_) => UploadError::Compression("compressed"),

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use anyhow::Context;
 use muster_ingest::{IngestConfig, IngestDeps};
 use muster_memory::{MemoryCounters, MemoryQueue};
-use muster_ports::{Scope, ShortRows, Tenants, Upkeep};
+use muster_ports::{Scope, TenantSettings, Tenants, Upkeep};
 use muster_rawstore::ObjectRawStore;
 use muster_sqlite::SqliteStore;
 use muster_status::StatusDeps;
@@ -68,6 +68,9 @@ pub(crate) async fn first_token(store: &SqliteStore) -> anyhow::Result<Option<St
     if !store.list_tenants().await?.is_empty() {
         return Ok(None);
     }
-    let tenant = store.create_tenant("default", ShortRows::Fail).await?.context("the first tenant is there already")?;
+    let tenant = store
+        .create_tenant("default", TenantSettings::default())
+        .await?
+        .context("the first tenant is there already")?;
     Ok(Some(token::create(store, tenant, Scope::ALL.to_vec(), None).await?))
 }

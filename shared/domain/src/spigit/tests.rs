@@ -20,7 +20,7 @@ fn a_good_row_is_kept_in_canonical_form() {
     let batch = check(Handling::Strict, "A@B.c, Ann ,Anna,\"Lee, Jr\",,01/20/2019,7\n");
     let rows: Vec<_> = batch.rows().collect();
     assert_eq!(rows.len(), 1);
-    assert_eq!((rows[0].line(), rows[0].key(), rows[0].email_key()), (2, "ann", "a@b.c"));
+    assert_eq!((rows[0].line(), rows[0].key(), rows[0].email_key()), (2, "ann", Some("a@b.c")));
     assert_eq!(rows[0].cell(Field::Username), Cell::Set("Ann"));
     assert_eq!(rows[0].cell(Field::LastName), Cell::Set("Lee, Jr"));
     assert_eq!(rows[0].cell(Field::WorkCity), Cell::Clear);

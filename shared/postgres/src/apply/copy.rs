@@ -31,17 +31,19 @@ impl CopyText {
     }
 
     /// The columns that `users` and its stage have in common, and the end of the line.
-    pub(super) fn push_user(&mut self, tenant: TenantId, version: Version, key: &str, profile: &Profile<'_>) {
+    pub(super) fn push_user(&mut self, tenant: TenantId, version: Version, profile: &Profile<'_>) {
         write!(self.buffer, "{tenant}\t{}\t{}\t", version.job, version.line).expect("a vector takes all");
-        self.push_value(Some(key));
+        self.push_value(Some(profile.username_key()));
         self.buffer.push(b'\t');
-        self.push_value(Some(profile.email_key()));
+        self.push_value(profile.email_key());
         for value in profile.values() {
             self.buffer.push(b'\t');
             self.push_value(*value);
         }
         self.buffer.push(b'\t');
         self.push_value(profile.attributes_json().as_deref());
+        self.buffer.push(b'\t');
+        self.push_value(profile.password_hash());
         self.buffer.push(b'\n');
     }
 

@@ -34,7 +34,7 @@ pub(super) async fn update(
     let mut text = CopyText::with_capacity(updates.len());
     for (user, write) in updates {
         text.push_target(Some((user.id, user.version)));
-        text.push_user(batch.tenant, Version::new(batch.job, write.line), write.key, &write.folded.profile);
+        text.push_user(batch.tenant, Version::new(batch.job, write.line), &write.folded.profile);
     }
     sqlx::query(sql::CREATE_STAGE).execute(&mut *connection).await?;
     text.send(connection, sql::COPY_STAGE).await?;
@@ -64,7 +64,7 @@ pub(super) async fn insert<'a>(
         if inserts == Inserts::AroundConflicts {
             text.push_target(None);
         }
-        text.push_user(batch.tenant, Version::new(batch.job, write.line), write.key, &write.folded.profile);
+        text.push_user(batch.tenant, Version::new(batch.job, write.line), &write.folded.profile);
     }
     if inserts == Inserts::Copy {
         text.send(connection, sql::COPY_USERS).await?;
@@ -80,7 +80,7 @@ pub(super) async fn insert<'a>(
     let inserted: HashSet<&str> = inserted.iter().map(String::as_str).collect();
     let mut left = Vec::new();
     for write in writes {
-        if inserted.contains(write.key) {
+        if inserted.contains(write.folded.profile.username_key()) {
             outcome.counts.add(&write.folded.counts);
         } else {
             left.extend(write.rows);

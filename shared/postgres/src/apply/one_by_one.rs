@@ -1,9 +1,9 @@
 //! Applies rows one at a time, in line order, as a single-threaded run would.
 
 use muster_domain::profile::{Folded, StoredUser, Version, fold};
-use muster_domain::{CheckedRow, Rejection, RejectionCode};
+use muster_domain::{CheckedRow, Field, Rejection, RejectionCode};
 use muster_ports::BatchToApply;
-use sqlx::postgres::{PgArguments, PgConnection};
+use sqlx::postgres::{PgArguments, PgConnection, PgRow};
 use sqlx::{Executor, Postgres, query::Query};
 
 use super::{Outcome, moved, probe};
@@ -40,7 +40,7 @@ pub(super) async fn isolated<'a>(
                 if store_error(error).is_transient() {
                     return Err(moved());
                 }
-                reject(outcome, row, RejectionCode::NotApplied, "the database refused this row");
+                outcome.reject(row.reject(None, RejectionCode::NotApplied, "the database refused this row"));
                 connection.execute("rollback to savepoint row").await?
             }
             Err(error) => return Err(error),
@@ -55,8 +55,13 @@ async fn apply_row(
     row: CheckedRow<'_>,
     outcome: &mut Outcome,
 ) -> Result<(), sqlx::Error> {
-    let rows = probe::users_by_key(connection, batch, &[row.key()]).await?;
-    let stored = rows.first().map(probe::read_user).transpose()?;
+    let found = find(connection, batch, row).await?;
+    let stored = found.as_ref().map(probe::read_user).transpose()?;
+    if let (None, Some(field)) = (&stored, row.missing_for_new()) {
+        let name = row.name_of(field);
+        outcome.reject(row.reject(Some(name), RejectionCode::ValueEmpty, format!("{name} is missing")));
+        return Ok(());
+    }
     let folded = fold(stored.as_ref().map(|user| &user.profile), [row]);
     if stored.as_ref().is_some_and(|user| user.version >= Version::new(batch.job, row.line())) {
         tracing::error!(job = %batch.job, batch = %batch.batch, "a later row has written a user before an earlier one");
@@ -70,31 +75,55 @@ async fn apply_row(
     };
     if written {
         outcome.counts.add(&folded.counts);
-    } else if has_other_holder(connection, batch, row).await? {
-        reject(outcome, row, RejectionCode::ConflictEmail, "EMAIL belongs to another user");
+    } else if let Some(conflict) = conflict(connection, batch, row, stored.map(|user| user.id)).await? {
+        outcome.reject(conflict);
     } else {
         return Err(moved());
     }
     Ok(())
 }
 
-/// Whether a row was not written because of its e-mail, not because its user moved meanwhile.
-async fn has_other_holder(
+/// The user whom a row is about. A login of the Collaborator API names a user who has no uid yet.
+async fn find(
     connection: &mut PgConnection,
     batch: &BatchToApply,
     row: CheckedRow<'_>,
-) -> Result<bool, sqlx::Error> {
-    let holders = probe::holders_of(connection, batch, &[row.email_key()]).await?;
-    Ok(probe::read_holders(&holders)?.values().any(|holder| *holder != row.key()))
+) -> Result<Option<PgRow>, sqlx::Error> {
+    let found = probe::users_by_key(connection, batch, &[row.key()]).await?.into_iter().next();
+    match row.username_key() {
+        Some(login) if found.is_none() && row.is_found_by_uid() => {
+            probe::user_without_uid(connection, batch, login).await
+        }
+        _ => Ok(found),
+    }
 }
 
-fn reject(outcome: &mut Outcome, row: CheckedRow<'_>, code: RejectionCode, message: &str) {
-    let column = (code == RejectionCode::ConflictEmail).then(|| "EMAIL".to_owned());
-    outcome.counts.failed += 1;
-    outcome.rejections.push(Rejection { line: row.line(), column, code, message: message.to_owned() });
+/// Why a row was not written, if it is not that its user moved meanwhile.
+async fn conflict(
+    connection: &mut PgConnection,
+    batch: &BatchToApply,
+    row: CheckedRow<'_>,
+    own: Option<i64>,
+) -> Result<Option<Rejection>, sqlx::Error> {
+    let logins: Vec<&str> = row.username_key().filter(|_| row.is_found_by_uid()).into_iter().collect();
+    let emails: Vec<&str> = row.email_key().into_iter().collect();
+    let by_login = probe::login_holders_of(connection, batch, &logins).await?;
+    let by_email = probe::email_holders_of(connection, batch, &emails).await?;
+    let is_another = |rows: &[PgRow]| -> Result<bool, sqlx::Error> {
+        Ok(probe::read_holders(rows)?.values().any(|holder| Some(*holder) != own))
+    };
+    let (field, code) = if is_another(&by_login)? {
+        (Field::Username, RejectionCode::ConflictLogin)
+    } else if is_another(&by_email)? {
+        (Field::Email, RejectionCode::ConflictEmail)
+    } else {
+        return Ok(None);
+    };
+    let name = row.name_of(field);
+    Ok(Some(row.reject(Some(name), code, format!("{name} belongs to another user"))))
 }
 
-/// False if another user has the e-mail.
+/// False if another user has the e-mail or the login.
 async fn insert(
     connection: &mut PgConnection,
     batch: &BatchToApply,
@@ -103,10 +132,10 @@ async fn insert(
 ) -> Result<bool, sqlx::Error> {
     let attributes = folded.profile.attributes_json();
     let query = bind_user(sqlx::query(sql::INSERT_USER), batch, row, folded, attributes.as_deref());
-    Ok(query.fetch_optional(connection).await?.is_some())
+    Ok(query.bind(folded.profile.password_hash()).fetch_optional(connection).await?.is_some())
 }
 
-/// False if another user has the e-mail.
+/// False if another user has the e-mail or the login.
 async fn update(
     connection: &mut PgConnection,
     batch: &BatchToApply,
@@ -116,8 +145,8 @@ async fn update(
 ) -> Result<bool, sqlx::Error> {
     let attributes = folded.profile.attributes_json();
     let query = bind_user(sqlx::query(sql::UPDATE_USER), batch, row, folded, attributes.as_deref());
-    let done = query.bind(user.version.job).bind(user.version.line).execute(connection).await?;
-    Ok(done.rows_affected() > 0)
+    let query = query.bind(user.id).bind(user.version.job).bind(user.version.line);
+    Ok(query.execute(connection).await?.rows_affected() > 0)
 }
 
 type UserQuery<'q> = Query<'q, Postgres, PgArguments>;
@@ -131,8 +160,8 @@ fn bind_user<'q>(
     attributes: Option<&'q str>,
 ) -> UserQuery<'q> {
     let version = Version::new(batch.job, row.line());
-    let query = query.bind(batch.tenant.0).bind(version.job).bind(version.line).bind(row.key());
-    let query = query.bind(folded.profile.email_key());
+    let query = query.bind(batch.tenant.0).bind(version.job).bind(version.line);
+    let query = query.bind(folded.profile.username_key()).bind(folded.profile.email_key());
     let query = folded.profile.values().iter().fold(query, |query, value| query.bind(*value));
     query.bind(attributes)
 }

@@ -4,6 +4,7 @@ use std::collections::HashMap;
 
 use muster_domain::field::FIELD_COUNT;
 use muster_domain::profile::{Profile, StoredUser, Version};
+use muster_domain::{Dialect, Field};
 use muster_ports::BatchToApply;
 use sqlx::Row;
 use sqlx::postgres::{PgConnection, PgRow};
@@ -16,12 +17,31 @@ pub(super) async fn users(connection: &mut PgConnection, batch: &BatchToApply) -
     users_by_key(connection, batch, &keys).await
 }
 
+/// The ids of the users whom the rows name, whatever became of the rows.
+pub(super) async fn named_ids(connection: &mut PgConnection, batch: &BatchToApply) -> Result<Vec<i64>, sqlx::Error> {
+    let keys: Vec<&str> = batch.rows.rows().map(|row| row.key()).chain(batch.rows.named()).collect();
+    sqlx::query_scalar(sql::PROBE_IDS_BY_UID).bind(batch.tenant.0).bind(keys).fetch_all(connection).await
+}
+
 pub(super) async fn users_by_key(
     connection: &mut PgConnection,
     batch: &BatchToApply,
     keys: &[&str],
 ) -> Result<Vec<PgRow>, sqlx::Error> {
-    sqlx::query(sql::PROBE_USERS).bind(batch.tenant.0).bind(keys).fetch_all(connection).await
+    let statement = match batch.rows.dialect() {
+        Dialect::Spigit => sql::PROBE_USERS,
+        Dialect::Collaborator => sql::PROBE_USERS_BY_UID,
+    };
+    sqlx::query(statement).bind(batch.tenant.0).bind(keys).fetch_all(connection).await
+}
+
+/// The user with this login, if it has no uid yet.
+pub(super) async fn user_without_uid(
+    connection: &mut PgConnection,
+    batch: &BatchToApply,
+    login: &str,
+) -> Result<Option<PgRow>, sqlx::Error> {
+    sqlx::query(sql::PROBE_USER_WITHOUT_UID).bind(batch.tenant.0).bind(login).fetch_optional(connection).await
 }
 
 /// Who holds the e-mails that the rows want.
@@ -29,11 +49,11 @@ pub(super) async fn email_holders(
     connection: &mut PgConnection,
     batch: &BatchToApply,
 ) -> Result<Vec<PgRow>, sqlx::Error> {
-    let emails: Vec<&str> = batch.rows.rows().map(|row| row.email_key()).collect();
-    holders_of(connection, batch, &emails).await
+    let emails: Vec<&str> = batch.rows.rows().filter_map(|row| row.email_key()).collect();
+    email_holders_of(connection, batch, &emails).await
 }
 
-pub(super) async fn holders_of(
+pub(super) async fn email_holders_of(
     connection: &mut PgConnection,
     batch: &BatchToApply,
     emails: &[&str],
@@ -41,11 +61,35 @@ pub(super) async fn holders_of(
     sqlx::query(sql::PROBE_EMAIL_HOLDERS).bind(batch.tenant.0).bind(emails).fetch_all(connection).await
 }
 
-pub(super) fn read_users(rows: &[PgRow]) -> Result<HashMap<&str, StoredUser<'_>>, sqlx::Error> {
-    rows.iter().map(|row| Ok((row.try_get(3)?, read_user(row)?))).collect()
+/// Who holds the logins that the rows want, where the login is not the key.
+pub(super) async fn login_holders(
+    connection: &mut PgConnection,
+    batch: &BatchToApply,
+) -> Result<Vec<PgRow>, sqlx::Error> {
+    if batch.rows.dialect() == Dialect::Spigit {
+        return Ok(Vec::new());
+    }
+    let logins: Vec<&str> = batch.rows.rows().filter_map(|row| row.username_key()).collect();
+    login_holders_of(connection, batch, &logins).await
 }
 
-pub(super) fn read_holders(rows: &[PgRow]) -> Result<HashMap<&str, &str>, sqlx::Error> {
+pub(super) async fn login_holders_of(
+    connection: &mut PgConnection,
+    batch: &BatchToApply,
+    logins: &[&str],
+) -> Result<Vec<PgRow>, sqlx::Error> {
+    sqlx::query(sql::PROBE_LOGIN_HOLDERS).bind(batch.tenant.0).bind(logins).fetch_all(connection).await
+}
+
+pub(super) fn read_users(rows: &[PgRow], dialect: Dialect) -> Result<HashMap<&str, StoredUser<'_>>, sqlx::Error> {
+    let key = match dialect {
+        Dialect::Spigit => 3,
+        Dialect::Collaborator => 5 + Field::Uid.index(),
+    };
+    rows.iter().map(|row| Ok((row.try_get(key)?, read_user(row)?))).collect()
+}
+
+pub(super) fn read_holders(rows: &[PgRow]) -> Result<HashMap<&str, i64>, sqlx::Error> {
     rows.iter().map(|row| Ok((row.try_get(0)?, row.try_get(1)?))).collect()
 }
 
@@ -55,7 +99,7 @@ pub(super) fn read_user(row: &PgRow) -> Result<StoredUser<'_>, sqlx::Error> {
     for (index, value) in values.iter_mut().enumerate() {
         *value = row.try_get(index + 5)?;
     }
-    let profile = Profile::stored(values, row.try_get(4)?, row.try_get(FIELD_COUNT + 5)?)
+    let profile = Profile::stored(values, row.try_get(3)?, row.try_get(4)?, row.try_get(FIELD_COUNT + 5)?)
         .map_err(|error| sqlx::Error::Decode(error.into()))?;
     Ok(StoredUser { id: row.try_get(0)?, version: Version { job: row.try_get(1)?, line: row.try_get(2)? }, profile })
 }

@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use muster_domain::{CheckedBatch, Handling, spigit};
+use muster_domain::{CheckedBatch, Dialect, Format, Handling, Header, spigit};
 use proptest::prelude::*;
 
 use super::*;
@@ -18,7 +18,7 @@ fn rules(batch_rows: u32, epoch_rows: u64) -> CutRules {
 }
 
 fn cut(text: &[u8], rules: CutRules, piece: usize) -> (Vec<Cut>, Progress) {
-    let mut cutter = Cutter::new(rules, &header(), 0);
+    let mut cutter = Cutter::new(rules, Layout { dialect: Dialect::Spigit, format: Format::Csv, header: &header() }, 0);
     let mut cuts = Vec::new();
     let mut rest = text;
     loop {

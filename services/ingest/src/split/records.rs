@@ -1,0 +1,99 @@
+//! The records of a file, whatever its dialect and format.
+
+use muster_domain::field::Field;
+use muster_domain::json::JsonScanner;
+use muster_domain::loose::LooseScanner;
+use muster_domain::record::{RecordError, RecordLimits, RecordScanner, Scan};
+use muster_domain::{Dialect, Format, Header, collaborator, key, spigit};
+use xxhash_rust::xxh3::xxh3_64;
+
+/// How a file is to be read.
+#[derive(Clone, Copy)]
+pub(crate) struct Layout<'a> {
+    pub(crate) dialect: Dialect,
+    pub(crate) format: Format,
+    /// The titles of a Spigit file.
+    pub(crate) header: &'a Header,
+}
+
+/// Finds records and the users whom they are about.
+pub(crate) enum Records {
+    Spigit { scanner: RecordScanner, key_column: Option<usize>, scratch: String },
+    CollaboratorCsv(LooseScanner),
+    CollaboratorJson(JsonScanner),
+}
+
+/// Calls the same method of whichever scanner there is.
+macro_rules! each {
+    ($records:expr, $scanner:ident => $call:expr) => {
+        match $records {
+            Records::Spigit { scanner: $scanner, .. } => $call,
+            Records::CollaboratorCsv($scanner) => $call,
+            Records::CollaboratorJson($scanner) => $call,
+        }
+    };
+}
+
+impl Records {
+    pub(crate) fn new(layout: Layout<'_>, limits: RecordLimits) -> Self {
+        match (layout.dialect, layout.format) {
+            (Dialect::Spigit, _) => Self::Spigit {
+                scanner: RecordScanner::new(spigit::DELIMITER, limits, 1),
+                key_column: layout.header.position(Field::Username),
+                scratch: String::new(),
+            },
+            (Dialect::Collaborator, Format::Csv) => {
+                Self::CollaboratorCsv(LooseScanner::new(collaborator::DELIMITER, limits, 1))
+            }
+            (Dialect::Collaborator, Format::Json) => Self::CollaboratorJson(JsonScanner::new(limits, 1)),
+        }
+    }
+
+    /// Whether the first record is a title line.
+    pub(crate) fn have_titles(&self) -> bool {
+        !matches!(self, Self::CollaboratorJson(_))
+    }
+
+    pub(crate) fn scan(&mut self, input: &[u8], at_end: bool) -> Result<Scan, RecordError> {
+        each!(self, scanner => scanner.scan(input, at_end))
+    }
+
+    /// The bytes of the record.
+    pub(crate) fn raw(&self) -> &[u8] {
+        each!(self, scanner => scanner.raw())
+    }
+
+    /// What stands between the record before and this one in a batch; nothing if it is too long.
+    pub(crate) fn lead(&self) -> Option<&[u8]> {
+        each!(self, scanner => scanner.lead())
+    }
+
+    /// How many bytes of the file lie between the record before and this one.
+    pub(crate) fn lead_bytes(&self) -> u64 {
+        each!(self, scanner => scanner.lead_bytes())
+    }
+
+    /// The line of the record; its number, where lines mean nothing.
+    pub(crate) fn line(&self) -> u64 {
+        each!(self, scanner => scanner.line())
+    }
+
+    /// A hash of the user whom the record is about.
+    pub(crate) fn key(&mut self) -> Option<u64> {
+        match self {
+            Self::Spigit { scanner, key_column, scratch } => {
+                let value = std::str::from_utf8(scanner.field((*key_column)?)?).ok()?;
+                scratch.clear();
+                key::fold_into(value, scratch);
+                (!scratch.is_empty()).then(|| xxh3_64(scratch.as_bytes()))
+            }
+            Self::CollaboratorCsv(scanner) => {
+                let cell = scanner.field(0)?;
+                collaborator::uid_of_cell(&cell).map(|uid| xxh3_64(uid.as_bytes()))
+            }
+            Self::CollaboratorJson(scanner) => {
+                collaborator::uid_of_json(scanner.raw()).map(|uid| xxh3_64(uid.as_bytes()))
+            }
+        }
+    }
+}

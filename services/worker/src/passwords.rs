@@ -1,0 +1,108 @@
+//! Hashes the passwords of users who are new.
+//!
+//! One hash costs some 50 ms of a core, on purpose; the files of real clients have a password in every row
+//! of every night. So only those are hashed whose uid no user has, before the transaction begins.
+
+use std::collections::HashSet;
+use std::sync::Arc;
+
+use argon2::password_hash::{PasswordHasher, SaltString};
+use argon2::{Algorithm, Argon2, Params, Version};
+use muster_domain::CheckedBatch;
+use muster_messages::BatchMessage;
+use muster_ports::{JobRules, Store, StoreError};
+use muster_runtime::Tasks;
+use tokio::sync::Semaphore;
+use tokio::task::JoinSet;
+
+/// Hashes at a time, in a process; each takes 19 MiB.
+const MAX_PARALLEL: usize = 4;
+/// What OWASP asks of argon2id at least: 19 MiB and two passes.
+const MEMORY_KIB: u32 = 19_456;
+const PASSES: u32 = 2;
+
+pub(crate) struct Passwords {
+    store: Arc<dyn Store>,
+    tasks: Tasks,
+    /// Served in the order of asking, so that batches take turns.
+    places: Arc<Semaphore>,
+}
+
+impl Passwords {
+    pub(crate) fn new(store: Arc<dyn Store>, tasks: Tasks) -> Self {
+        let cores = std::thread::available_parallelism().map_or(1, usize::from);
+        Self { store, tasks, places: Arc::new(Semaphore::new(cores.min(MAX_PARALLEL))) }
+    }
+
+    /// Gives the rows of new users the hashes of their passwords.
+    pub(crate) async fn hash(
+        &self,
+        message: &BatchMessage,
+        rules: &JobRules,
+        mut rows: CheckedBatch,
+    ) -> Result<CheckedBatch, StoreError> {
+        let uids: Vec<String> = rows.passwords().map(|(_, uid, _)| uid.to_owned()).collect();
+        if uids.is_empty() {
+            return Ok(rows);
+        }
+        let new = self.store.new_uids(rules.tenant, message.job, message.batch, uids).await?;
+        let mut new: HashSet<String> = new.into_iter().collect();
+        // A user is made once, by the first of its rows.
+        let wanted: Vec<(usize, String)> = rows
+            .passwords()
+            .filter(|(_, uid, _)| new.remove(*uid))
+            .map(|(index, _, password)| (index, password.to_owned()))
+            .collect();
+        for (index, hash) in self.hash_all(wanted).await? {
+            rows.set_password_hash(index, &hash);
+        }
+        Ok(rows)
+    }
+
+    async fn hash_all(&self, wanted: Vec<(usize, String)>) -> Result<Vec<(usize, String)>, StoreError> {
+        let interrupted = || StoreError::Unavailable(None);
+        let (mut hashing, mut hashes) = (JoinSet::new(), Vec::with_capacity(wanted.len()));
+        for (index, password) in wanted {
+            let place = self.places.clone().acquire_owned().await.map_err(|_| interrupted())?;
+            let tasks = self.tasks.clone();
+            hashing.spawn(async move {
+                let hash = tasks.blocking(move || hash(&password)).await;
+                drop(place);
+                hash.map(|hash| (index, hash))
+            });
+            while let Some(done) = hashing.try_join_next() {
+                hashes.push(done.map_err(|_| interrupted())?.map_err(|_| interrupted())?);
+            }
+        }
+        while let Some(done) = hashing.join_next().await {
+            hashes.push(done.map_err(|_| interrupted())?.map_err(|_| interrupted())?);
+        }
+        Ok(hashes)
+    }
+}
+
+/// The PHC form of a password's hash, with a salt of its own.
+fn hash(password: &str) -> String {
+    let params = Params::new(MEMORY_KIB, PASSES, 1, None).expect("the parameters are within argon2's ranges");
+    let salt = SaltString::encode_b64(&rand::random::<[u8; 16]>()).expect("16 bytes are a salt");
+    let hashed = Argon2::new(Algorithm::Argon2id, Version::V0x13, params).hash_password(password.as_bytes(), &salt);
+    hashed.expect("a password of at most 1024 characters can be hashed").to_string()
+}
+
+#[cfg(test)]
+mod tests {
+    use argon2::PasswordVerifier;
+    use argon2::password_hash::PasswordHash;
+
+    use super::*;
+
+    #[test]
+    fn a_hash_is_verified_by_its_password_only_and_is_never_the_same_twice() {
+        let first = hash("111");
+        assert!(first.starts_with("$argon2id$v=19$m=19456,t=2,p=1$"));
+        assert_ne!(first, hash("111"));
+        let parsed = PasswordHash::new(&first).unwrap();
+        assert!(Argon2::default().verify_password(b"111", &parsed).is_ok());
+        assert!(Argon2::default().verify_password(b"112", &parsed).is_err());
+    }
+}

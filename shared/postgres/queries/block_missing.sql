@@ -1,0 +1,11 @@
+-- block_missing: blocks the users whom no row of a job has named. Behind its last line, as its last batch.
+with named as (
+    select distinct unnest(named) as id from ledger where tenant = $1 and job = $2
+)
+update users u
+set blocked_reason = 'missing', version_job = $2, version_line = $3, updated_at = now()
+where u.tenant = $1
+    and u.uid is not null
+    and u.blocked_reason is null
+    and u.version_job <> $2
+    and not exists (select 1 from named n where n.id = u.id)

@@ -1,0 +1,13 @@
+-- count_missing: how many users no row of a job has named, and of how many.
+with named as (
+    select distinct unnest(named) as id from ledger where tenant = $1 and job = $2
+)
+select
+    count(*) filter (
+        where u.version_job <> $2 and not exists (select 1 from named n where n.id = u.id)
+    ),
+    count(*)
+from users u
+where u.tenant = $1
+    and u.uid is not null
+    and u.blocked_reason is null
