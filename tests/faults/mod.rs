@@ -12,6 +12,7 @@ mod chaos;
 mod cloud;
 mod files;
 mod invariants;
+mod missing;
 mod model;
 mod postgres;
 mod redis;

@@ -4,6 +4,7 @@ mod accounts;
 mod big;
 mod broken;
 mod clients;
+mod missing;
 mod respond_async;
 mod samples;
 mod semantics;
