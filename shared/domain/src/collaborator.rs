@@ -140,12 +140,13 @@ fn check_csv(limits: RecordLimits, first: Place, records: &[u8], batch: &mut Che
                 let place = Place { line: scanner.line(), row };
                 check_row(place, batch, |batch, uid| {
                     let cells: Vec<_> = (0..scanner.field_count()).filter_map(|index| scanner.field(index)).collect();
+                    *uid = cells.first().and_then(|cell| uid_of_cell(cell)).map(str::to_owned);
                     check_shape(&cells)?;
                     let mut given = [Given::Absent; KEYS.len()];
                     for ((given, cell), (name, _)) in given.iter_mut().zip(&cells).zip(&KEYS[..MAX_COLUMNS]) {
                         *given = Given::cell(cell).map_err(|error| (Some(*name), error))?;
                     }
-                    check_values(place, &given, batch, uid)
+                    check_values(place, &given, batch)
                 });
                 row += 1;
             }
@@ -167,7 +168,8 @@ fn check_json(limits: RecordLimits, first_row: u64, records: &[u8], batch: &mut 
                     let value: Value = serde_json::from_slice(scanner.raw()).map_err(|_| not_json())?;
                     let object = value.as_object().ok_or_else(not_an_object)?;
                     let texts = KEYS.each_ref().map(|(name, _)| Given::value(object.get(*name)));
-                    check_values(place, &texts, batch, uid)
+                    *uid = texts[0].text().filter(|uid| !uid.is_empty()).map(str::to_owned);
+                    check_values(place, &texts, batch)
                 });
             }
             Ok(Scan::End | Scan::NeedInput) => return,
@@ -219,14 +221,8 @@ fn not_an_object() -> RowError {
     (None, ValueError { code: RejectionCode::TypeInvalid, problem: "is not a JSON object".to_owned() })
 }
 
-/// Checks the values of a row, given in the order of [`KEYS`], and notes its uid first.
-fn check_values(
-    place: Place,
-    given: &[Given<'_>; KEYS.len()],
-    batch: &mut CheckedBatch,
-    uid: &mut Option<String>,
-) -> Result<(), RowError> {
-    *uid = given[0].text().filter(|uid| !uid.is_empty()).map(str::to_owned);
+/// Checks the values of a row, given in the order of [`KEYS`].
+fn check_values(place: Place, given: &[Given<'_>; KEYS.len()], batch: &mut CheckedBatch) -> Result<(), RowError> {
     let mut cells = [SpanCell::Keep; FIELD_COUNT];
     let (mut password, mut blocked_by) = (None, None);
     for ((name, target), given) in KEYS.iter().zip(given) {

@@ -45,7 +45,7 @@ impl Refusal {
     /// The stable code, for metrics and tests.
     pub const fn code(&self) -> &'static str {
         match self {
-            Self::FileEmpty => "file_empty",
+            Self::FileEmpty | Self::NoUsers => "file_empty",
             Self::NotCsv(_) => "not_csv",
             Self::EncodingUtf16(_) => "encoding_utf16",
             Self::Utf8Invalid(_) => "utf8_invalid",
@@ -57,7 +57,6 @@ impl Refusal {
                 HeaderError::PasswordColumn(_) => "column_forbidden",
                 _ => "header_invalid",
             },
-            Self::NoUsers => "file_empty",
             Self::Json(_) => "json_invalid",
             Self::DelimiterMissing => "delimiter_suspected",
             Self::HeaderUnreadable(_) | Self::HeaderTooLong => "header_invalid",

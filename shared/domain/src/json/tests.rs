@@ -1,93 +1,273 @@
-use proptest::prelude::*;
+//! Elements are cut out whatever they hold, and what stands between them is judged.
 
 use super::*;
+use proptest::prelude::*;
 
-const LIMITS: RecordLimits = RecordLimits { max_bytes: 300, max_lines: 1 };
+/// (number, where it starts, bytes) of each element, and the error, if any.
+type Elements = (Vec<(u64, u64, String)>, Option<RecordError>);
 
-/// The elements with their numbers, the fault, and where the last element ends.
-fn elements(mut scanner: JsonScanner, text: &str, piece: usize) -> (Vec<(u64, String)>, Option<RecordError>, u64) {
-    let (mut found, mut offset, mut rest) = (Vec::new(), 0, text.as_bytes());
-    loop {
-        let mut input = &rest[..piece.min(rest.len())];
-        let at_end = input.len() == rest.len();
-        rest = &rest[input.len()..];
+const LIMITS: RecordLimits = RecordLimits { max_bytes: 256 * 1024, max_lines: 1 };
+
+fn read(mut scanner: JsonScanner, text: &[u8], piece: usize, end_apart: bool) -> Elements {
+    let mut found = Vec::new();
+    let mut offset = 0;
+    let mut pieces: Vec<&[u8]> = text.chunks(piece.max(1)).collect();
+    if end_apart || pieces.is_empty() {
+        pieces.push(b"");
+    }
+    let last = pieces.len() - 1;
+    for (index, mut input) in pieces.into_iter().enumerate() {
         loop {
-            match scanner.scan(input, at_end) {
-                Ok(Scan::Record(used)) => input = &input[used..],
+            match scanner.scan(input, index == last) {
+                Ok(Scan::Record(consumed)) => {
+                    assert_eq!(consumed, input.len(), "all of the input is taken over");
+                    input = b"";
+                    let start = offset + scanner.lead_bytes();
+                    offset = start + scanner.raw().len() as u64;
+                    assert_eq!(scanner.raw(), &text[usize::try_from(start).unwrap()..usize::try_from(offset).unwrap()]);
+                    assert_eq!(scanner.lead(), Some(b"\n".as_slice()));
+                    found.push((scanner.line(), start, String::from_utf8_lossy(scanner.raw()).into_owned()));
+                }
                 Ok(Scan::NeedInput) => break,
-                Ok(Scan::End) => return (found, None, offset),
-                Err(error) => return (found, Some(error), offset),
+                Ok(Scan::End) => return (found, None),
+                Err(error) => return (found, Some(error)),
             }
-            offset += scanner.lead_bytes() + scanner.raw().len() as u64;
-            found.push((scanner.line(), String::from_utf8(scanner.raw().to_vec()).unwrap()));
         }
     }
+    panic!("the end was told and neither an end nor an error came back")
 }
 
-fn of(text: &str) -> (Vec<String>, Option<String>) {
-    let (found, error, _) = elements(JsonScanner::new(LIMITS, 1), text, usize::MAX);
-    (found.into_iter().map(|(_, text)| text).collect(), error.map(|error| error.problem))
-}
-
-#[test]
-fn elements_are_cut_out_whatever_is_in_them() {
-    let deep = format!("{}{}", "[".repeat(100), "]".repeat(100));
-    for (text, expected) in [
-        ("[]", vec![]),
-        (" [ ] \n", vec![]),
-        (r#"[{"a":1},{"a":[{"b":"]}\"\\"}]}]"#, vec![r#"{"a":1}"#, r#"{"a":[{"b":"]}\"\\"}]}"#]),
-        (r#"{"a":1}"#, vec![r#"{"a":1}"#]),
-        ("\u{feff}[1 ,\"x,]\",null,tru]", vec!["1", "\"x,]\"", "null", "tru"]),
-        (r#"[{"a":tru}]"#, vec![r#"{"a":tru}"#]),
-        (&format!("[{deep}]"), vec![&deep]),
-    ] {
-        assert_eq!(of(text), (expected.iter().map(ToString::to_string).collect(), None), "{text}");
+fn elements(new: fn(RecordLimits, u64) -> JsonScanner, text: &str, limits: RecordLimits) -> Elements {
+    let whole = read(new(limits, 1), text.as_bytes(), text.len(), false);
+    for piece in [1, 2, 3, 7, 4096] {
+        for end_apart in [false, true] {
+            let found = read(new(limits, 1), text.as_bytes(), piece, end_apart);
+            assert_eq!(found, whole, "{text:?} in pieces of {piece}");
+        }
     }
+    whole
+}
+
+fn check(text: &str, expected: &[&str]) {
+    check_with(JsonScanner::new, text, expected);
+}
+
+fn check_with(new: fn(RecordLimits, u64) -> JsonScanner, text: &str, expected: &[&str]) {
+    let (found, error) = elements(new, text, LIMITS);
+    assert_eq!(error, None, "{text:?}");
+    let numbered: Vec<_> = found.iter().map(|(row, _, raw)| (*row, raw.as_str())).collect();
+    let expected: Vec<_> = (1..).zip(expected.iter().copied()).collect();
+    assert_eq!(numbered, expected, "{text:?}");
+}
+
+/// Checks the error and how many elements come before it.
+fn check_error_with(new: fn(RecordLimits, u64) -> JsonScanner, text: &str, before: usize, problem: &str) {
+    let (found, error) = elements(new, text, LIMITS);
+    let error = error.unwrap_or_else(|| panic!("{text:?} was read"));
+    let expected =
+        RecordError { line: before as u64 + 1, code: RejectionCode::JsonInvalid, problem: problem.to_owned() };
+    assert_eq!((found.len(), error), (before, expected), "{text:?}");
+}
+
+fn check_error(text: &str, before: usize, problem: &str) {
+    check_error_with(JsonScanner::new, text, before, problem);
 }
 
 #[test]
-fn faults_of_the_structure_are_told_with_their_place() {
-    for (text, found, problem) in [
-        ("", 0, "byte 0: expected [ or {, found the end"),
-        ("\"x\"", 0, "byte 0: expected [ or {"),
-        ("[{}", 1, "byte 3: the text ends before the array is closed"),
-        ("[{},", 1, "byte 4: the text ends before the array is closed"),
-        (r#"[{"a":"#, 0, "byte 1: the text ends inside of a value"),
-        (r#"[{"a":"x}]"#, 0, "byte 1: the text ends inside of a value"),
-        ("[{} {}]", 1, "byte 4: expected a comma or ]"),
-        ("[{},]", 1, "byte 4: expected a value"),
-        ("[,{}]", 0, "byte 1: expected a value"),
-        ("[{},,{}]", 1, "byte 4: expected a value"),
-        ("[{}] x", 1, "byte 5: expected nothing more"),
-        ("{} {}", 1, "byte 3: expected nothing more"),
-        ("[{]}", 0, "byte 1: a value has a closing bracket of the wrong kind"),
-    ] {
-        let (elements, error) = of(text);
-        assert_eq!(elements.len(), found, "{text}");
-        assert_eq!(error.as_deref(), Some(&*format!("the JSON text cannot be read at {problem}")), "{text}");
+fn an_array_is_cut_into_its_elements() {
+    check("[]", &[]);
+    check(" [ \r\n ] \t", &[]);
+    check("[{}]", &["{}"]);
+    check("[{\"a\":1},{\"b\":[2,{}]} , {\n}\n]\n", &["{\"a\":1}", "{\"b\":[2,{}]}", "{\n}"]);
+    check("[[1,2],[[]]]", &["[1,2]", "[[]]"]);
+    check("[1,\"x\",null ,-1.5e3, true\n]", &["1", "\"x\"", "null", "-1.5e3", "true"]);
+}
+
+#[test]
+fn an_object_stands_for_an_array_of_itself() {
+    check("{}", &["{}"]);
+    check(" \n{\"a\":[1]}\r\n ", &["{\"a\":[1]}"]);
+    check_error("{},{}", 1, "expected the end of the JSON text at byte 2");
+}
+
+#[test]
+fn a_byte_order_mark_is_skipped() {
+    check("\u{feff}[1]", &["1"]);
+    check("\u{feff} {}", &["{}"]);
+    check_error(" \u{feff}[1]", 0, "expected [ or { at byte 1");
+    check_error("\u{feff}\u{feff}[1]", 0, "expected [ or { at byte 3");
+    check_error("\u{feff}", 0, "the JSON text is empty");
+}
+
+#[test]
+fn brackets_and_commas_in_strings_are_text() {
+    check(r#"["a,b]","}{",{"[":"]"}]"#, &[r#""a,b]""#, r#""}{""#, r#"{"[":"]"}"#]);
+    check(r#"["\"]","\\",{"a\"}":"\\"}]"#, &[r#""\"]""#, r#""\\""#, r#"{"a\"}":"\\"}"#]);
+    check(r#"["\u005d\\\"",""]"#, &[r#""\u005d\\\"""#, r#""""#]);
+}
+
+#[test]
+fn what_is_no_json_inside_is_cut_out_all_the_same() {
+    check("[{\"a\":tru},{a b},{,:},tru,{\"a\"1}]", &["{\"a\":tru}", "{a b}", "{,:}", "tru", "{\"a\"1}"]);
+    check("[[1,,2],\"line\nend\",'x',\\]", &["[1,,2]", "\"line\nend\"", "'x'", "\\"]);
+}
+
+#[test]
+fn text_must_begin_and_end_with_its_brackets() {
+    check_error("", 0, "the JSON text is empty");
+    check_error(" \n", 0, "the JSON text is empty");
+    check_error("x", 0, "expected [ or { at byte 0");
+    check_error("  \"x\"", 0, "expected [ or { at byte 2");
+    check_error("]", 0, "expected [ or { at byte 0");
+    check_error("[", 0, "the JSON text ends before the array is closed");
+    check_error("[1", 0, "the JSON text ends before the array is closed");
+    check_error("[1 ", 1, "the JSON text ends before the array is closed");
+    check_error("[{},", 1, "the JSON text ends before the array is closed");
+    check_error("[{},{", 1, "the JSON text ends before the array is closed");
+    check_error("[\"a\\\"]", 0, "the JSON text ends before the array is closed");
+    check_error("{\"a\":{}", 0, "the JSON text ends before the object is closed");
+    check_error("[1] x", 1, "expected the end of the JSON text at byte 4");
+    check_error("[][]", 0, "expected the end of the JSON text at byte 2");
+    check_error("[]]", 0, "expected the end of the JSON text at byte 2");
+    check_error("{}\0", 1, "expected the end of the JSON text at byte 2");
+}
+
+#[test]
+fn elements_are_separated_by_one_comma() {
+    check_error("[,1]", 0, "expected a value or ] at byte 1");
+    check_error("[1,]", 1, "expected a value at byte 3");
+    check_error("[1,,2]", 1, "expected a value at byte 3");
+    check_error("[{} {}]", 1, "expected a comma or ] at byte 4");
+    check_error("[{}{}]", 1, "expected a comma or ] at byte 3");
+    check_error("[1 2]", 1, "expected a comma or ] at byte 3");
+    check_error("[1\"x\"]", 1, "expected a comma or ] at byte 2");
+    check_error("[\"a\":1]", 1, "expected a comma or ] at byte 4");
+    check_error("[:]", 0, "expected a value or ] at byte 1");
+}
+
+#[test]
+fn brackets_are_closed_by_their_like() {
+    check_error("[}", 0, "expected a value or ] at byte 1");
+    check_error("[1}", 1, "expected a comma or ] at byte 2");
+    check_error("{\"a\":[1}", 0, "expected ] at byte 7");
+    check_error("[{},{\"a\":1]]", 1, "expected } at byte 10");
+    check_error("{]", 0, "expected } at byte 1");
+}
+
+#[test]
+fn an_element_may_have_any_number_of_levels() {
+    let nested = |levels: usize| format!("{}{}", "[".repeat(levels), "]".repeat(levels));
+    for levels in [63, 64, 65, 100] {
+        check(&format!("[{},1]", nested(levels)), &[&nested(levels), "1"]);
     }
+    let mixed = format!("{}{}", "{[".repeat(32), "]}".repeat(32));
+    check(&format!("[{mixed}]"), &[&mixed]);
 }
 
 #[test]
-fn an_element_that_is_too_large_is_named_by_its_number() {
-    let (found, error, _) = elements(JsonScanner::new(LIMITS, 1), &format!("[1,\"{}\"]", "x".repeat(400)), 50);
-    assert_eq!(
-        (found.len(), error.map(|error| (error.line, error.code))),
-        (1, Some((2, RejectionCode::RecordTooLarge)))
-    );
+fn an_element_has_so_many_bytes_at_most() {
+    let limits = RecordLimits { max_bytes: 6, max_lines: 1 };
+    for fits in ["[{\"a\":1}]", "[ 12345 ]", "[123456]", "[\"1234\"]"] {
+        let (found, error) = elements(JsonScanner::new, fits, RecordLimits { max_bytes: 7, max_lines: 1 });
+        assert_eq!((found.len(), error), (1, None), "{fits}");
+    }
+    for large in
+        ["[{},{\"a\":1}]", "[{},1234567]", "[{},{\"a\":[1", "[{},\"12345\"", "[{},\"12345\\\"\\", "[{},\"12345}"]
+    {
+        let (found, error) = elements(JsonScanner::new, large, limits);
+        let problem = "the record is larger than 6 bytes".to_owned();
+        let expected = RecordError { line: 2, code: RejectionCode::RecordTooLarge, problem };
+        assert_eq!((found.len(), error), (1, Some(expected)), "{large}");
+    }
+    check_error("[1", 0, "the JSON text ends before the array is closed");
+    let early = elements(JsonScanner::new, "[123456", limits).1.unwrap();
+    assert_eq!(early.code, RejectionCode::JsonInvalid);
 }
 
 #[test]
-fn a_sequence_is_read_again() {
-    let (found, error, _) = elements(JsonScanner::sequence(LIMITS, 7), "{\"a\":\n1}\n2\n\"x\"", 3);
-    assert_eq!(found, [(7, "{\"a\":\n1}".to_owned()), (8, "2".to_owned()), (9, "\"x\"".to_owned())]);
-    assert_eq!(error, None);
+fn a_sequence_has_white_space_between_its_elements() {
+    let check = |text, expected| check_with(JsonScanner::sequence, text, expected);
+    check("", &[]);
+    check("\n", &[]);
+    check("{}\n{\"a\":tru}\n1\n\"x\"\nnull", &["{}", "{\"a\":tru}", "1", "\"x\"", "null"]);
+    check(" [1] ", &["[1]"]);
+    check_error_with(JsonScanner::sequence, "{}\n,{}", 1, "expected a value at byte 3");
+    check_error_with(JsonScanner::sequence, "1\n]", 1, "expected a value at byte 2");
+    check_error_with(JsonScanner::sequence, "{}\n{", 1, "the JSON text ends before an element is closed");
+    let numbers = read(JsonScanner::sequence(LIMITS, 17), b"1\n2", 3, false).0;
+    assert_eq!(numbers.iter().map(|(row, ..)| *row).collect::<Vec<_>>(), [17, 18]);
+}
+
+#[test]
+fn endless_white_space_is_counted_and_not_kept() {
+    let mut scanner = JsonScanner::new(LIMITS, 1);
+    assert_eq!(scanner.scan(b"[", false), Ok(Scan::NeedInput));
+    for _ in 0..1000 {
+        assert_eq!(scanner.scan(&b" \r\n\t".repeat(1000), false), Ok(Scan::NeedInput));
+    }
+    assert_eq!(scanner.scan(b"1,", false), Ok(Scan::Record(2)));
+    assert_eq!((scanner.line(), scanner.lead_bytes(), scanner.raw()), (1, 4_000_001, b"1".as_slice()));
+}
+
+/// Texts that are nearly arrays.
+fn texts() -> impl Strategy<Value = String> {
+    let part = prop_oneof![
+        6 => Just(","),
+        2 => prop::sample::select(vec!["[", "]", "{", "}", "\"", "\\", ":", " ", "\n", "\u{feff}"]),
+        4 => prop::sample::select(vec!["{\"a\":1}", "[1,\"]\"]", "12", "tru", "\"\\\"\"", "{}", "[{\"b\":[]}]", "\"é\""]),
+    ];
+    let open = prop::sample::select(vec!["[", " [", "\u{feff}[", "", "{"]);
+    let close = prop::sample::select(vec!["]", "] ", "", "}", "]x"]);
+    (open, prop::collection::vec(part, 0..12), close)
+        .prop_map(|(open, parts, close)| format!("{open}{}{close}", parts.concat()))
+}
+
+/// JSON values, written in one of the ways they can be.
+fn values() -> impl Strategy<Value = serde_json::Value> {
+    let leaf = prop_oneof![
+        Just(serde_json::Value::Null),
+        any::<i32>().prop_map(Into::into),
+        "[a\"\\\\\\[\\]{},\n]{0,6}".prop_map(Into::into),
+    ];
+    leaf.prop_recursive(3, 16, 4, |inner| {
+        prop_oneof![
+            prop::collection::vec(inner.clone(), 0..4).prop_map(Into::into),
+            prop::collection::hash_map("[a\"\\]}]{0,3}", inner, 0..4)
+                .prop_map(|map| serde_json::Value::Object(map.into_iter().collect())),
+        ]
+    })
 }
 
 proptest! {
     #[test]
-    fn pieces_do_not_matter(text in "(\u{feff})?\\[[\\[\\]{}\", \\\\a1:]{0,60}", piece in 1_usize..9) {
-        let whole = elements(JsonScanner::new(LIMITS, 1), &text, usize::MAX);
-        prop_assert_eq!(elements(JsonScanner::new(LIMITS, 1), &text, piece), whole);
+    fn the_pieces_do_not_matter(text in texts(), piece in 1_usize..20, end_apart: bool) {
+        for limits in [LIMITS, RecordLimits { max_bytes: 5, max_lines: 1 }] {
+            for new in [JsonScanner::new, JsonScanner::sequence] {
+                prop_assert_eq!(
+                    read(new(limits, 1), text.as_bytes(), piece, end_apart),
+                    read(new(limits, 1), text.as_bytes(), usize::MAX, false)
+                );
+            }
+        }
+    }
+
+    #[test]
+    fn the_elements_are_those_of_a_parser(array in prop::collection::vec(values(), 0..6), pretty: bool) {
+        let text = if pretty { serde_json::to_string_pretty(&array) } else { serde_json::to_string(&array) }.unwrap();
+        let (found, error) = read(JsonScanner::new(LIMITS, 1), text.as_bytes(), 4096, false);
+        prop_assert_eq!(error, None);
+        let found: Vec<serde_json::Value> =
+            found.iter().map(|(_, _, raw)| serde_json::from_str(raw).unwrap()).collect();
+        prop_assert_eq!(found, array);
+    }
+
+    #[test]
+    fn a_batch_reads_as_the_same_elements(text in texts()) {
+        let (found, _) = read(JsonScanner::new(LIMITS, 1), text.as_bytes(), 4096, false);
+        let found: Vec<_> = found.into_iter().map(|(row, _, raw)| (row, raw)).collect();
+        let batch = found.iter().map(|(_, raw)| raw.as_str()).collect::<Vec<_>>().join("\n");
+        let (again, error) = read(JsonScanner::sequence(LIMITS, 1), batch.as_bytes(), 4096, false);
+        prop_assert_eq!(error, None);
+        prop_assert_eq!(again.into_iter().map(|(row, _, raw)| (row, raw)).collect::<Vec<_>>(), found);
     }
 }
