@@ -16,7 +16,7 @@ use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{any, post};
 use muster_domain::{Dialect, Format, Handling, JobId};
-use muster_http::{ApiError, Caller, public_base};
+use muster_http::{ApiError, Caller, Subject, public_base};
 use muster_ports::{Creation, Idempotency, JobView, MissingUsers, Scope};
 use serde_json::json;
 
@@ -43,9 +43,9 @@ pub(crate) enum Call {
 
 impl Call {
     /// What an answer calls the whole of the request.
-    fn subject(self, claims: Option<&Claims>) -> &'static str {
+    fn subject(self, claims: Option<&Claims>) -> Subject {
         let is_json = claims.is_some_and(|claims| claims.media_type == "application/json");
-        if self == Self::Single || (self == Self::Batch && is_json) { "body" } else { "file" }
+        if self == Self::Single || (self == Self::Batch && is_json) { Subject::Body } else { Subject::File }
     }
 
     fn takes(self, claims: &Claims) -> bool {
@@ -67,11 +67,11 @@ pub(crate) fn routes() -> Router<Ingest> {
 }
 
 async fn not_found() -> ApiError {
-    ApiError::new(StatusCode::NOT_FOUND, "not_found", "There is no such call.").as_collaborator("body")
+    ApiError::new(StatusCode::NOT_FOUND, "not_found", "There is no such call.").as_collaborator(Subject::Body)
 }
 
 async fn not_allowed() -> ApiError {
-    ApiError::new(StatusCode::METHOD_NOT_ALLOWED, "method_not_allowed", "Send a POST.").as_collaborator("body")
+    ApiError::new(StatusCode::METHOD_NOT_ALLOWED, "method_not_allowed", "Send a POST.").as_collaborator(Subject::Body)
 }
 
 async fn import(ingest: Ingest, call: Call, request: Request) -> Response {

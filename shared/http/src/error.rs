@@ -15,7 +15,25 @@ pub enum Shape {
     Upload,
     /// The form of the Collaborator API: `{"data": {"<subject>": "…"}}` for a request that cannot be read,
     /// otherwise `{"<name of the status>": "…"}`.
-    Collaborator(&'static str),
+    Collaborator(Subject),
+}
+
+/// What the Collaborator API calls the content of a request as a whole.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Subject {
+    /// A CSV file.
+    File,
+    /// JSON.
+    Body,
+}
+
+impl Subject {
+    const fn as_str(self) -> &'static str {
+        match self {
+            Self::File => "file",
+            Self::Body => "body",
+        }
+    }
 }
 
 /// An error to be answered.
@@ -45,9 +63,9 @@ impl ApiError {
         Self { shape: Shape::Upload, ..self }
     }
 
-    /// The error in the form of the Collaborator API; `subject` is what it calls the request.
+    /// The error in the form of the Collaborator API.
     #[must_use]
-    pub fn as_collaborator(self, subject: &'static str) -> Self {
+    pub fn as_collaborator(self, subject: Subject) -> Self {
         Self { shape: Shape::Collaborator(subject), ..self }
     }
 
@@ -109,7 +127,7 @@ impl IntoResponse for ApiError {
         let body = match self.shape {
             Shape::Message => json!({ "message": self.message, "code": self.code }),
             Shape::Collaborator(subject) if self.status == StatusCode::BAD_REQUEST => {
-                json!({ "data": { subject: self.message } })
+                json!({ "data": { subject.as_str(): self.message } })
             }
             Shape::Collaborator(_) => json!({ collaborator_key(self.status): self.message }),
             Shape::Upload => json!({ "status": format!("Status: Failed. {}", self.message), "code": self.code }),

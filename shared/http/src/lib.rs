@@ -14,7 +14,7 @@ mod target;
 mod token;
 
 pub use auth::{Authorize, Caller};
-pub use error::{ApiError, Shape};
+pub use error::{ApiError, Shape, Subject};
 pub use health::{Ready, health};
 pub use path::{IdPath, public_base};
 pub use serve::serve;

@@ -158,7 +158,7 @@ fn apply_row(
     let mut probe = db.prepare_cached(by_key)?;
     let mut found = probe.query(params![batch.tenant.0, row.key()])?;
     if let Some(user) = found.next()? {
-        return write_row(db, batch, row, Some(read_user(user)?));
+        return write_row(db, batch, row, Some(&read_user(user)?));
     }
     let Some(login) = row.username_key().filter(|_| row.is_found_by_uid()) else {
         return write_row(db, batch, row, None);
@@ -167,28 +167,28 @@ fn apply_row(
     let mut probe = db.prepare_cached(sql::PROBE_USER_WITHOUT_UID)?;
     let mut found = probe.query(params![batch.tenant.0, login])?;
     let stored = found.next()?.map(read_user).transpose()?;
-    write_row(db, batch, row, stored)
+    write_row(db, batch, row, stored.as_ref())
 }
 
 fn write_row(
     db: &Connection,
     batch: &BatchToApply,
     row: CheckedRow<'_>,
-    stored: Option<StoredUser<'_>>,
+    stored: Option<&StoredUser<'_>>,
 ) -> rusqlite::Result<Result<Counts, Rejection>> {
-    if let (None, Some(field)) = (&stored, row.missing_for_new()) {
+    if let (None, Some(field)) = (stored, row.missing_for_new()) {
         let name = row.name_of(field);
         return Ok(Err(row.reject(Some(name), RejectionCode::ValueEmpty, format!("{name} is missing"))));
     }
-    let folded = fold(stored.as_ref().map(|user| &user.profile), [row]);
+    let folded = fold(stored.map(|user| &user.profile), [row]);
     if folded.written_by.is_none() {
         return Ok(Ok(folded.counts));
     }
-    if stored.as_ref().is_some_and(|user| user.version >= Version::new(batch.job, row.line())) {
+    if stored.is_some_and(|user| user.version >= Version::new(batch.job, row.line())) {
         tracing::error!(job = %batch.job, batch = %batch.batch, "a later row has written a user before an earlier one");
         return Ok(Ok(Counts { unchanged: 1, ..Counts::default() }));
     }
-    let id = stored.as_ref().map(|user| user.id);
+    let id = stored.map(|user| user.id);
     if write_user(db, id, batch, row, &folded.profile)? {
         return Ok(Ok(folded.counts));
     }

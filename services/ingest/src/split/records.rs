@@ -18,7 +18,7 @@ pub(crate) struct Layout<'a> {
 
 /// Finds records and the users whom they are about.
 pub(crate) enum Records {
-    Spigit { scanner: RecordScanner, key_column: Option<usize>, scratch: String },
+    Spigit { scanner: Box<RecordScanner>, key_column: Option<usize>, scratch: String },
     CollaboratorCsv(LooseScanner),
     CollaboratorJson(JsonScanner),
 }
@@ -38,7 +38,7 @@ impl Records {
     pub(crate) fn new(layout: Layout<'_>, limits: RecordLimits) -> Self {
         match (layout.dialect, layout.format) {
             (Dialect::Spigit, _) => Self::Spigit {
-                scanner: RecordScanner::new(spigit::DELIMITER, limits, 1),
+                scanner: Box::new(RecordScanner::new(spigit::DELIMITER, limits, 1)),
                 key_column: layout.header.position(Field::Username),
                 scratch: String::new(),
             },
