@@ -74,6 +74,9 @@ pub(crate) struct GenerateArgs {
     /// Another seed makes other users.
     #[arg(long, default_value_t = 1)]
     pub(crate) seed: u64,
+    /// For which API: `spigit` or `collaborator`.
+    #[arg(long, default_value = "spigit", value_parser = ["spigit", "collaborator"])]
+    pub(crate) dialect: String,
 }
 
 #[derive(Debug, Args)]

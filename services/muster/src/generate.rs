@@ -3,12 +3,18 @@
 use std::io::{BufWriter, Write};
 
 use muster_domain::field::spigit_fields;
+use muster_domain::{Dialect, collaborator};
 
 use crate::cli::GenerateArgs;
 
 pub(crate) fn run(args: &GenerateArgs) -> anyhow::Result<()> {
     let out = BufWriter::with_capacity(1 << 16, std::io::stdout().lock());
-    match write_spigit(out, args.rows, args.seed) {
+    let written = if args.dialect == Dialect::Collaborator.as_str() {
+        write_collaborator(out, args.rows, args.seed)
+    } else {
+        write_spigit(out, args.rows, args.seed)
+    };
+    match written {
         // Whoever reads has enough: `muster generate 1000000 | head`.
         Err(error) if is_broken_pipe(&error) => Ok(()),
         result => Ok(result?),
@@ -88,6 +94,49 @@ fn write_user(writer: &mut csv::Writer<impl Write>, number: u64, seed: u64) -> R
     ])
 }
 
+/// Writes a file of all 29 columns without passwords. The first user has number 1; every hundredth is the
+/// manager of those behind it.
+pub(crate) fn write_collaborator(out: impl Write, rows: u64, seed: u64) -> Result<(), csv::Error> {
+    let mut writer = csv::WriterBuilder::new().delimiter(collaborator::DELIMITER).from_writer(out);
+    writer.write_record(collaborator::column_names())?;
+    for number in 1..=rows {
+        let mut dice = Dice(seed.wrapping_mul(0x9E37_79B9_7F4A_7C15) ^ number);
+        let manager = number / 100 * 100;
+        writer.write_record([
+            &format!("{seed}-{number}"),
+            *dice.pick(&LAST),
+            *dice.pick(&FIRST),
+            "",
+            &username(number, seed),
+            &format!("user{number}.{seed}@example.com"),
+            "",
+            &format!("{:02}.{:02}.{}", dice.below(28) + 1, dice.below(12) + 1, 1960 + dice.below(40)),
+            ["0", "1"][usize::from(dice.below(2) == 1)],
+            *dice.pick(&CITY),
+            dice.pick(&UNIT).0,
+            dice.pick(&POSITION).0,
+            ["", "newcomer", "newcomer, mentor"][usize::try_from(dice.below(3)).unwrap_or_default()],
+            &format!("+38097{:07}", dice.below(10_000_000)),
+            "0",
+            &format!("{}-{:02}-{:02}", 2000 + dice.below(25), dice.below(12) + 1, dice.below(28) + 1),
+            "",
+            "",
+            "",
+            &format!("unit-{}", dice.below(500)),
+            "",
+            "",
+            "",
+            "",
+            "uk",
+            "",
+            "",
+            "",
+            &if manager == 0 { String::new() } else { format!("{seed}-{manager}") },
+        ])?;
+    }
+    Ok(writer.flush()?)
+}
+
 /// Repeatable dice: SplitMix64, the same on every machine and in every version.
 struct Dice(u64);
 
@@ -113,6 +162,16 @@ impl Dice {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_collaborator_file_has_nothing_that_fails() {
+        let mut out = Vec::new();
+        write_collaborator(&mut out, 300, 1).unwrap();
+        let rows = &out[out.iter().position(|byte| *byte == b'\n').unwrap() + 1..];
+        let limits = muster_domain::record::RecordLimits::default();
+        let checked = collaborator::check_batch(muster_domain::Format::Csv, limits, 2, 1, rows);
+        assert_eq!((checked.row_count(), checked.rejections()), (300, [].as_slice()));
+    }
 
     #[test]
     fn the_same_seed_makes_the_same_file() {

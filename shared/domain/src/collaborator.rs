@@ -90,6 +90,11 @@ const KEYS: [(&str, Target); 31] = {
 /// The keys that the vendor's page for one user calls required.
 pub const REQUIRED_KEYS: [&str; 5] = ["uid", "secondname", "firstname", "login", "email"];
 
+/// The names of the columns of a CSV file, in their order.
+pub fn column_names() -> [&'static str; MAX_COLUMNS] {
+    std::array::from_fn(|position| KEYS[position].0)
+}
+
 /// What the API calls a field.
 pub fn name_of(field: Field) -> &'static str {
     let is_it = |target: &Target| matches!(target, Target::Field(of, _) if *of == field);
