@@ -4,10 +4,10 @@
 //! of every night. So only those are hashed whose uid no user has, before the transaction begins.
 
 use std::collections::HashSet;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
-use argon2::password_hash::{PasswordHasher, SaltString};
-use argon2::{Algorithm, Argon2, Params, Version};
+use argon2::password_hash::{Output, ParamsString, PasswordHash, SaltString};
+use argon2::{Algorithm, Argon2, Block, Params, Version};
 use muster_domain::CheckedBatch;
 use muster_messages::BatchMessage;
 use muster_ports::{JobRules, Store, StoreError};
@@ -26,12 +26,15 @@ pub(crate) struct Passwords {
     tasks: Tasks,
     /// Served in the order of asking, so that batches take turns.
     places: Arc<Semaphore>,
+    /// The memory of each place, once it was used. Allocated anew for every hash, 19 MiB at a time from
+    /// changing threads, it cost half a gigabyte.
+    memory: Arc<Mutex<Vec<Vec<Block>>>>,
 }
 
 impl Passwords {
     pub(crate) fn new(store: Arc<dyn Store>, tasks: Tasks) -> Self {
         let cores = std::thread::available_parallelism().map_or(1, usize::from);
-        Self { store, tasks, places: Arc::new(Semaphore::new(cores.min(MAX_PARALLEL))) }
+        Self { store, tasks, places: Arc::new(Semaphore::new(cores.min(MAX_PARALLEL))), memory: Arc::default() }
     }
 
     /// Gives the rows of new users the hashes of their passwords.
@@ -64,9 +67,9 @@ impl Passwords {
         let (mut hashing, mut hashes) = (JoinSet::new(), Vec::with_capacity(wanted.len()));
         for (index, password) in wanted {
             let place = self.places.clone().acquire_owned().await.map_err(|_| interrupted())?;
-            let tasks = self.tasks.clone();
+            let (tasks, memory) = (self.tasks.clone(), self.memory.clone());
             hashing.spawn(async move {
-                let hash = tasks.blocking(move || hash(&password)).await;
+                let hash = tasks.blocking(move || hash_in(&memory, &password)).await;
                 drop(place);
                 hash.map(|hash| (index, hash))
             });
@@ -81,26 +84,48 @@ impl Passwords {
     }
 }
 
+/// Hashes in the memory of a place, which nobody else uses meanwhile.
+fn hash_in(memory: &Mutex<Vec<Vec<Block>>>, password: &str) -> String {
+    let mut blocks = memory.lock().unwrap_or_else(PoisonError::into_inner).pop().unwrap_or_default();
+    let hash = hash(password, &mut blocks);
+    memory.lock().unwrap_or_else(PoisonError::into_inner).push(blocks);
+    hash
+}
+
 /// The PHC form of a password's hash, with a salt of its own.
-fn hash(password: &str) -> String {
+fn hash(password: &str, blocks: &mut Vec<Block>) -> String {
     let params = Params::new(MEMORY_KIB, PASSES, 1, None).expect("the parameters are within argon2's ranges");
-    let salt = SaltString::encode_b64(&rand::random::<[u8; 16]>()).expect("16 bytes are a salt");
-    let hashed = Argon2::new(Algorithm::Argon2id, Version::V0x13, params).hash_password(password.as_bytes(), &salt);
-    hashed.expect("a password of at most 1024 characters can be hashed").to_string()
+    blocks.resize(params.block_count(), Block::default());
+    let params_text = ParamsString::try_from(&params).expect("the parameters have a text form");
+    let argon2 = Argon2::new(Algorithm::Argon2id, Version::V0x13, params);
+    let (salt, mut output) = (rand::random::<[u8; 16]>(), [0; Params::DEFAULT_OUTPUT_LEN]);
+    argon2
+        .hash_password_into_with_memory(password.as_bytes(), &salt, &mut output, blocks)
+        .expect("a password of at most 1024 characters can be hashed");
+    let salt = SaltString::encode_b64(&salt).expect("16 bytes are a salt");
+    let hash = PasswordHash {
+        algorithm: Algorithm::Argon2id.ident(),
+        version: Some(Version::V0x13.into()),
+        params: params_text,
+        salt: Some(salt.as_salt()),
+        hash: Some(Output::new(&output).expect("32 bytes are an output")),
+    };
+    hash.to_string()
 }
 
 #[cfg(test)]
 mod tests {
     use argon2::PasswordVerifier;
-    use argon2::password_hash::PasswordHash;
 
     use super::*;
 
     #[test]
     fn a_hash_is_verified_by_its_password_only_and_is_never_the_same_twice() {
-        let first = hash("111");
+        let memory = Mutex::default();
+        let first = hash_in(&memory, "111");
         assert!(first.starts_with("$argon2id$v=19$m=19456,t=2,p=1$"));
-        assert_ne!(first, hash("111"));
+        assert_ne!(first, hash_in(&memory, "111"));
+        assert_eq!(memory.lock().unwrap().len(), 1, "the memory is used again");
         let parsed = PasswordHash::new(&first).unwrap();
         assert!(Argon2::default().verify_password(b"111", &parsed).is_ok());
         assert!(Argon2::default().verify_password(b"112", &parsed).is_err());
