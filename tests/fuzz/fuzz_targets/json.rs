@@ -74,11 +74,8 @@ fn by_parser(text: &[u8]) -> Option<Vec<Value>> {
 fuzz_target!(|data: &[u8]| {
     let Some(([seed, limits], text)) = controls(data) else { return };
     let tight = limits % 2 == 1;
-    let limits = if tight {
-        RecordLimits { max_bytes: 1 + usize::from(limits), max_lines: 1 }
-    } else {
-        RecordLimits::default()
-    };
+    let limits =
+        if tight { RecordLimits { max_bytes: 1 + usize::from(limits), max_lines: 1 } } else { RecordLimits::default() };
     // Whatever a message holds, its pieces do not matter either.
     let sequence = || JsonScanner::sequence(limits, 1);
     assert_eq!(in_pieces(sequence(), text, seed), whole(sequence(), text));
@@ -109,8 +106,10 @@ fuzz_target!(|data: &[u8]| {
             other => panic!("{} ends no file", other.as_str()),
         }
     } else if let Some(parsed) = parsed {
-        let found: Vec<Value> =
-            elements.iter().map(|element| serde_json::from_slice(&element.raw).expect("a part of a valid text")).collect();
+        let found: Vec<Value> = elements
+            .iter()
+            .map(|element| serde_json::from_slice(&element.raw).expect("a part of a valid text"))
+            .collect();
         assert_eq!(found, parsed);
     }
 });

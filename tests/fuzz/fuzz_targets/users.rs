@@ -1,0 +1,46 @@
+//! Users of the Collaborator API: each record is one row or one rejection, no rule is at fault itself, and
+//! the splitter knows a row by the key under which it is applied.
+
+#![no_main]
+
+use libfuzzer_sys::fuzz_target;
+use muster_domain::json::JsonScanner;
+use muster_domain::loose::LooseScanner;
+use muster_domain::record::{RecordLimits, Scan};
+use muster_domain::{Format, RejectionCode, collaborator};
+use muster_fuzz::controls;
+
+/// The uids of all records, as the splitter reads them. Nothing if the text cannot be read to its end.
+fn uids(format: Format, text: &[u8], limits: RecordLimits) -> Option<Vec<Option<String>>> {
+    let (mut rest, mut uids) = (text, Vec::new());
+    let mut csv = LooseScanner::new(collaborator::DELIMITER, limits, 1);
+    let mut json = JsonScanner::sequence(limits, 1);
+    loop {
+        let scanned = match format {
+            Format::Csv => csv.scan(rest, true),
+            Format::Json => json.scan(rest, true),
+        };
+        let Scan::Record(used) = scanned.ok()? else { return Some(uids) };
+        rest = &rest[used..];
+        uids.push(match format {
+            Format::Csv => csv.field(0).and_then(|cell| collaborator::uid_of_cell(&cell).map(str::to_owned)),
+            Format::Json => collaborator::uid_of_json(json.raw()),
+        });
+    }
+}
+
+fuzz_target!(|data: &[u8]| {
+    let Some(([format], text)) = controls(data) else { return };
+    let format = if format % 2 == 0 { Format::Csv } else { Format::Json };
+    let limits = RecordLimits::default();
+    let batch = collaborator::check_batch(format, limits, 1, 1, text);
+    let fault_of_ours = batch.rejections().iter().find(|rejection| rejection.code == RejectionCode::NotApplied);
+    assert_eq!(fault_of_ours, None);
+    let Some(uids) = uids(format, text, limits) else { return };
+    assert_eq!(batch.row_count(), uids.len() as u64);
+    for row in batch.rows() {
+        let number = usize::try_from(row.row().expect("every row has a number")).expect("a small text");
+        assert_eq!(uids[number - 1].as_deref(), Some(row.key()));
+    }
+    assert_eq!(batch.unnamed() + batch.named().count() as u64, batch.rejections().len() as u64);
+});
