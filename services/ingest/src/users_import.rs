@@ -17,7 +17,7 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::{any, post};
 use muster_domain::{Dialect, Format, Handling, JobId};
 use muster_http::{ApiError, Caller, Subject, public_base};
-use muster_ports::{Creation, Idempotency, JobView, MissingUsers, Scope};
+use muster_ports::{Creation, CutRules, Idempotency, JobView, MissingUsers, Scope};
 use serde_json::json;
 
 use crate::http::{Ingest, accepted, answer, too_many};
@@ -26,6 +26,13 @@ use crate::upload::{self, Frames, Upload, UploadError};
 
 /// How long a call waits for its job. Its clients wait for an hour.
 const WAIT_DEADLINE: Duration = Duration::from_mins(59);
+
+/// Rows of a batch at most: all of them may be new users with passwords, whose hashes take their time, and
+/// a batch must not take so long that it is held for lost.
+const BATCH_ROWS: u32 = 500;
+
+/// How much is read of a body whose sender may not send it at all.
+const UNADMITTED_BYTES: u64 = 128 << 20;
 
 /// How long an idempotency key belongs to the job that was accepted under it.
 const KEYS_KEPT: Duration = Duration::from_hours(72);
@@ -84,7 +91,7 @@ async fn import(ingest: Ingest, call: Call, request: Request) -> Response {
         Err(error) => {
             // Reading would tell a client that asks first to send what nobody wants.
             if !parts.headers.contains_key(header::EXPECT) {
-                Frames::new(body, &[]).drain(drain_limit(&ingest), length).await;
+                Frames::new(body, &[]).drain(drain_limit(&ingest).min(UNADMITTED_BYTES), length).await;
             }
             Err(error)
         }
@@ -127,7 +134,7 @@ async fn admit(
         idempotency: key.map(|key| Idempotency { key, kept: KEYS_KEPT }),
         raw: ingest.deps.raw.clone(),
         max_bytes: ingest.config.max_upload_bytes,
-        cut: ingest.config.cut,
+        cut: CutRules { batch_rows: ingest.config.cut.batch_rows.min(BATCH_ROWS), ..ingest.config.cut },
     };
     Ok(Admitted { upload, claims, slot })
 }

@@ -152,7 +152,8 @@ pub(crate) enum TenantCommand {
         #[command(flatten)]
         store: StoreArgs,
     },
-    /// Change what is set for a tenant. Uploads that were accepted before keep what they came with.
+    /// Change what is set for a tenant. Uploads that were accepted before keep what they came with, but for the
+    /// guard, which is looked at in the end.
     Set {
         /// Its name.
         name: String,

@@ -25,7 +25,10 @@ pub(super) async fn of(
         return Err(ApiError::new(StatusCode::CONFLICT, "conflict", message));
     }
     if let Some(error) = &job.file_error {
-        return Ok(refused(&json!({ "file": error.sentence() })));
+        let subject = if format == Format::Csv { "file" } else { "body" };
+        let mut body = four_counts(&counts);
+        body["data"] = json!({ subject: error.sentence() });
+        return Ok(answer(StatusCode::BAD_REQUEST, &body));
     }
     if counts.rows() == 0 {
         return Ok(refused(&json!({ "file": "there are no users in it" })));
@@ -48,13 +51,17 @@ fn refused(data: &Value) -> Response {
     answer(StatusCode::BAD_REQUEST, &json!({ "data": data }))
 }
 
-fn imported(format: Format, counts: &Counts, failed: &[Rejection], missing_kept: Option<u64>) -> Value {
-    let mut body = json!({
+fn four_counts(counts: &Counts) -> Value {
+    json!({
         "created_count": counts.created,
         "updated_count": counts.updated,
         "blocked_count": counts.blocked,
         "unblocked_count": counts.unblocked,
-    });
+    })
+}
+
+fn imported(format: Format, counts: &Counts, failed: &[Rejection], missing_kept: Option<u64>) -> Value {
+    let mut body = four_counts(counts);
     if counts.failed > 0 {
         body["failed_count"] = counts.failed.into();
         body["errors"] = failed.iter().map(|rejection| describe(format, rejection)).collect();
