@@ -1,10 +1,10 @@
-//! `Prefer: respond-async`: the answer is an address, and the counts are there.
+//! `Prefer: respond-async`, and a service that stops while a caller waits: the counts are at an address.
 
-use muster_testkit::Site;
+use muster_testkit::{Backend, Site, SiteOptions, wait_until};
 use serde_json::{Value, json};
 
 use super::super::counts as totals;
-use super::{BOUNDARY, counts, file, multipart, object, on_both, post, post_csv, post_one, row, with};
+use super::{BOUNDARY, counts, file, multipart, object, on_both, post, post_csv, post_one, row, says_only, with};
 
 on_both!(
     a_file_is_imported_behind_an_address,
@@ -94,4 +94,28 @@ async fn what_is_refused_at_once_has_no_address(site: Site) {
         assert_eq!((answer.status, answer.json().get("status_url")), (status, None), "{call}: {}", answer.text);
     }
     assert_eq!(site.client.get("/bulk/v1/files").await.json()["files"], json!([]));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_service_that_stops_while_a_caller_waits_loses_nothing() {
+    let options = SiteOptions { workers: 0, ..SiteOptions::default() };
+    let mut site = Site::start(crate::MUSTER, Backend::Distributed, options).await;
+    let (client, body) = (site.client.clone(), object("a").to_string().into_bytes());
+    #[expect(clippy::disallowed_methods, reason = "joined below")]
+    let call =
+        tokio::spawn(async move { post(&client, "single", &[("content-type", "application/json")], body).await });
+    wait_until("the job is accepted", || async {
+        let files = site.client.get("/bulk/v1/files").await.json();
+        if files["files"][0]["id"] == 1 { Ok(()) } else { Err(files) }
+    })
+    .await;
+    assert!(site.ingest.as_mut().unwrap().terminate().await.success());
+    let answer = call.await.unwrap();
+    assert_eq!(answer.status, 503, "{}", answer.text);
+    says_only(&answer.text, "service_unavailable");
+    assert!(answer.text.contains("/bulk/v1/files/1"), "{}", answer.text);
+    site.start_ingest().await;
+    site.start_worker().await;
+    assert_eq!(site.client.finished("/bulk/v1/files/1").await["created_users"], 1);
+    assert_eq!(site.client.user("a").await["uid"], "a");
 }
