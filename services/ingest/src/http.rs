@@ -12,23 +12,20 @@ use axum::{Json, Router};
 use muster_domain::{Dialect, JobId, TenantId};
 use muster_http::{ApiError, Authorize, Caller, IdPath, JSON, public_base};
 use muster_messages::SplitMessage;
-use muster_ports::{Cancellation, Creation, Deletion, Idempotency, QueueName, Scope};
+use muster_ports::{Cancellation, Creation, Deletion, QueueName, Scope};
 use muster_runtime::failpoint;
 use serde_json::{Value, json};
 
 use crate::IngestDeps;
 use crate::config::IngestConfig;
 use crate::slots::{Busy, Slots};
-use crate::upload::headers::{Claims, handling, idempotency_key};
+use crate::upload::headers::{Claims, handling, idempotency};
 use crate::upload::{self, Frames, Upload, UploadError};
 use crate::users_import;
 
 /// How long an answer waits for the queue. The job is committed by then: if the bell is not heard,
 /// the reconciler rings again.
 const RING_DEADLINE: Duration = Duration::from_secs(4);
-
-/// How long an idempotency key belongs to the job that was accepted under it.
-const KEYS_KEPT: Duration = Duration::from_hours(72);
 
 #[derive(Clone)]
 pub(crate) struct Ingest {
@@ -62,13 +59,13 @@ async fn post_file(
     caller.require(Scope::ImportWrite)?;
     let slot = ingest.slots.take(caller.tenant()).map_err(|busy| too_many(busy).as_upload())?;
     let claims = Claims::read(&headers)?;
-    let key = idempotency_key(&headers)?;
+    let idempotency = idempotency(&headers)?;
     let upload = Upload {
         tenant: caller.tenant(),
         dialect: Dialect::Spigit,
         handling: handling(&headers, caller.settings().short_rows),
         blocks_missing: false,
-        idempotency: key.map(|key| Idempotency { key, kept: KEYS_KEPT }),
+        idempotency,
         raw: ingest.deps.raw.clone(),
         max_bytes: ingest.config.max_upload_bytes,
         cut: ingest.config.cut,

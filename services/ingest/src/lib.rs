@@ -12,6 +12,7 @@
 //! Invariants: only a complete upload becomes a job; a job row is committed before its split is
 //! rung for; nothing here holds a whole file in memory.
 
+mod charset;
 mod config;
 mod dead;
 #[doc(hidden)]

@@ -5,7 +5,6 @@
 //! the same batches and publishes those that are not in the ledger. Whatever goes wrong, the lease
 //! is given back or lapses, and the reconciler rings again.
 
-mod charset;
 mod cutter;
 mod job;
 mod lanes;

@@ -136,44 +136,37 @@ pub(crate) async fn receive_body(upload: &Upload, claims: &Claims, frames: &mut 
     match claims.media_type.as_str() {
         "multipart/form-data" => multipart::receive(upload, claims, frames).await,
         "text/csv" | "application/csv" if claims.names_other_charset() => Err(UploadError::Charset),
-        "text/csv" | "application/csv" => receive_raw(upload, claims.encoding, frames).await,
+        "text/csv" | "application/csv" => {
+            receive_raw(Intake::new(upload, Format::Csv, claims.encoding), Encoding::Identity, frames).await
+        }
         _ => Err(UploadError::ContentType),
     }
 }
 
 async fn receive_collaborator(upload: &Upload, claims: &Claims, frames: &mut Frames) -> Result<Stored, UploadError> {
-    match claims.media_type.as_str() {
-        "multipart/form-data" => multipart::receive(upload, claims, frames).await,
-        "text/csv" | "application/csv" => receive_decoded(upload, Format::Csv, claims.encoding, frames).await,
-        "application/json" => receive_decoded(upload, Format::Json, claims.encoding, frames).await,
-        _ => Err(UploadError::ContentTypeCollaborator),
-    }
+    let format = match claims.media_type.as_str() {
+        "multipart/form-data" => return multipart::receive(upload, claims, frames).await,
+        "text/csv" | "application/csv" => Format::Csv,
+        "application/json" => Format::Json,
+        _ => return Err(UploadError::ContentTypeCollaborator),
+    };
+    // Decompressed on the way: the whole text is looked at before it is accepted.
+    receive_raw(Intake::new(upload, format, Encoding::Identity), claims.encoding, frames).await
 }
 
-/// Receives a body, decompressed on the way: its whole text is looked at before it is accepted.
-async fn receive_decoded(
-    upload: &Upload,
-    format: Format,
-    encoding: Encoding,
-    frames: &mut Frames,
-) -> Result<Stored, UploadError> {
-    let mut intake = Intake::new(upload, format, Encoding::Identity);
-    let mut pieces = unpacked(encoding, frames);
-    let mut step = Ok(());
-    while let (Ok(()), Some(piece)) = (&step, pieces.next().await) {
-        step = match piece {
+/// Receives a body that is the file itself. It is stored in the encoding of the intake; what is undone on
+/// the way is `packed`.
+async fn receive_raw(mut intake: Intake<'_>, packed: Encoding, frames: &mut Frames) -> Result<Stored, UploadError> {
+    let mut pieces = unpacked(packed, frames);
+    let mut received = Ok(());
+    while let (Ok(()), Some(piece)) = (&received, pieces.next().await) {
+        received = match piece {
             Ok(piece) => intake.push(piece).await,
             Err(error) => Err(error),
         };
     }
     drop(pieces);
-    match step.and_then(|()| frames.check_digests()) {
-        Ok(()) => intake.finish().await,
-        Err(error) => {
-            intake.abandon().await;
-            Err(error)
-        }
-    }
+    intake.conclude(received.and_then(|()| frames.check_digests())).await
 }
 
 /// The pieces of a body, decompressed.
@@ -187,30 +180,6 @@ pub(crate) fn unpacked(
 /// Stores an object that was read already, as an upload of one user.
 pub(crate) async fn receive_object(upload: &Upload, object: bytes::Bytes) -> Result<Stored, UploadError> {
     let mut intake = Intake::new(upload, Format::Json, Encoding::Identity);
-    match intake.push(object).await {
-        Ok(()) => intake.finish().await,
-        Err(error) => {
-            intake.abandon().await;
-            Err(error)
-        }
-    }
-}
-
-async fn receive_raw(upload: &Upload, encoding: Encoding, frames: &mut Frames) -> Result<Stored, UploadError> {
-    let mut intake = Intake::new(upload, Format::Csv, encoding);
-    let error = loop {
-        let step = match frames.next().await {
-            Ok(Some(piece)) => intake.push(piece).await,
-            Ok(None) => match frames.check_digests() {
-                Ok(()) => return intake.finish().await,
-                Err(error) => Err(error),
-            },
-            Err(error) => Err(error),
-        };
-        if let Err(error) = step {
-            break error;
-        }
-    };
-    intake.abandon().await;
-    Err(error)
+    let received = intake.push(object).await;
+    intake.conclude(received).await
 }

@@ -17,11 +17,11 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::{any, post};
 use muster_domain::{Dialect, Format, Handling, JobId};
 use muster_http::{ApiError, Caller, Subject, public_base};
-use muster_ports::{Creation, CutRules, Idempotency, JobView, MissingUsers, Scope};
+use muster_ports::{Creation, CutRules, JobView, MissingUsers, Scope};
 use serde_json::json;
 
 use crate::http::{Ingest, accepted, answer, too_many};
-use crate::upload::headers::{Claims, idempotency_key};
+use crate::upload::headers::{Claims, idempotency};
 use crate::upload::{self, Frames, Upload, UploadError};
 
 /// How long a call waits for its job. Its clients wait for an hour.
@@ -33,9 +33,6 @@ const BATCH_ROWS: u32 = 500;
 
 /// How much is read of a body whose sender may not send it at all.
 const UNADMITTED_BYTES: u64 = 128 << 20;
-
-/// How long an idempotency key belongs to the job that was accepted under it.
-const KEYS_KEPT: Duration = Duration::from_hours(72);
 
 /// Which of the three calls.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -51,15 +48,15 @@ pub(crate) enum Call {
 impl Call {
     /// What an answer calls the whole of the request.
     fn subject(self, claims: Option<&Claims>) -> Subject {
-        let is_json = claims.is_some_and(|claims| claims.media_type == "application/json");
+        let is_json = claims.is_some_and(Claims::is_json);
         if self == Self::Single || (self == Self::Batch && is_json) { Subject::Body } else { Subject::File }
     }
 
     fn takes(self, claims: &Claims) -> bool {
         match self {
-            Self::Csv => claims.media_type != "application/json",
+            Self::Csv => !claims.is_json(),
             Self::Batch => true,
-            Self::Single => claims.media_type == "application/json",
+            Self::Single => claims.is_json(),
         }
     }
 }
@@ -123,7 +120,7 @@ async fn admit(
     if !call.takes(&claims) {
         return Err(UploadError::ContentTypeCollaborator.into());
     }
-    let key = idempotency_key(&parts.headers)?;
+    let idempotency = idempotency(&parts.headers)?;
     let slot = ingest.slots.take(caller.tenant()).map_err(too_many)?;
     let blocks_missing = call != Call::Single && caller.settings().missing_users == MissingUsers::Block;
     let upload = Upload {
@@ -131,7 +128,7 @@ async fn admit(
         dialect: Dialect::Collaborator,
         handling: Handling::Strict,
         blocks_missing,
-        idempotency: key.map(|key| Idempotency { key, kept: KEYS_KEPT }),
+        idempotency,
         raw: ingest.deps.raw.clone(),
         max_bytes: ingest.config.max_upload_bytes,
         cut: CutRules { batch_rows: ingest.config.cut.batch_rows.min(BATCH_ROWS), ..ingest.config.cut },
@@ -149,7 +146,7 @@ async fn run(
     let Admitted { upload, claims, slot } = admitted;
     let (tenant, store) = (upload.tenant, ingest.deps.store.clone());
     let limit = drain_limit(ingest);
-    let is_csv = claims.media_type != "application/json";
+    let format = if claims.is_json() { Format::Json } else { Format::Csv };
     // A task of its own: a client that goes away must not drop a transaction half-way.
     let accepting = ingest.deps.tasks.spawn("users import", async move {
         let mut frames = Frames::new(body, &claims.digests);
@@ -172,10 +169,7 @@ async fn run(
         return Ok(later(&url));
     }
     match tokio::time::timeout(WAIT_DEADLINE, wait(ingest, tenant, job)).await {
-        Ok(Ended::Final(view)) => {
-            let format = if is_csv { Format::Csv } else { Format::Json };
-            reply::of(&*ingest.deps.store, tenant, call, format, &view).await
-        }
+        Ok(Ended::Final(view)) => reply::of(&*ingest.deps.store, tenant, call, format, &view).await,
         Ok(Ended::Gone) => {
             Err(ApiError::new(StatusCode::CONFLICT, "conflict", "The import was deleted before it ended."))
         }

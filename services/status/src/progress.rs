@@ -55,20 +55,8 @@ impl Views {
 /// Counters may lag behind the ledger by other batches than those that were answered from it: the
 /// sum alone does not tell.
 fn is_nowhere_behind(view: &View, kept: &View) -> bool {
-    let parts = |view: &View| {
-        let counts = &view.counts;
-        [
-            counts.created,
-            counts.updated,
-            counts.unchanged,
-            counts.failed,
-            counts.warnings,
-            counts.blocked,
-            counts.unblocked,
-            view.bytes,
-        ]
-    };
-    parts(view).into_iter().zip(parts(kept)).all(|(now, before)| now >= before)
+    let parts = |view: &View| view.counts.to_array().into_iter().chain([view.bytes]);
+    parts(view).zip(parts(kept)).all(|(now, before)| now >= before)
 }
 
 /// The numbers of a job as clients see them.

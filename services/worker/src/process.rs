@@ -330,7 +330,7 @@ fn not_applied(line: u64) -> Rejection {
 
 fn all_failed(checked: &CheckedBatch) -> CheckedBatch {
     let mut rejections = checked.rejections().to_vec();
-    rejections.extend(checked.rows().map(|row| Rejection { row: row.row(), ..not_applied(row.line()) }));
+    rejections.extend(checked.rows().map(|row| not_applied(row.line()).of_row(row.row())));
     rejections.sort_unstable_by_key(|rejection| rejection.line);
     CheckedBatch::all_failed(checked.dialect(), rejections)
 }

@@ -1,10 +1,13 @@
 //! The rows of one batch after their checks: canonical values in one shared piece of text.
 
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
 use crate::collaborator;
 use crate::counts::Counts;
 use crate::field::{FIELD_COUNT, Field};
 use crate::job::Dialect;
 use crate::rejection::{Rejection, RejectionCode};
+use crate::text::{ValueError, fault_of_ours};
 
 /// A stretch of the shared text.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -146,12 +149,18 @@ impl CheckedBatch {
         Ok(Span { start: narrow(start), end: narrow(self.text.len()) })
     }
 
-    pub(crate) fn text_len(&self) -> usize {
-        self.text.len()
-    }
-
-    pub(crate) fn truncate_text(&mut self, len: usize) {
-        self.text.truncate(len);
+    /// Checks a row. What a row that fails left behind is undone; a fault of ours in a rule costs the one
+    /// row that meets it.
+    pub(crate) fn attempt<C>(
+        &mut self,
+        check: impl FnOnce(&mut Self) -> Result<(), (Option<C>, ValueError)>,
+    ) -> Result<(), (Option<C>, ValueError)> {
+        let undo = self.text.len();
+        let checked = catch_unwind(AssertUnwindSafe(|| check(self))).unwrap_or_else(|_| Err((None, fault_of_ours())));
+        if checked.is_err() {
+            self.text.truncate(undo);
+        }
+        checked
     }
 
     pub(crate) fn slice(&self, span: Span) -> &str {
@@ -230,7 +239,7 @@ impl<'a> CheckedRow<'a> {
 
     /// The rejection of this row.
     pub fn reject(&self, column: Option<&str>, code: RejectionCode, message: impl Into<String>) -> Rejection {
-        Rejection { row: self.row(), ..Rejection::new(self.line(), column.map(str::to_owned), code, message) }
+        Rejection::new(self.line(), column.map(str::to_owned), code, message).of_row(self.row())
     }
 
     /// What the API calls a field.

@@ -7,8 +7,6 @@
 mod given;
 mod values;
 
-use std::panic::{AssertUnwindSafe, catch_unwind};
-
 use serde_json::Value;
 
 use crate::batch::{CheckedBatch, RowSpans, Span, SpanCell};
@@ -18,9 +16,8 @@ use crate::json::JsonScanner;
 use crate::key;
 use crate::loose::LooseScanner;
 use crate::record::{RecordLimits, Scan};
-use crate::rejection::{Rejection, RejectionCode};
-use crate::spigit::{fault_of_ours, missing};
-use crate::text::ValueError;
+use crate::rejection::RejectionCode;
+use crate::text::{ValueError, missing};
 use given::Given;
 use values::Kind;
 
@@ -156,7 +153,7 @@ fn check_csv(limits: RecordLimits, first: Place, records: &[u8], batch: &mut Che
                 row += 1;
             }
             Ok(Scan::End | Scan::NeedInput) => return,
-            Err(error) => return batch.push_rejection(Rejection::new(error.line, None, error.code, error.problem)),
+            Err(error) => return batch.push_rejection(error.into()),
         }
     }
 }
@@ -178,7 +175,7 @@ fn check_json(limits: RecordLimits, first_row: u64, records: &[u8], batch: &mut 
                 });
             }
             Ok(Scan::End | Scan::NeedInput) => return,
-            Err(error) => return batch.push_rejection(Rejection::new(error.line, None, error.code, error.problem)),
+            Err(error) => return batch.push_rejection(error.into()),
         }
     }
 }
@@ -186,23 +183,18 @@ fn check_json(limits: RecordLimits, first_row: u64, records: &[u8], batch: &mut 
 /// The key at fault, where there is one, and the fault.
 type RowError = (Option<&'static str>, ValueError);
 
-/// A fault of ours in a rule costs the one row that meets it. What a row left behind is undone, but for
-/// its uid.
+/// Checks a row, which notes its uid as soon as it is known.
 fn check_row(
     place: Place,
     batch: &mut CheckedBatch,
     check: impl FnOnce(&mut CheckedBatch, &mut Option<String>) -> Result<(), RowError>,
 ) {
-    let (undo, mut uid) = (batch.text_len(), None);
-    let checked = catch_unwind(AssertUnwindSafe(|| check(batch, &mut uid)));
-    if let Err((name, error)) = checked.unwrap_or_else(|_| Err((None, fault_of_ours()))) {
-        batch.truncate_text(undo);
+    let mut uid = None;
+    if let Err((name, error)) = batch.attempt(|batch| check(batch, &mut uid)) {
         if let Some(uid) = uid {
             batch.push_named(&uid);
         }
-        let message = name.map_or_else(|| error.problem.clone(), |name| format!("{name} {}", error.problem));
-        let rejection = Rejection::new(place.line, name.map(str::to_owned), error.code, message);
-        batch.push_rejection(Rejection { row: Some(place.row), ..rejection });
+        batch.push_rejection(error.rejection(place.line, name).of_row(Some(place.row)));
     }
 }
 

@@ -22,6 +22,18 @@ pub struct Counts {
 }
 
 impl Counts {
+    /// The sums in the order of the fields.
+    pub const fn to_array(&self) -> [u64; 7] {
+        let Self { created, updated, unchanged, failed, warnings, blocked, unblocked } = *self;
+        [created, updated, unchanged, failed, warnings, blocked, unblocked]
+    }
+
+    /// What [`Counts::to_array`] gave.
+    pub const fn from_array(sums: [u64; 7]) -> Self {
+        let [created, updated, unchanged, failed, warnings, blocked, unblocked] = sums;
+        Self { created, updated, unchanged, failed, warnings, blocked, unblocked }
+    }
+
     /// How many rows these counts are about.
     pub const fn rows(&self) -> u64 {
         self.created + self.updated + self.unchanged + self.failed

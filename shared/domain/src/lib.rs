@@ -26,6 +26,7 @@ pub mod job;
 pub mod json;
 pub mod key;
 pub mod loose;
+pub mod missing;
 pub mod plan;
 pub mod profile;
 pub mod record;

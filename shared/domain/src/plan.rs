@@ -6,7 +6,7 @@
 //! that a conflict fails one row only and rows that hand an e-mail on succeed as in a
 //! single-threaded run.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use crate::batch::{CheckedBatch, CheckedRow};
 use crate::counts::Counts;
@@ -105,16 +105,11 @@ fn group(batch: &CheckedBatch) -> Vec<Group<'_>> {
 }
 
 fn mark_contested(groups: &mut [Group<'_>], existing: &Existing<'_>) {
-    let by_id: HashMap<i64, usize> = groups
-        .iter()
-        .enumerate()
-        .filter_map(|(index, group)| Some((existing.users.get(group.key)?.id, index)))
-        .collect();
-    let mut contested = claimed_twice(groups, existing, &by_id, &existing.email_holders, CheckedRow::email_key);
+    let mut contested = claimed_twice(groups, existing, &existing.email_holders, CheckedRow::email_key);
     // A login that is the key cannot be claimed by two.
     if groups.first().is_some_and(|group| group.rows[0].is_found_by_uid()) {
         let logins = &existing.login_holders;
-        contested.extend(claimed_twice(groups, existing, &by_id, logins, CheckedRow::username_key));
+        contested.extend(claimed_twice(groups, existing, logins, CheckedRow::username_key));
         contested.extend(incomplete(groups, existing));
     }
     for index in contested {
@@ -126,12 +121,11 @@ fn mark_contested(groups: &mut [Group<'_>], existing: &Existing<'_>) {
 fn claimed_twice<'a>(
     groups: &[Group<'a>],
     existing: &Existing<'_>,
-    by_id: &HashMap<i64, usize>,
     holders: &HashMap<&str, i64>,
     wanted: impl Fn(&CheckedRow<'a>) -> Option<&'a str>,
 ) -> Vec<usize> {
     let mut claims: HashMap<&str, usize> = HashMap::with_capacity(groups.len());
-    let mut contested = Vec::new();
+    let (mut contested, mut in_the_way) = (Vec::new(), HashSet::new());
     for (index, group) in groups.iter().enumerate() {
         let own = existing.users.get(group.key).map(|user| user.id);
         for value in group.rows.iter().filter_map(&wanted) {
@@ -141,9 +135,14 @@ fn claimed_twice<'a>(
             }
             if let Some(holder) = holders.get(value).filter(|holder| Some(**holder) != own) {
                 contested.push(index);
-                contested.extend(by_id.get(holder));
+                in_the_way.insert(*holder);
             }
         }
+    }
+    // Hardly any batch has one of them, and this looks at every group.
+    if !in_the_way.is_empty() {
+        let holds = |group: &Group<'_>| existing.users.get(group.key).is_some_and(|user| in_the_way.contains(&user.id));
+        contested.extend(groups.iter().enumerate().filter(|(_, group)| holds(group)).map(|(index, _)| index));
     }
     contested
 }

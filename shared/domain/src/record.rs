@@ -7,7 +7,7 @@
 use csv_core::{ReadRecordResult, Reader, ReaderBuilder};
 use serde::{Deserialize, Serialize};
 
-use crate::rejection::RejectionCode;
+use crate::rejection::{Rejection, RejectionCode};
 
 /// Limits on one record.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -34,6 +34,12 @@ pub struct RecordError {
     pub code: RejectionCode,
     /// What is wrong.
     pub problem: String,
+}
+
+impl From<RecordError> for Rejection {
+    fn from(error: RecordError) -> Self {
+        Self::new(error.line, None, error.code, error.problem)
+    }
 }
 
 /// Blank lines before a record are kept up to so many bytes.

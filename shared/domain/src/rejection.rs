@@ -139,6 +139,12 @@ impl Rejection {
         Self { line, row: None, column, code, message: message.into() }
     }
 
+    /// The same with the number of the record.
+    #[must_use]
+    pub fn of_row(self, row: Option<u64>) -> Self {
+        Self { row, ..self }
+    }
+
     /// The rejection as it stands in a job's `error_message`: `Line 3: EMAIL is missing`.
     pub fn sentence(&self) -> String {
         format!("Line {}: {}", self.line, self.message)

@@ -3,16 +3,14 @@
 //! A row needs as many values as the header has titles and the four core values EMAIL, USERNAME,
 //! FIRST_NM and LAST_NM. Every other column is optional; a blank clears what is stored.
 
-use std::panic::{AssertUnwindSafe, catch_unwind};
-
 use crate::batch::{CheckedBatch, RowSpans, SpanCell};
 use crate::field::{FIELD_COUNT, Field, FieldKind, FieldSpec};
 use crate::header::{Column, Header};
 use crate::job::{Dialect, Handling};
 use crate::key;
 use crate::record::{Quotes, RecordLimits, RecordScanner, Scan};
-use crate::rejection::{Rejection, RejectionCode};
-use crate::text::{self, ValueError};
+use crate::rejection::RejectionCode;
+use crate::text::{self, ValueError, missing};
 
 /// The separator of a Spigit file.
 pub const DELIMITER: u8 = b',';
@@ -39,8 +37,7 @@ pub fn check_batch(
             Ok(Scan::End | Scan::NeedInput) => return batch,
             // The splitter ends a file before such a record, so only a damaged message has one.
             Err(error) => {
-                let rejection = Rejection::new(error.line, None, error.code, error.problem);
-                batch.push_rejection(rejection);
+                batch.push_rejection(error.into());
                 return batch;
             }
         }
@@ -48,16 +45,10 @@ pub fn check_batch(
 }
 
 fn check_record(header: &Header, handling: Handling, scanner: &RecordScanner, batch: &mut CheckedBatch) {
-    let undo = batch.text_len();
     let check = RowCheck { header, handling, scanner };
-    // A fault of ours in a rule costs the one row that meets it. What the row left behind is undone.
-    let checked = catch_unwind(AssertUnwindSafe(|| check.run(batch)));
-    if let Err((column, error)) = checked.unwrap_or_else(|_| Err((None, fault_of_ours()))) {
-        batch.truncate_text(undo);
-        let column = column.map(|position| header.titles()[position].clone());
-        let message =
-            column.as_ref().map_or_else(|| error.problem.clone(), |title| format!("{title} {}", error.problem));
-        batch.push_rejection(Rejection::new(scanner.line(), column, error.code, message));
+    if let Err((column, error)) = batch.attempt(|batch| check.run(batch)) {
+        let column = column.map(|position| header.titles()[position].as_str());
+        batch.push_rejection(error.rejection(scanner.line(), column));
     }
 }
 
@@ -203,15 +194,6 @@ fn checked(kind: FieldKind, value: &str, batch: &mut CheckedBatch) -> Result<Spa
         text::canonical(kind, value, out)
     })?;
     Ok(SpanCell::Set(span))
-}
-
-pub(crate) fn fault_of_ours() -> ValueError {
-    let problem = "this row could not be checked, by a fault of the server; please report it";
-    ValueError { code: RejectionCode::NotApplied, problem: problem.to_owned() }
-}
-
-pub(crate) fn missing() -> ValueError {
-    ValueError { code: RejectionCode::ValueEmpty, problem: "is missing".to_owned() }
 }
 
 #[cfg(test)]

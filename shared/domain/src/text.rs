@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 
 use crate::field::FieldKind;
-use crate::rejection::RejectionCode;
+use crate::rejection::{Rejection, RejectionCode};
 
 /// Why a value is refused: a stable code and the tail of a sentence that begins with its title.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -12,6 +12,23 @@ pub struct ValueError {
     pub code: RejectionCode,
     /// What is wrong, without any of the value itself.
     pub problem: String,
+}
+
+impl ValueError {
+    /// The rejection of the row on this line, for the value of this name.
+    pub(crate) fn rejection(&self, line: u64, name: Option<&str>) -> Rejection {
+        let message = name.map_or_else(|| self.problem.clone(), |name| format!("{name} {}", self.problem));
+        Rejection::new(line, name.map(str::to_owned), self.code, message)
+    }
+}
+
+pub(crate) fn fault_of_ours() -> ValueError {
+    let problem = "this row could not be checked, by a fault of the server; please report it";
+    ValueError { code: RejectionCode::NotApplied, problem: problem.to_owned() }
+}
+
+pub(crate) fn missing() -> ValueError {
+    ValueError { code: RejectionCode::ValueEmpty, problem: "is missing".to_owned() }
 }
 
 pub(crate) fn refuse<T>(code: RejectionCode, problem: impl Into<String>) -> Result<T, ValueError> {

@@ -110,14 +110,8 @@ impl Counters for RedisCounters {
         }
         let values: Vec<Option<u64>> = self.invoke(&call).await?;
         let values: Vec<u64> = values.into_iter().map(Option::unwrap_or_default).collect();
-        let [created, updated, unchanged, failed, warnings, blocked, unblocked, bytes, batches] = values[..] else {
-            return Ok(None);
-        };
-        Ok(Some(View {
-            counts: Counts { created, updated, unchanged, failed, warnings, blocked, unblocked },
-            bytes,
-            batches,
-        }))
+        let Some((counts, &[bytes, batches])) = values.split_first_chunk() else { return Ok(None) };
+        Ok(Some(View { counts: Counts::from_array(*counts), bytes, batches }))
     }
 
     async fn forget(&self, job: JobId) -> Result<(), CountersError> {
@@ -131,9 +125,8 @@ impl Counters for RedisCounters {
 }
 
 /// The amounts in the order of [`NAMES`], without the number of batches.
-fn amounts(counts: &Counts, bytes: u64) -> [u64; 8] {
-    let Counts { created, updated, unchanged, failed, warnings, blocked, unblocked } = *counts;
-    [created, updated, unchanged, failed, warnings, blocked, unblocked, bytes]
+fn amounts(counts: &Counts, bytes: u64) -> impl Iterator<Item = u64> {
+    counts.to_array().into_iter().chain([bytes])
 }
 
 /// A bitmap as Redis lays it out: bit 0 is the highest of the first byte. Bit 0 is the sentinel.

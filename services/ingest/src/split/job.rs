@@ -9,7 +9,6 @@ use muster_ports::{Lease, QueueName, SplitEnd, SplitJob};
 use muster_runtime::failpoint;
 use tokio::sync::OwnedSemaphorePermit;
 
-use super::charset::Transcoder;
 use super::cutter::{Cut, Cutter, Progress};
 use super::lanes::Lanes;
 use super::records::Layout;
@@ -17,6 +16,7 @@ use super::source::{Source, diagnose};
 use super::stop::Stop;
 use super::window::Window;
 use super::{LEASE, LEASE_HEARTBEAT, Shared};
+use crate::charset::Transcoder;
 
 /// A job that this process splits.
 pub(crate) struct SplitTask {
@@ -100,7 +100,7 @@ async fn cut_file(split: &SplitJob, mut source: Source, out: &mut Out<'_>) -> Re
             break Some(too_large(cutter.line(), split.cut.unpacked_bytes));
         }
         if let Err(error) = publish_all(cutter, text, at_end, out).await? {
-            break Some(rejection(error));
+            break Some(error.into());
         }
         if at_end {
             break None;
@@ -182,10 +182,6 @@ async fn keep_lease(shared: &Shared, lease: Lease) -> Stop {
             Err(error) => tracing::warn!(job = %lease.job, %error, "a lease was not renewed"),
         }
     }
-}
-
-fn rejection(error: RecordError) -> Rejection {
-    Rejection::new(error.line, None, error.code, error.problem)
 }
 
 fn too_large(line: u64, limit: u64) -> Rejection {

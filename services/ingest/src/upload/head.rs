@@ -1,12 +1,12 @@
 //! The decompressed head of an upload.
 
-use encoding_rs::{UTF_16BE, UTF_16LE};
 use muster_domain::Charset;
 use muster_domain::sniff::HEAD_BYTES;
 use tokio::io::AsyncReadExt;
 
 use super::watch::charset_of_mark;
 use super::{Encoding, UploadError, decompress};
+use crate::charset::Transcoder;
 
 /// The first bytes of the file, as far as they can be known from the first bytes of the body.
 pub(crate) async fn decode(encoding: Encoding, head: &[u8], complete: bool) -> Result<Vec<u8>, UploadError> {
@@ -23,9 +23,6 @@ pub(crate) async fn decode(encoding: Encoding, head: &[u8], complete: bool) -> R
 /// The head as text in which separators and line ends can be found: in every other charset that is read
 /// they are the same bytes as in ASCII.
 pub(super) fn text(head: &[u8]) -> Vec<u8> {
-    match charset_of_mark(head) {
-        Some(Charset::Utf16Le) => UTF_16LE.decode(head).0.into_owned().into_bytes(),
-        Some(Charset::Utf16Be) => UTF_16BE.decode(head).0.into_owned().into_bytes(),
-        _ => head.to_vec(),
-    }
+    let charset = charset_of_mark(head).unwrap_or(Charset::Utf8);
+    Transcoder::new(charset).decode(head, true).to_vec()
 }

@@ -1,12 +1,17 @@
 //! What the headers of an upload say.
 
+use std::time::Duration;
+
 use axum::http::{HeaderMap, header};
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
 use muster_domain::{Handling, IdempotencyKey};
-use muster_ports::ShortRows;
+use muster_ports::{Idempotency, ShortRows};
 
 use super::{Encoding, UploadError};
+
+/// How long an idempotency key belongs to the job that was accepted under it.
+const KEYS_KEPT: Duration = Duration::from_hours(72);
 
 /// What an upload claims to be.
 pub(crate) struct Claims {
@@ -35,6 +40,11 @@ impl Claims {
             bytes: length.and_then(|value| value.to_str().ok()?.parse().ok()),
             digests: [digests(headers, "Content-Digest")?, digests(headers, "Digest")?].concat(),
         })
+    }
+
+    /// Whether the body is JSON.
+    pub(crate) fn is_json(&self) -> bool {
+        self.media_type == "application/json"
     }
 
     /// Whether the file is said to be something else than UTF-8.
@@ -77,8 +87,12 @@ fn digests(headers: &HeaderMap, name: &'static str) -> Result<Vec<[u8; 32]>, Upl
     Ok(found)
 }
 
-/// The name that the client gives to the upload.
-pub(crate) fn idempotency_key(headers: &HeaderMap) -> Result<Option<IdempotencyKey>, UploadError> {
+/// The name that the client gives to the upload, and how long it is kept.
+pub(crate) fn idempotency(headers: &HeaderMap) -> Result<Option<Idempotency>, UploadError> {
+    Ok(idempotency_key(headers)?.map(|key| Idempotency { key, kept: KEYS_KEPT }))
+}
+
+fn idempotency_key(headers: &HeaderMap) -> Result<Option<IdempotencyKey>, UploadError> {
     single(headers, "Idempotency-Key")?
         .map(|value| IdempotencyKey::parse(value).ok_or(UploadError::KeyInvalid))
         .transpose()

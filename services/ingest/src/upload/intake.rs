@@ -61,8 +61,18 @@ impl<'a> Intake<'a> {
         if self.head.len() >= HEAD_BYTES { self.open(false).await } else { Ok(()) }
     }
 
-    /// Makes the file durable.
-    pub(crate) async fn finish(mut self) -> Result<Stored, UploadError> {
+    /// Makes the file durable if all of it was received, and keeps nothing otherwise.
+    pub(crate) async fn conclude(self, received: Result<(), UploadError>) -> Result<Stored, UploadError> {
+        match received {
+            Ok(()) => self.finish().await,
+            Err(error) => {
+                self.abandon().await;
+                Err(error)
+            }
+        }
+    }
+
+    async fn finish(mut self) -> Result<Stored, UploadError> {
         if self.open.is_none() {
             self.open(true).await?;
         }
@@ -86,8 +96,7 @@ impl<'a> Intake<'a> {
         Ok(Stored { raw, titles })
     }
 
-    /// Keeps nothing.
-    pub(crate) async fn abandon(self) {
+    async fn abandon(self) {
         if let Some(open) = self.open {
             open.raw.abort().await;
         }

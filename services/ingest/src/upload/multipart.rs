@@ -45,13 +45,7 @@ pub(crate) async fn receive(upload: &Upload, claims: &Claims, frames: &mut Frame
     if read.is_ok() {
         read = frames.read_epilogue().await.and_then(|()| frames.check_digests());
     }
-    match read {
-        Ok(()) => intake.finish().await,
-        Err(error) => {
-            intake.abandon().await;
-            Err(error)
-        }
-    }
+    intake.conclude(read).await
 }
 
 async fn read_part(

@@ -5,8 +5,7 @@ use serde_json::Value;
 use super::given::Given;
 use crate::batch::{CheckedBatch, Span, SpanCell};
 use crate::rejection::RejectionCode;
-use crate::spigit::missing;
-use crate::text::{self, ValueError, refuse};
+use crate::text::{self, ValueError, missing, refuse};
 
 /// Characters of a password at most.
 const MAX_PASSWORD: usize = 1024;
