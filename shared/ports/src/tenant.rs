@@ -4,6 +4,8 @@ use std::collections::BTreeMap;
 
 use muster_domain::TenantId;
 
+use crate::error::StoreError;
+
 /// What a token allows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Scope {
@@ -100,6 +102,21 @@ pub struct TenantSettings {
     pub missing_guard_percent: u8,
     /// And so many always, however few users there are.
     pub missing_guard_min: u32,
+}
+
+impl TenantSettings {
+    /// Reads settings as they are stored.
+    pub fn read(short_rows: &str, missing_users: &str, percent: i64, min: i64) -> Result<Self, StoreError> {
+        let unreadable = StoreError::Unreadable;
+        Ok(Self {
+            short_rows: ShortRows::parse(short_rows).ok_or(unreadable("a tenant's setting short_rows"))?,
+            missing_users: MissingUsers::parse(missing_users).ok_or(unreadable("a tenant's setting missing_users"))?,
+            missing_guard_percent: u8::try_from(percent)
+                .map_err(|_| StoreError::Unreadable("a tenant's setting missing_guard_percent"))?,
+            missing_guard_min: u32::try_from(min)
+                .map_err(|_| StoreError::Unreadable("a tenant's setting missing_guard_min"))?,
+        })
+    }
 }
 
 impl Default for TenantSettings {

@@ -237,16 +237,11 @@ async fn ledger_counts(connection: &mut PgConnection, batch: &BatchToApply) -> R
         .bind(batch.batch.0.cast_signed())
         .fetch_one(connection)
         .await?;
-    let count = |index| row.try_get::<i32, _>(index).map(|n| u64::from(n.cast_unsigned()));
-    Ok(Counts {
-        created: count(0)?,
-        updated: count(1)?,
-        unchanged: count(2)?,
-        failed: count(3)?,
-        warnings: count(4)?,
-        blocked: count(5)?,
-        unblocked: count(6)?,
-    })
+    let mut sums = [0; 7];
+    for (index, sum) in sums.iter_mut().enumerate() {
+        *sum = u64::from(row.try_get::<i32, _>(index)?.cast_unsigned());
+    }
+    Ok(Counts::from_array(sums))
 }
 
 async fn insert_rejections(

@@ -1,6 +1,7 @@
 //! Accepting, finishing and deleting jobs.
 
 use async_trait::async_trait;
+use muster_domain::missing::{Missing, may_be_told};
 use muster_domain::{Counts, JobId, JobState, TenantId};
 use muster_ports::{
     Cancellation, CreatedJob, Creation, Deletion, FinishedJob, Idempotency, Jobs, NewJob, StoreError, Upkeep,
@@ -10,7 +11,7 @@ use sqlx::Row;
 use sqlx::postgres::PgConnection;
 
 use crate::apply::moved;
-use crate::missing::{self, Missing};
+use crate::missing;
 use crate::reports::{LedgerSums, ledger_sums};
 use crate::sql;
 use crate::store::{PostgresStore, ask};
@@ -181,7 +182,7 @@ impl Work for Finish {
             return Ok(None);
         }
         let mut counts: Counts = sums.totals.counts;
-        let missing = if self.blocks_missing && !self.unreadable && missing::may_be_told(&sums) {
+        let missing = if self.blocks_missing && !self.unreadable && may_be_told(&counts, sums.unnamed) {
             match missing::block(connection, self.tenant, self.job, self.batches, self.bytes).await? {
                 Some(missing) => missing,
                 None => return Ok(None),

@@ -69,7 +69,6 @@ statements! {
     PROBE_IDS_BY_UID => "probe_ids_by_uid",
     PROBE_LOGIN_HOLDERS => "probe_login_holders",
     PROBE_NEW_UIDS => "probe_new_uids",
-    PROBE_USER_WITHOUT_UID => "probe_user_without_uid",
     PROBE_USERS => "probe_users",
     PROBE_USERS_BY_UID => "probe_users_by_uid",
     RECORD_ATTEMPT => "record_attempt",

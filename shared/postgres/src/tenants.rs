@@ -2,9 +2,7 @@
 
 use async_trait::async_trait;
 use muster_domain::TenantId;
-use muster_ports::{
-    Grant, MissingUsers, NewToken, Scope, ShortRows, StoreError, TenantRecord, TenantSettings, Tenants, TokenRecord,
-};
+use muster_ports::{Grant, NewToken, Scope, StoreError, TenantRecord, TenantSettings, Tenants, TokenRecord};
 
 use crate::sql;
 use crate::store::{PostgresStore, ask};
@@ -36,7 +34,7 @@ impl Tenants for PostgresStore {
             ask!(self, connection => sqlx::query_as(sql::LIST_TENANTS).fetch_all(connection))?;
         rows.into_iter()
             .map(|(id, name, short_rows, missing_users, percent, min)| {
-                let settings = read_settings((short_rows, missing_users, percent, min))?;
+                let settings = TenantSettings::read(&short_rows, &missing_users, percent.into(), min.into())?;
                 Ok(TenantRecord { id: TenantId(id), name, settings })
             })
             .collect()
@@ -77,23 +75,9 @@ impl Tenants for PostgresStore {
             Ok(Grant {
                 tenant: TenantId(tenant),
                 scopes: Scope::split(&scopes),
-                settings: read_settings((short_rows, missing_users, percent, min))?,
+                settings: TenantSettings::read(&short_rows, &missing_users, percent.into(), min.into())?,
             })
         })
         .transpose()
     }
-}
-
-fn read_settings(
-    (short_rows, missing_users, percent, min): (String, String, i32, i32),
-) -> Result<TenantSettings, StoreError> {
-    Ok(TenantSettings {
-        short_rows: ShortRows::parse(&short_rows).ok_or(StoreError::Unreadable("a tenant's setting short_rows"))?,
-        missing_users: MissingUsers::parse(&missing_users)
-            .ok_or(StoreError::Unreadable("a tenant's setting missing_users"))?,
-        missing_guard_percent: u8::try_from(percent)
-            .map_err(|_| StoreError::Unreadable("a tenant's setting missing_guard_percent"))?,
-        missing_guard_min: u32::try_from(min)
-            .map_err(|_| StoreError::Unreadable("a tenant's setting missing_guard_min"))?,
-    })
 }

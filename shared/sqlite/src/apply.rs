@@ -131,16 +131,11 @@ fn is_running(db: &Connection, batch: &BatchToApply) -> rusqlite::Result<bool> {
 fn ledger_counts(db: &Connection, batch: &BatchToApply) -> rusqlite::Result<Option<Counts>> {
     let values = params![batch.tenant.0, batch.job.0, batch.batch.0];
     let read = |row: &Row<'_>| {
-        let count = |index| row.get::<_, i64>(index).map(i64::cast_unsigned);
-        Ok(Counts {
-            created: count(0)?,
-            updated: count(1)?,
-            unchanged: count(2)?,
-            failed: count(3)?,
-            warnings: count(4)?,
-            blocked: count(5)?,
-            unblocked: count(6)?,
-        })
+        let mut sums = [0; 7];
+        for (index, sum) in sums.iter_mut().enumerate() {
+            *sum = row.get::<_, i64>(index)?.cast_unsigned();
+        }
+        Ok(Counts::from_array(sums))
     };
     db.prepare_cached(sql::LEDGER_COUNTS)?.query_row(values, read).optional()
 }
@@ -164,9 +159,10 @@ fn apply_row(
         return write_row(db, batch, row, None);
     };
     // A login of the Collaborator API names a user who has no uid yet.
-    let mut probe = db.prepare_cached(sql::PROBE_USER_WITHOUT_UID)?;
+    let mut probe = db.prepare_cached(sql::PROBE_USER)?;
     let mut found = probe.query(params![batch.tenant.0, login])?;
     let stored = found.next()?.map(read_user).transpose()?;
+    let stored = stored.filter(|user| user.profile.value(Field::Uid).is_none());
     write_row(db, batch, row, stored.as_ref())
 }
 

@@ -1,6 +1,7 @@
 //! Accepting, finishing and deleting jobs.
 
 use async_trait::async_trait;
+use muster_domain::missing::{Missing, may_be_told};
 use muster_domain::{JobId, JobState, TenantId};
 use muster_ports::{
     Cancellation, CreatedJob, Creation, Deletion, FinishedJob, Idempotency, Jobs, NewJob, StoreError, Upkeep,
@@ -8,7 +9,7 @@ use muster_ports::{
 use muster_runtime::failpoint;
 use rusqlite::{Connection, OptionalExtension, params};
 
-use crate::missing::{self, Missing};
+use crate::missing;
 use crate::reports::ledger_sums;
 use crate::sql;
 use crate::store::SqliteStore;
@@ -140,7 +141,7 @@ fn finish(db: &Connection, job: JobId) -> rusqlite::Result<Option<FinishedJob>> 
         return Ok(None);
     }
     let mut counts = sums.totals.counts;
-    let missing = if blocks_missing && !unreadable && missing::may_be_told(&sums) {
+    let missing = if blocks_missing && !unreadable && may_be_told(&counts, sums.unnamed) {
         missing::block(db, tenant, job, batches, bytes)?
     } else {
         Missing::default()
@@ -159,7 +160,7 @@ fn finish(db: &Connection, job: JobId) -> rusqlite::Result<Option<FinishedJob>> 
         counts.warnings.cast_signed(),
         counts.blocked.cast_signed(),
         counts.unblocked.cast_signed(),
-        missing.kept
+        missing.kept.map(u64::cast_signed)
     ];
     if db.execute(sql::FINISH_JOB, values)? == 0 {
         return Ok(None);

@@ -64,7 +64,7 @@ impl Reports for SqliteStore {
         rows.into_iter()
             .map(|(line, column, code, message, row)| {
                 let rejection = Rejection::new(line.cast_unsigned(), column, read_code(&code)?, message);
-                Ok(Rejection { row: row.map(i64::cast_unsigned), ..rejection })
+                Ok(rejection.of_row(row.map(i64::cast_unsigned)))
             })
             .collect()
     }

@@ -61,7 +61,6 @@ statements! {
     PROBE_NEW_UIDS => "probe_new_uids",
     PROBE_USER => "probe_user",
     PROBE_USER_BY_UID => "probe_user_by_uid",
-    PROBE_USER_WITHOUT_UID => "probe_user_without_uid",
     RECORD_ATTEMPT => "record_attempt",
     RELEASE_KEY => "release_key",
     RELEASE_LEASE => "release_lease",

@@ -2,9 +2,7 @@
 
 use async_trait::async_trait;
 use muster_domain::TenantId;
-use muster_ports::{
-    Grant, MissingUsers, NewToken, Scope, ShortRows, StoreError, TenantRecord, TenantSettings, Tenants, TokenRecord,
-};
+use muster_ports::{Grant, NewToken, Scope, StoreError, TenantRecord, TenantSettings, Tenants, TokenRecord};
 use rusqlite::{OptionalExtension, Row, params};
 
 use crate::sql;
@@ -45,12 +43,12 @@ impl Tenants for SqliteStore {
         let rows: Vec<(i64, String, SettingsRow)> = self
             .read(|db| {
                 let mut statement = db.prepare_cached(sql::LIST_TENANTS)?;
-                statement.query_map([], |row| Ok((row.get(0)?, row.get(1)?, SettingsRow::read(row, 2)?)))?.collect()
+                statement.query_map([], |row| Ok((row.get(0)?, row.get(1)?, settings_row(row, 2)?)))?.collect()
             })
             .await?;
         rows.into_iter()
             .map(|(id, name, settings)| {
-                Ok(TenantRecord { id: TenantId(id), name, settings: settings.into_settings()? })
+                Ok(TenantRecord { id: TenantId(id), name, settings: read_settings(&settings)? })
             })
             .collect()
     }
@@ -91,45 +89,23 @@ impl Tenants for SqliteStore {
         let row: Option<(i64, String, SettingsRow)> = self
             .read(move |db| {
                 let mut statement = db.prepare_cached(sql::FIND_GRANT)?;
-                statement
-                    .query_row([sha256], |row| Ok((row.get(0)?, row.get(1)?, SettingsRow::read(row, 2)?)))
-                    .optional()
+                statement.query_row([sha256], |row| Ok((row.get(0)?, row.get(1)?, settings_row(row, 2)?))).optional()
             })
             .await?;
         row.map(|(tenant, scopes, settings)| {
-            Ok(Grant { tenant: TenantId(tenant), scopes: Scope::split(&scopes), settings: settings.into_settings()? })
+            Ok(Grant { tenant: TenantId(tenant), scopes: Scope::split(&scopes), settings: read_settings(&settings)? })
         })
         .transpose()
     }
 }
 
-/// What is set for a tenant, whose texts are still to be understood.
-struct SettingsRow {
-    short_rows: String,
-    missing_users: String,
-    missing_guard_percent: u8,
-    missing_guard_min: u32,
+/// The stored settings of a tenant, which begin at this column.
+type SettingsRow = (String, String, i64, i64);
+
+fn settings_row(row: &Row<'_>, first: usize) -> rusqlite::Result<SettingsRow> {
+    Ok((row.get(first)?, row.get(first + 1)?, row.get(first + 2)?, row.get(first + 3)?))
 }
 
-impl SettingsRow {
-    /// Reads four columns from `first` on.
-    fn read(row: &Row<'_>, first: usize) -> rusqlite::Result<Self> {
-        Ok(Self {
-            short_rows: row.get(first)?,
-            missing_users: row.get(first + 1)?,
-            missing_guard_percent: row.get(first + 2)?,
-            missing_guard_min: row.get(first + 3)?,
-        })
-    }
-
-    fn into_settings(self) -> Result<TenantSettings, StoreError> {
-        let unreadable = StoreError::Unreadable;
-        Ok(TenantSettings {
-            short_rows: ShortRows::parse(&self.short_rows).ok_or(unreadable("a tenant's setting short_rows"))?,
-            missing_users: MissingUsers::parse(&self.missing_users)
-                .ok_or(unreadable("a tenant's setting missing_users"))?,
-            missing_guard_percent: self.missing_guard_percent,
-            missing_guard_min: self.missing_guard_min,
-        })
-    }
+fn read_settings((short_rows, missing_users, percent, min): &SettingsRow) -> Result<TenantSettings, StoreError> {
+    TenantSettings::read(short_rows, missing_users, *percent, *min)
 }

@@ -41,7 +41,10 @@ pub(super) async fn user_without_uid(
     batch: &BatchToApply,
     login: &str,
 ) -> Result<Option<PgRow>, sqlx::Error> {
-    sqlx::query(sql::PROBE_USER_WITHOUT_UID).bind(batch.tenant.0).bind(login).fetch_optional(connection).await
+    let found = sqlx::query(sql::PROBE_USERS).bind(batch.tenant.0).bind([login]).fetch_optional(connection).await?;
+    let Some(row) = found else { return Ok(None) };
+    let has_uid = read_user(&row)?.profile.value(Field::Uid).is_some();
+    Ok((!has_uid).then_some(row))
 }
 
 /// Who holds the e-mails that the rows want.
