@@ -9,7 +9,9 @@ use unicode_normalization::UnicodeNormalization;
 pub fn fold_into(value: &str, out: &mut String) {
     let value = value.trim();
     if value.is_ascii() {
-        out.extend(value.bytes().map(|b| char::from(b.to_ascii_lowercase())));
+        let start = out.len();
+        out.push_str(value);
+        out[start..].make_ascii_lowercase();
     } else {
         let folded: String = value.nfkc().flat_map(char::to_lowercase).nfkc().filter(|c| !is_zero_width(*c)).collect();
         // What was dropped or decomposed may have hidden a blank at an end.

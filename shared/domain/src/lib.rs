@@ -18,6 +18,7 @@
 pub mod batch;
 pub mod collaborator;
 pub mod counts;
+pub mod digest;
 pub mod field;
 pub mod header;
 pub mod idempotency;
@@ -37,6 +38,7 @@ pub mod text;
 
 pub use batch::{CheckedBatch, CheckedRow};
 pub use counts::Counts;
+pub use digest::RowDigest;
 pub use field::Field;
 pub use header::Header;
 pub use idempotency::IdempotencyKey;

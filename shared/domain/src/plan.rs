@@ -10,6 +10,7 @@ use std::collections::{HashMap, HashSet};
 
 use crate::batch::{CheckedBatch, CheckedRow};
 use crate::counts::Counts;
+use crate::digest::RowDigest;
 use crate::ids::JobId;
 use crate::profile::{Folded, StoredUser, Version, fold};
 
@@ -18,10 +19,47 @@ use crate::profile::{Folded, StoredUser, Version, fold};
 pub struct Existing<'a> {
     /// The users whom rows name, by their key.
     pub users: HashMap<&'a str, StoredUser<'a>>,
+    /// The users of [`settled`] rows, by their key: their ids.
+    pub settled: HashMap<&'a str, i64>,
     /// Who holds the e-mails that rows want: folded e-mail to the id of the user.
     pub email_holders: HashMap<&'a str, i64>,
     /// Who holds the logins that rows want, where the login is not the key itself.
     pub login_holders: HashMap<&'a str, i64>,
+}
+
+impl Existing<'_> {
+    fn id_of(&self, key: &str) -> Option<i64> {
+        self.users.get(key).map(|user| user.id).or_else(|| self.settled.get(key).copied())
+    }
+
+    fn has(&self, key: &str) -> bool {
+        self.users.contains_key(key) || self.settled.contains_key(key)
+    }
+}
+
+/// A user whom a row names, before anything else of it is read.
+#[derive(Clone, Copy, Debug)]
+pub struct Known {
+    /// The id of the user.
+    pub id: i64,
+    /// The digest of the row that wrote it last, if it is still true.
+    pub digest: Option<RowDigest>,
+}
+
+/// The users of a batch whose only row says what the row said that wrote them last: nothing changes in them,
+/// whatever else they hold.
+pub fn settled<'a>(batch: &'a CheckedBatch, known: &HashMap<&str, Known>) -> HashMap<&'a str, i64> {
+    let mut settled = HashMap::new();
+    let mut seen = HashSet::with_capacity(known.len());
+    for row in batch.rows() {
+        let Some(user) = known.get(row.key()) else { continue };
+        if !seen.insert(row.key()) {
+            settled.remove(row.key());
+        } else if user.digest == Some(RowDigest::of(&row)) {
+            settled.insert(row.key(), user.id);
+        }
+    }
+    settled
 }
 
 /// One user to be written.
@@ -35,6 +73,13 @@ pub struct Write<'a> {
     pub line: u64,
     /// The rows behind it, in line order.
     pub rows: Vec<CheckedRow<'a>>,
+}
+
+impl Write<'_> {
+    /// The digest of the last row behind it, which would change nothing more.
+    pub fn digest(&self) -> RowDigest {
+        RowDigest::of(self.rows.last().expect("a user is written by a row"))
+    }
 }
 
 /// The writes of a batch.
@@ -68,6 +113,10 @@ pub fn plan<'a>(job: JobId, batch: &'a CheckedBatch, existing: &'a Existing<'a>)
     for group in groups {
         if group.contested {
             plan.one_by_one.extend(group.rows);
+            continue;
+        }
+        if existing.settled.contains_key(group.key) {
+            plan.unchanged.unchanged += 1;
             continue;
         }
         let stored = existing.users.get(group.key);
@@ -127,7 +176,7 @@ fn claimed_twice<'a>(
     let mut claims: HashMap<&str, usize> = HashMap::with_capacity(groups.len());
     let (mut contested, mut in_the_way) = (Vec::new(), HashSet::new());
     for (index, group) in groups.iter().enumerate() {
-        let own = existing.users.get(group.key).map(|user| user.id);
+        let own = existing.id_of(group.key);
         for value in group.rows.iter().filter_map(&wanted) {
             let claimed_by = *claims.entry(value).or_insert(index);
             if claimed_by != index {
@@ -141,7 +190,7 @@ fn claimed_twice<'a>(
     }
     // Hardly any batch has one of them, and this looks at every group.
     if !in_the_way.is_empty() {
-        let holds = |group: &Group<'_>| existing.users.get(group.key).is_some_and(|user| in_the_way.contains(&user.id));
+        let holds = |group: &Group<'_>| existing.id_of(group.key).is_some_and(|id| in_the_way.contains(&id));
         contested.extend(groups.iter().enumerate().filter(|(_, group)| holds(group)).map(|(index, _)| index));
     }
     contested
@@ -150,7 +199,7 @@ fn claimed_twice<'a>(
 /// New users whose first row lacks what a new user must have: it fails, and the next row is the first.
 fn incomplete(groups: &[Group<'_>], existing: &Existing<'_>) -> Vec<usize> {
     let is_incomplete =
-        |group: &Group<'_>| !existing.users.contains_key(group.key) && group.rows[0].missing_for_new().is_some();
+        |group: &Group<'_>| !existing.has(group.key) && group.rows[0].missing_for_new().is_some();
     groups.iter().enumerate().filter(|(_, group)| is_incomplete(group)).map(|(index, _)| index).collect()
 }
 

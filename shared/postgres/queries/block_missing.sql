@@ -3,7 +3,7 @@ with named as (
     select distinct unnest(named) as id from ledger where tenant = $1 and job = $2
 )
 update users u
-set blocked_reason = 'missing', version_job = $2, version_line = $3, updated_at = now()
+set blocked_reason = 'missing', version_job = $2, version_line = $3, row_digest = null, updated_at = now()
 where u.tenant = $1
     and u.uid is not null
     and u.blocked_reason is null

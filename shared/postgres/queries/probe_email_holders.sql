@@ -1,5 +1,4 @@
 -- probe_email_holders: who holds the e-mails that the rows of a batch want.
-select email_key, id
-from users
-where tenant = $1
-    and email_key = any($2)
+select u.email_key, u.id
+from unnest($2::text[]) as wanted (key)
+join users u on u.tenant = $1 and u.email_key = wanted.key

@@ -1,5 +1,4 @@
 -- probe_ids_by_uid: the users whom the rows of a batch name, failed rows included.
-select id
-from users
-where tenant = $1
-    and uid = any($2)
+select u.id
+from unnest($2::text[]) as wanted (key)
+join users u on u.tenant = $1 and u.uid = wanted.key

@@ -1,5 +1,4 @@
 -- probe_login_holders: who holds the logins that the rows of a batch want.
-select username_key, id
-from users
-where tenant = $1
-    and username_key = any($2)
+select u.username_key, u.id
+from unnest($2::text[]) as wanted (key)
+join users u on u.tenant = $1 and u.username_key = wanted.key

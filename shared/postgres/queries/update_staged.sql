@@ -3,6 +3,7 @@ update users u
 set
     version_job = s.version_job,
     version_line = s.version_line,
+    row_digest = s.row_digest,
     username_key = s.username_key,
     email_key = s.email_key,
     email = s.email,

@@ -54,10 +54,11 @@ set
     role_id = $51::text::bigint,
     manager_uid = $52::json,
     attributes = $53::jsonb,
+    row_digest = $54::text::uuid,
     updated_at = now()
 where u.tenant = $1
-    and u.id = $54
-    and u.version_job = $55
-    and u.version_line = $56
-    and not exists (select 1 from users o where o.tenant = $1 and o.email_key = $5 and o.id <> $54)
-    and not exists (select 1 from users o where o.tenant = $1 and o.username_key = $4 and o.id <> $54)
+    and u.id = $55
+    and u.version_job = $56
+    and u.version_line = $57
+    and not exists (select 1 from users o where o.tenant = $1 and o.email_key = $5 and o.id <> $55)
+    and not exists (select 1 from users o where o.tenant = $1 and o.username_key = $4 and o.id <> $55)

@@ -22,7 +22,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use muster_domain::plan::{Existing, plan};
+use muster_domain::plan::{Existing, plan, settled};
 use muster_domain::{BatchNo, Counts, JobId, JobState, Rejection, TenantId};
 use muster_ports::{Applied, BatchToApply, Batches, JobRules, StoreError};
 use muster_runtime::failpoint;
@@ -163,6 +163,12 @@ impl Outcome {
 impl Work for Apply {
     type Output = Applied;
 
+    /// A plan is made for the table as it is now: one that was made while it was empty, and kept, scans all of
+    /// it for each batch when it has grown. Whatever a planner without statistics thinks, each row of a batch
+    /// is looked up by an index.
+    const BEGIN: &'static str = "begin; set local plan_cache_mode = force_custom_plan; \
+        set local enable_hashjoin = off; set local enable_mergejoin = off";
+
     async fn run(self, connection: &mut PgConnection) -> Result<Applied, sqlx::Error> {
         let batch = &*self.batch;
         if !share_running_job(connection, batch).await? {
@@ -190,13 +196,19 @@ async fn write_users(
     if batch.isolate_rows {
         return one_by_one::isolated(connection, batch, batch.rows.rows(), outcome).await;
     }
-    let users = probe::users(connection, batch).await?;
-    let email_holders = probe::email_holders(connection, batch).await?;
-    let login_holders = probe::login_holders(connection, batch).await?;
+    let known = probe::known(connection, batch).await?;
+    let known = probe::read_known(&known)?;
+    let settled = settled(&batch.rows, &known);
+    let rows = || batch.rows.rows().filter(|row| !settled.contains_key(row.key()));
+    let keys: Vec<&str> = known.keys().copied().filter(|key| !settled.contains_key(key)).collect();
+    let users = probe::changeable(connection, batch, &keys).await?;
+    let email_holders = probe::email_holders(connection, batch, rows()).await?;
+    let login_holders = probe::login_holders(connection, batch, rows()).await?;
     let existing = Existing {
         users: probe::read_users(&users, batch.rows.dialect())?,
         email_holders: probe::read_holders(&email_holders)?,
         login_holders: probe::read_holders(&login_holders)?,
+        settled,
     };
     let plan = plan(batch.job, &batch.rows, &existing);
     if plan.refused > 0 {

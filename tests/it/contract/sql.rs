@@ -34,6 +34,8 @@ fn sqlite_understands_every_statement() {
 fn both_stores_have_the_same_statements() {
     let only_postgres = [
         "claim_batch",
+        "copy_spigit_stage",
+        "copy_spigit_users",
         "copy_stage",
         "copy_users",
         "create_stage",
@@ -44,10 +46,14 @@ fn both_stores_have_the_same_statements() {
         "lock_tenant",
         "notify_job",
         "probe_email_holders",
+        "probe_known_users",
+        "probe_known_users_by_uid",
         "probe_login_holders",
+        "probe_spigit_users",
         "probe_users",
         "probe_users_by_uid",
         "schema_version",
+        "update_spigit_staged",
         "update_staged",
     ];
     let only_sqlite = ["insert_rejection", "login_is_taken", "probe_user", "probe_user_by_uid"];

@@ -3,10 +3,13 @@
 //! <https://www.postgresql.org/docs/current/sql-copy.html>, "Text Format": values separated by tabs,
 //! `\N` for null, backslash, tab and line ends escaped.
 
-use std::io::Write as _;
+use std::io;
 
-use muster_domain::TenantId;
-use muster_domain::profile::{Profile, Version};
+use muster_domain::Dialect;
+use muster_domain::field::{FIELD_COUNT, SPIGIT_FIELD_COUNT};
+use muster_domain::plan::Write;
+use muster_domain::profile::Version;
+use muster_ports::BatchToApply;
 use sqlx::postgres::PgConnection;
 
 /// Collects lines and sends them.
@@ -24,26 +27,37 @@ impl CopyText {
     pub(super) fn push_target(&mut self, target: Option<(i64, Version)>) {
         match target {
             Some((id, version)) => {
-                write!(self.buffer, "{id}\t{}\t{}\t", version.job, version.line).expect("a vector takes all");
+                let columns = format_args!("{id}\t{}\t{}\t", version.job, version.line);
+                io::Write::write_fmt(&mut self.buffer, columns).expect("a vector takes all");
             }
             None => self.buffer.extend_from_slice(b"\\N\t\\N\t\\N\t"),
         }
     }
 
-    /// The columns that `users` and its stage have in common, and the end of the line.
-    pub(super) fn push_user(&mut self, tenant: TenantId, version: Version, profile: &Profile<'_>) {
-        write!(self.buffer, "{tenant}\t{}\t{}\t", version.job, version.line).expect("a vector takes all");
+    /// The columns that `users` and its stage have in common, and the end of the line. Of a Spigit file only
+    /// those that it can have.
+    pub(super) fn push_user(&mut self, batch: &BatchToApply, write: &Write<'_>) {
+        let profile = &write.folded.profile;
+        let digest = u128::from_be_bytes(write.digest().0);
+        io::Write::write_fmt(
+            &mut self.buffer,
+            format_args!("{}\t{}\t{}\t{digest:032x}\t", batch.tenant, batch.job, write.line),
+        )
+        .expect("a vector takes all");
         self.push_value(Some(profile.username_key()));
         self.buffer.push(b'\t');
         self.push_value(profile.email_key());
-        for value in profile.values() {
+        let is_spigit = batch.rows.dialect() == Dialect::Spigit;
+        for value in &profile.values()[..if is_spigit { SPIGIT_FIELD_COUNT } else { FIELD_COUNT }] {
             self.buffer.push(b'\t');
             self.push_value(*value);
         }
         self.buffer.push(b'\t');
         self.push_value(profile.attributes_json().as_deref());
-        self.buffer.push(b'\t');
-        self.push_value(profile.password_hash());
+        if !is_spigit {
+            self.buffer.push(b'\t');
+            self.push_value(profile.password_hash());
+        }
         self.buffer.push(b'\n');
     }
 

@@ -2,9 +2,9 @@
 
 use std::collections::HashSet;
 
-use muster_domain::CheckedRow;
+use muster_domain::{CheckedRow, Dialect};
 use muster_domain::plan::Write;
-use muster_domain::profile::{StoredUser, Version};
+use muster_domain::profile::StoredUser;
 use muster_ports::BatchToApply;
 use sqlx::postgres::PgConnection;
 
@@ -21,6 +21,30 @@ pub(super) enum Inserts {
     AroundConflicts,
 }
 
+/// The statements with the columns that a batch can have.
+struct Statements {
+    copy_users: &'static str,
+    copy_stage: &'static str,
+    update_staged: &'static str,
+}
+
+impl Statements {
+    fn of(batch: &BatchToApply) -> Self {
+        match batch.rows.dialect() {
+            Dialect::Spigit => Self {
+                copy_users: sql::COPY_SPIGIT_USERS,
+                copy_stage: sql::COPY_SPIGIT_STAGE,
+                update_staged: sql::UPDATE_SPIGIT_STAGED,
+            },
+            Dialect::Collaborator => Self {
+                copy_users: sql::COPY_USERS,
+                copy_stage: sql::COPY_STAGE,
+                update_staged: sql::UPDATE_STAGED,
+            },
+        }
+    }
+}
+
 /// Updates changed users, each only if it is still as it was probed.
 pub(super) async fn update(
     connection: &mut PgConnection,
@@ -34,11 +58,12 @@ pub(super) async fn update(
     let mut text = CopyText::with_capacity(updates.len());
     for (user, write) in updates {
         text.push_target(Some((user.id, user.version)));
-        text.push_user(batch.tenant, Version::new(batch.job, write.line), &write.folded.profile);
+        text.push_user(batch, write);
     }
+    let statements = Statements::of(batch);
     sqlx::query(sql::CREATE_STAGE).execute(&mut *connection).await?;
-    text.send(connection, sql::COPY_STAGE).await?;
-    let done = sqlx::query(sql::UPDATE_STAGED).bind(batch.tenant.0).execute(connection).await?;
+    text.send(connection, statements.copy_stage).await?;
+    let done = sqlx::query(statements.update_staged).bind(batch.tenant.0).execute(connection).await?;
     if done.rows_affected() < updates.len() as u64 {
         return Err(moved());
     }
@@ -64,10 +89,10 @@ pub(super) async fn insert<'a>(
         if inserts == Inserts::AroundConflicts {
             text.push_target(None);
         }
-        text.push_user(batch.tenant, Version::new(batch.job, write.line), &write.folded.profile);
+        text.push_user(batch, write);
     }
     if inserts == Inserts::Copy {
-        text.send(connection, sql::COPY_USERS).await?;
+        text.send(connection, Statements::of(batch).copy_users).await?;
         for write in &writes {
             outcome.counts.add(&write.folded.counts);
         }
@@ -75,7 +100,7 @@ pub(super) async fn insert<'a>(
     }
     sqlx::query(sql::CREATE_STAGE).execute(&mut *connection).await?;
     sqlx::query(sql::EMPTY_STAGE).execute(&mut *connection).await?;
-    text.send(connection, sql::COPY_STAGE).await?;
+    text.send(connection, Statements::of(batch).copy_stage).await?;
     let inserted: Vec<String> = sqlx::query_scalar(sql::INSERT_STAGED).fetch_all(connection).await?;
     let inserted: HashSet<&str> = inserted.iter().map(String::as_str).collect();
     let mut left = Vec::new();

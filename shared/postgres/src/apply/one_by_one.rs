@@ -1,7 +1,7 @@
 //! Applies rows one at a time, in line order, as a single-threaded run would.
 
 use muster_domain::profile::{Folded, StoredUser, Version, fold};
-use muster_domain::{CheckedRow, Field, Rejection, RejectionCode};
+use muster_domain::{CheckedRow, Field, Rejection, RejectionCode, RowDigest};
 use muster_ports::BatchToApply;
 use sqlx::postgres::{PgArguments, PgConnection, PgRow};
 use sqlx::{Executor, Postgres, query::Query};
@@ -89,7 +89,7 @@ async fn find(
     batch: &BatchToApply,
     row: CheckedRow<'_>,
 ) -> Result<Option<PgRow>, sqlx::Error> {
-    let found = probe::users_by_key(connection, batch, &[row.key()]).await?.into_iter().next();
+    let found = probe::user_of(connection, batch, row).await?;
     match row.username_key() {
         Some(login) if found.is_none() && row.is_found_by_uid() => {
             probe::user_without_uid(connection, batch, login).await
@@ -163,5 +163,5 @@ fn bind_user<'q>(
     let query = query.bind(batch.tenant.0).bind(version.job).bind(version.line);
     let query = query.bind(folded.profile.username_key()).bind(folded.profile.email_key());
     let query = folded.profile.values().iter().fold(query, |query, value| query.bind(*value));
-    query.bind(attributes)
+    query.bind(attributes).bind(RowDigest::of(&row).to_hex())
 }

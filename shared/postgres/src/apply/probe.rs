@@ -3,18 +3,53 @@
 use std::collections::HashMap;
 
 use muster_domain::field::FIELD_COUNT;
+use muster_domain::plan::Known;
 use muster_domain::profile::{Profile, StoredUser, Version};
-use muster_domain::{Dialect, Field};
+use muster_domain::{CheckedRow, Dialect, Field, RowDigest};
 use muster_ports::BatchToApply;
-use sqlx::Row;
+use sqlx::{Row, ValueRef};
 use sqlx::postgres::{PgConnection, PgRow};
 
 use crate::sql;
 
-/// The users whom the rows name.
-pub(super) async fn users(connection: &mut PgConnection, batch: &BatchToApply) -> Result<Vec<PgRow>, sqlx::Error> {
+/// Whom the rows name: id and digest of each, by key.
+pub(super) async fn known(connection: &mut PgConnection, batch: &BatchToApply) -> Result<Vec<PgRow>, sqlx::Error> {
     let keys: Vec<&str> = batch.rows.rows().map(|row| row.key()).collect();
-    users_by_key(connection, batch, &keys).await
+    let statement = match batch.rows.dialect() {
+        Dialect::Spigit => sql::PROBE_KNOWN_USERS,
+        Dialect::Collaborator => sql::PROBE_KNOWN_USERS_BY_UID,
+    };
+    sqlx::query(statement).bind(batch.tenant.0).bind(keys).fetch_all(connection).await
+}
+
+pub(super) fn read_known(rows: &[PgRow]) -> Result<HashMap<&str, Known>, sqlx::Error> {
+    rows.iter().map(|row| Ok((row.try_get(0)?, Known { id: row.try_get(1)?, digest: read_digest(row)? }))).collect()
+}
+
+fn read_digest(row: &PgRow) -> Result<Option<RowDigest>, sqlx::Error> {
+    let value = row.try_get_raw(2)?;
+    if value.is_null() {
+        return Ok(None);
+    }
+    let bytes = value.as_bytes().map_err(sqlx::Error::Decode)?;
+    let bytes = bytes.try_into().map_err(|_| sqlx::Error::Decode("a digest has 16 bytes".into()))?;
+    Ok(Some(RowDigest(bytes)))
+}
+
+/// The users of these keys, as far as rows of this batch can change them.
+pub(super) async fn changeable(
+    connection: &mut PgConnection,
+    batch: &BatchToApply,
+    keys: &[&str],
+) -> Result<Vec<PgRow>, sqlx::Error> {
+    if keys.is_empty() {
+        return Ok(Vec::new());
+    }
+    let statement = match batch.rows.dialect() {
+        Dialect::Spigit => sql::PROBE_SPIGIT_USERS,
+        Dialect::Collaborator => sql::PROBE_USERS_BY_UID,
+    };
+    sqlx::query(statement).bind(batch.tenant.0).bind(keys).fetch_all(connection).await
 }
 
 /// The ids of the users whom the rows name, whatever became of the rows.
@@ -23,16 +58,17 @@ pub(super) async fn named_ids(connection: &mut PgConnection, batch: &BatchToAppl
     sqlx::query_scalar(sql::PROBE_IDS_BY_UID).bind(batch.tenant.0).bind(keys).fetch_all(connection).await
 }
 
-pub(super) async fn users_by_key(
+/// The user whom a row names, with everything that is stored of it.
+pub(super) async fn user_of(
     connection: &mut PgConnection,
     batch: &BatchToApply,
-    keys: &[&str],
-) -> Result<Vec<PgRow>, sqlx::Error> {
+    row: CheckedRow<'_>,
+) -> Result<Option<PgRow>, sqlx::Error> {
     let statement = match batch.rows.dialect() {
         Dialect::Spigit => sql::PROBE_USERS,
         Dialect::Collaborator => sql::PROBE_USERS_BY_UID,
     };
-    sqlx::query(statement).bind(batch.tenant.0).bind(keys).fetch_all(connection).await
+    sqlx::query(statement).bind(batch.tenant.0).bind([row.key()]).fetch_optional(connection).await
 }
 
 /// The user with this login, if it has no uid yet.
@@ -48,11 +84,12 @@ pub(super) async fn user_without_uid(
 }
 
 /// Who holds the e-mails that the rows want.
-pub(super) async fn email_holders(
+pub(super) async fn email_holders<'a>(
     connection: &mut PgConnection,
     batch: &BatchToApply,
+    rows: impl Iterator<Item = CheckedRow<'a>>,
 ) -> Result<Vec<PgRow>, sqlx::Error> {
-    let emails: Vec<&str> = batch.rows.rows().filter_map(|row| row.email_key()).collect();
+    let emails: Vec<&str> = rows.filter_map(|row| row.email_key()).collect();
     email_holders_of(connection, batch, &emails).await
 }
 
@@ -61,18 +98,22 @@ pub(super) async fn email_holders_of(
     batch: &BatchToApply,
     emails: &[&str],
 ) -> Result<Vec<PgRow>, sqlx::Error> {
+    if emails.is_empty() {
+        return Ok(Vec::new());
+    }
     sqlx::query(sql::PROBE_EMAIL_HOLDERS).bind(batch.tenant.0).bind(emails).fetch_all(connection).await
 }
 
 /// Who holds the logins that the rows want, where the login is not the key.
-pub(super) async fn login_holders(
+pub(super) async fn login_holders<'a>(
     connection: &mut PgConnection,
     batch: &BatchToApply,
+    rows: impl Iterator<Item = CheckedRow<'a>>,
 ) -> Result<Vec<PgRow>, sqlx::Error> {
     if batch.rows.dialect() == Dialect::Spigit {
         return Ok(Vec::new());
     }
-    let logins: Vec<&str> = batch.rows.rows().filter_map(|row| row.username_key()).collect();
+    let logins: Vec<&str> = rows.filter_map(|row| row.username_key()).collect();
     login_holders_of(connection, batch, &logins).await
 }
 
@@ -81,6 +122,9 @@ pub(super) async fn login_holders_of(
     batch: &BatchToApply,
     logins: &[&str],
 ) -> Result<Vec<PgRow>, sqlx::Error> {
+    if logins.is_empty() {
+        return Ok(Vec::new());
+    }
     sqlx::query(sql::PROBE_LOGIN_HOLDERS).bind(batch.tenant.0).bind(logins).fetch_all(connection).await
 }
 
@@ -96,13 +140,14 @@ pub(super) fn read_holders(rows: &[PgRow]) -> Result<HashMap<&str, i64>, sqlx::E
     rows.iter().map(|row| Ok((row.try_get(0)?, row.try_get(1)?))).collect()
 }
 
-/// Reads a row of `probe_users.sql`.
+/// Reads a row of `probe_users.sql` or `probe_spigit_users.sql`.
 pub(super) fn read_user(row: &PgRow) -> Result<StoredUser<'_>, sqlx::Error> {
     let mut values = [None; FIELD_COUNT];
-    for (index, value) in values.iter_mut().enumerate() {
+    let attributes = row.len() - 1;
+    for (index, value) in values.iter_mut().enumerate().take(attributes - 5) {
         *value = row.try_get(index + 5)?;
     }
-    let profile = Profile::stored(values, row.try_get(3)?, row.try_get(4)?, row.try_get(FIELD_COUNT + 5)?)
+    let profile = Profile::stored(values, row.try_get(3)?, row.try_get(4)?, row.try_get(attributes)?)
         .map_err(|error| sqlx::Error::Decode(error.into()))?;
     Ok(StoredUser { id: row.try_get(0)?, version: Version { job: row.try_get(1)?, line: row.try_get(2)? }, profile })
 }
