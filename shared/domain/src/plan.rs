@@ -198,8 +198,7 @@ fn claimed_twice<'a>(
 
 /// New users whose first row lacks what a new user must have: it fails, and the next row is the first.
 fn incomplete(groups: &[Group<'_>], existing: &Existing<'_>) -> Vec<usize> {
-    let is_incomplete =
-        |group: &Group<'_>| !existing.has(group.key) && group.rows[0].missing_for_new().is_some();
+    let is_incomplete = |group: &Group<'_>| !existing.has(group.key) && group.rows[0].missing_for_new().is_some();
     groups.iter().enumerate().filter(|(_, group)| is_incomplete(group)).map(|(index, _)| index).collect()
 }
 

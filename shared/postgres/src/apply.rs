@@ -3,6 +3,7 @@
 //! | step | file |
 //! | --- | --- |
 //! | job row shared, batch claimed in the ledger | here |
+//! | how much is looked up | [`look`] |
 //! | which users exist, who holds which e-mail | [`probe`] |
 //! | changed and new users in one go | [`mass`], rows in COPY form by [`copy`] |
 //! | contested users row by row | [`one_by_one`] |
@@ -10,10 +11,11 @@
 //!
 //! What other transactions can do meanwhile: another delivery of this batch waits at the claim and
 //! then finds it taken. A batch of the same job cannot touch the same users (epochs), but may take
-//! an e-mail: then the insert fails with 23505, everything is rolled back, and the next attempt
-//! inserts around conflicts. A user whose version has moved since it was probed also rolls back.
+//! an e-mail: then the insert fails with 23505, everything is rolled back, and the next attempt looks
+//! closer, in the end inserting around conflicts. A user whose version has moved since it was probed also rolls back.
 
 mod copy;
+mod look;
 mod mass;
 mod one_by_one;
 mod probe;
@@ -22,7 +24,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use muster_domain::plan::{Existing, plan, settled};
+use muster_domain::plan::plan;
 use muster_domain::{BatchNo, Counts, JobId, JobState, Rejection, TenantId};
 use muster_ports::{Applied, BatchToApply, Batches, JobRules, StoreError};
 use muster_runtime::failpoint;
@@ -35,6 +37,8 @@ use crate::splits::{read_cut, read_dialect, read_format, read_titles};
 use crate::sql;
 use crate::store::{PostgresStore, ask};
 use crate::transaction::{self, Work};
+pub(crate) use look::Guesses;
+use look::Look;
 use mass::Inserts;
 
 /// How often a batch is tried when other transactions are in the way.
@@ -96,35 +100,42 @@ impl Batches for PostgresStore {
     }
 
     async fn apply_batch(&self, batch: BatchToApply) -> Result<Applied, StoreError> {
-        let pool = self.pool.clone();
-        self.tasks.spawn("apply batch", apply(pool, Arc::new(batch))).await.map_err(aborted)?
+        let (pool, guesses) = (self.pool.clone(), self.guesses.clone());
+        self.tasks.spawn("apply batch", apply(pool, guesses, Arc::new(batch))).await.map_err(aborted)?
     }
 }
 
-async fn apply(pool: PgPool, batch: Arc<BatchToApply>) -> Result<Applied, StoreError> {
-    let mut inserts = Inserts::Copy;
-    let mut last = StoreError::Contention { code: "40001".to_owned() };
-    for attempt in 0..ATTEMPTS {
-        if attempt > 0 {
-            let jitter: f64 = rand::random();
-            tokio::time::sleep(Duration::from_millis(20 << attempt).mul_f64(jitter)).await;
-        }
-        let error = match transaction::run(&pool, Apply { batch: batch.clone(), inserts }).await {
-            Ok(applied) => return Ok(applied),
+async fn apply(pool: PgPool, guesses: Arc<Guesses>, batch: Arc<BatchToApply>) -> Result<Applied, StoreError> {
+    let mut look = guesses.first(batch.job);
+    let mut in_the_way = 0;
+    loop {
+        let error = match transaction::run(&pool, Apply { batch: batch.clone(), look }).await {
+            Ok(applied) => {
+                if let Applied::Now(counts) = &applied {
+                    guesses.learn(batch.job, look, counts);
+                }
+                return Ok(applied);
+            }
             Err(error) => error,
         };
-        if is_unique_violation(&error) {
-            inserts = Inserts::AroundConflicts;
+        let (refused, moved) = (is_unique_violation(&error), is_moved(&error));
+        if refused && look != Look::AroundConflicts {
+            look = look.closer();
+            continue;
         }
-        let retry = is_unique_violation(&error) || is_moved(&error);
-        last = store_error(error);
-        if !retry && !matches!(last, StoreError::Contention { .. }) {
-            return Err(last);
+        let error = store_error(error);
+        if !refused && !moved && !matches!(error, StoreError::Contention { .. }) {
+            return Err(error);
         }
-    }
-    match last {
-        contention @ StoreError::Contention { .. } => Err(contention),
-        _ => Err(StoreError::Contention { code: "40001".to_owned() }),
+        in_the_way += 1;
+        if in_the_way == ATTEMPTS {
+            return Err(match error {
+                contention @ StoreError::Contention { .. } => contention,
+                _ => StoreError::Contention { code: "40001".to_owned() },
+            });
+        }
+        let jitter: f64 = rand::random();
+        tokio::time::sleep(Duration::from_millis(20 << in_the_way).mul_f64(jitter)).await;
     }
 }
 
@@ -143,7 +154,7 @@ fn is_moved(error: &sqlx::Error) -> bool {
 
 struct Apply {
     batch: Arc<BatchToApply>,
-    inserts: Inserts,
+    look: Look,
 }
 
 /// What the steps of a transaction add up to.
@@ -178,7 +189,7 @@ impl Work for Apply {
             return Ok(Applied::Before(ledger_counts(connection, batch).await?));
         }
         let mut outcome = Outcome { counts: batch.rows.initial_counts(), rejections: batch.rows.rejections().to_vec() };
-        write_users(connection, batch, self.inserts, &mut outcome).await?;
+        write_users(connection, batch, self.look, &mut outcome).await?;
         failpoint!("users_written");
         insert_rejections(connection, batch, &outcome.rejections).await?;
         let named = if batch.notes_named { probe::named_ids(connection, batch).await? } else { Vec::new() };
@@ -190,32 +201,21 @@ impl Work for Apply {
 async fn write_users(
     connection: &mut PgConnection,
     batch: &BatchToApply,
-    inserts: Inserts,
+    look: Look,
     outcome: &mut Outcome,
 ) -> Result<(), sqlx::Error> {
     if batch.isolate_rows {
         return one_by_one::isolated(connection, batch, batch.rows.rows(), outcome).await;
     }
-    let known = probe::known(connection, batch).await?;
-    let known = probe::read_known(&known)?;
-    let settled = settled(&batch.rows, &known);
-    let rows = || batch.rows.rows().filter(|row| !settled.contains_key(row.key()));
-    let keys: Vec<&str> = known.keys().copied().filter(|key| !settled.contains_key(key)).collect();
-    let users = probe::changeable(connection, batch, &keys).await?;
-    let email_holders = probe::email_holders(connection, batch, rows()).await?;
-    let login_holders = probe::login_holders(connection, batch, rows()).await?;
-    let existing = Existing {
-        users: probe::read_users(&users, batch.rows.dialect())?,
-        email_holders: probe::read_holders(&email_holders)?,
-        login_holders: probe::read_holders(&login_holders)?,
-        settled,
-    };
+    let found = probe::Found::look(connection, batch, look).await?;
+    let existing = found.existing()?;
     let plan = plan(batch.job, &batch.rows, &existing);
     if plan.refused > 0 {
         tracing::error!(job = %batch.job, batch = %batch.batch, users = plan.refused, "a later row has written users before an earlier one");
     }
     outcome.counts.add(&plan.unchanged);
     mass::update(connection, batch, &plan.updates, outcome).await?;
+    let inserts = if look == Look::AroundConflicts { Inserts::AroundConflicts } else { Inserts::Copy };
     let left = mass::insert(connection, batch, plan.inserts, inserts, outcome).await?;
     let mut rows = plan.one_by_one;
     rows.extend(left);

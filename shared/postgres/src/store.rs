@@ -1,5 +1,6 @@
 //! The connections of a process to the database.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use muster_ports::StoreError;
@@ -8,6 +9,7 @@ use secrecy::{ExposeSecret, SecretString};
 use sqlx::Connection;
 use sqlx::postgres::{PgConnectOptions, PgConnection, PgPool, PgPoolOptions};
 
+use crate::apply::Guesses;
 use crate::error::store_error;
 use crate::signals::SignalSource;
 
@@ -52,6 +54,7 @@ pub struct PostgresStore {
     pub(crate) pool: PgPool,
     pub(crate) tasks: Tasks,
     pub(crate) signals: SignalSource,
+    pub(crate) guesses: Arc<Guesses>,
 }
 
 /// What the server ends by itself. Ordered: a statement gives up before the client does
@@ -74,7 +77,7 @@ impl PostgresStore {
             .connect_lazy_with(options);
         let tasks = Tasks::new();
         let signals = SignalSource::new(pool.clone(), tasks.clone(), shutdown);
-        Ok(Self { pool, tasks, signals })
+        Ok(Self { pool, tasks, signals, guesses: Arc::default() })
     }
 
     /// Creates or updates the schema.

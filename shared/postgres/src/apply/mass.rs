@@ -2,9 +2,9 @@
 
 use std::collections::HashSet;
 
-use muster_domain::{CheckedRow, Dialect};
 use muster_domain::plan::Write;
 use muster_domain::profile::StoredUser;
+use muster_domain::{CheckedRow, Dialect};
 use muster_ports::BatchToApply;
 use sqlx::postgres::PgConnection;
 
@@ -36,11 +36,9 @@ impl Statements {
                 copy_stage: sql::COPY_SPIGIT_STAGE,
                 update_staged: sql::UPDATE_SPIGIT_STAGED,
             },
-            Dialect::Collaborator => Self {
-                copy_users: sql::COPY_USERS,
-                copy_stage: sql::COPY_STAGE,
-                update_staged: sql::UPDATE_STAGED,
-            },
+            Dialect::Collaborator => {
+                Self { copy_users: sql::COPY_USERS, copy_stage: sql::COPY_STAGE, update_staged: sql::UPDATE_STAGED }
+            }
         }
     }
 }

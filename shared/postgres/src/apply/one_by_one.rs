@@ -107,8 +107,8 @@ async fn conflict(
 ) -> Result<Option<Rejection>, sqlx::Error> {
     let logins: Vec<&str> = row.username_key().filter(|_| row.is_found_by_uid()).into_iter().collect();
     let emails: Vec<&str> = row.email_key().into_iter().collect();
-    let by_login = probe::login_holders_of(connection, batch, &logins).await?;
-    let by_email = probe::email_holders_of(connection, batch, &emails).await?;
+    let by_login = probe::holders_of_logins(connection, batch, &logins).await?;
+    let by_email = probe::holders_of_emails(connection, batch, &emails).await?;
     let is_another = |rows: &[PgRow]| -> Result<bool, sqlx::Error> {
         Ok(probe::read_holders(rows)?.values().any(|holder| Some(*holder) != own))
     };

@@ -3,17 +3,71 @@
 use std::collections::HashMap;
 
 use muster_domain::field::FIELD_COUNT;
-use muster_domain::plan::Known;
+use muster_domain::plan::{Existing, Known, settled};
 use muster_domain::profile::{Profile, StoredUser, Version};
 use muster_domain::{CheckedRow, Dialect, Field, RowDigest};
 use muster_ports::BatchToApply;
-use sqlx::{Row, ValueRef};
 use sqlx::postgres::{PgConnection, PgRow};
+use sqlx::{Row, ValueRef};
 
+use super::look::Look;
 use crate::sql;
 
+/// What was found out about a batch before it is written.
+pub(super) struct Found<'a> {
+    batch: &'a BatchToApply,
+    settled: HashMap<&'a str, i64>,
+    users: Vec<PgRow>,
+    email_holders: Vec<PgRow>,
+    login_holders: Vec<PgRow>,
+}
+
+impl<'a> Found<'a> {
+    pub(super) async fn look(
+        connection: &mut PgConnection,
+        batch: &'a BatchToApply,
+        look: Look,
+    ) -> Result<Self, sqlx::Error> {
+        let mut found = Self {
+            batch,
+            settled: HashMap::new(),
+            users: Vec::new(),
+            email_holders: Vec::new(),
+            login_holders: Vec::new(),
+        };
+        if look == Look::Nothing {
+            return Ok(found);
+        }
+        let known = known(connection, batch).await?;
+        let known = read_known(&known)?;
+        found.settled = settled(&batch.rows, &known);
+        let keys: Vec<&str> = known.keys().copied().filter(|key| !found.settled.contains_key(key)).collect();
+        found.users = changeable(connection, batch, &keys).await?;
+        if look != Look::Named {
+            let unsettled = || batch.rows.rows().filter(|row| !found.settled.contains_key(row.key()));
+            let emails: Vec<&str> = unsettled().filter_map(|row| row.email_key()).collect();
+            let logins: Vec<&str> =
+                unsettled().filter(CheckedRow::is_found_by_uid).filter_map(|row| row.username_key()).collect();
+            found.email_holders = holders_of_emails(connection, batch, &emails).await?;
+            found.login_holders = holders_of_logins(connection, batch, &logins).await?;
+        }
+        Ok(found)
+    }
+
+    /// Whatever was not looked up is known of the users whom the rows name: they may hand on their e-mail or
+    /// login to another row.
+    pub(super) fn existing(&self) -> Result<Existing<'_>, sqlx::Error> {
+        let users = read_users(&self.users, self.batch.rows.dialect())?;
+        let mut email_holders = read_holders(&self.email_holders)?;
+        email_holders.extend(users.values().filter_map(|user| Some((user.profile.email_key()?, user.id))));
+        let mut login_holders = read_holders(&self.login_holders)?;
+        login_holders.extend(users.values().map(|user| (user.profile.username_key(), user.id)));
+        Ok(Existing { users, settled: self.settled.clone(), email_holders, login_holders })
+    }
+}
+
 /// Whom the rows name: id and digest of each, by key.
-pub(super) async fn known(connection: &mut PgConnection, batch: &BatchToApply) -> Result<Vec<PgRow>, sqlx::Error> {
+async fn known(connection: &mut PgConnection, batch: &BatchToApply) -> Result<Vec<PgRow>, sqlx::Error> {
     let keys: Vec<&str> = batch.rows.rows().map(|row| row.key()).collect();
     let statement = match batch.rows.dialect() {
         Dialect::Spigit => sql::PROBE_KNOWN_USERS,
@@ -22,7 +76,7 @@ pub(super) async fn known(connection: &mut PgConnection, batch: &BatchToApply) -
     sqlx::query(statement).bind(batch.tenant.0).bind(keys).fetch_all(connection).await
 }
 
-pub(super) fn read_known(rows: &[PgRow]) -> Result<HashMap<&str, Known>, sqlx::Error> {
+fn read_known(rows: &[PgRow]) -> Result<HashMap<&str, Known>, sqlx::Error> {
     rows.iter().map(|row| Ok((row.try_get(0)?, Known { id: row.try_get(1)?, digest: read_digest(row)? }))).collect()
 }
 
@@ -37,7 +91,7 @@ fn read_digest(row: &PgRow) -> Result<Option<RowDigest>, sqlx::Error> {
 }
 
 /// The users of these keys, as far as rows of this batch can change them.
-pub(super) async fn changeable(
+async fn changeable(
     connection: &mut PgConnection,
     batch: &BatchToApply,
     keys: &[&str],
@@ -83,17 +137,8 @@ pub(super) async fn user_without_uid(
     Ok((!has_uid).then_some(row))
 }
 
-/// Who holds the e-mails that the rows want.
-pub(super) async fn email_holders<'a>(
-    connection: &mut PgConnection,
-    batch: &BatchToApply,
-    rows: impl Iterator<Item = CheckedRow<'a>>,
-) -> Result<Vec<PgRow>, sqlx::Error> {
-    let emails: Vec<&str> = rows.filter_map(|row| row.email_key()).collect();
-    email_holders_of(connection, batch, &emails).await
-}
-
-pub(super) async fn email_holders_of(
+/// Who holds these e-mails.
+pub(super) async fn holders_of_emails(
     connection: &mut PgConnection,
     batch: &BatchToApply,
     emails: &[&str],
@@ -104,20 +149,8 @@ pub(super) async fn email_holders_of(
     sqlx::query(sql::PROBE_EMAIL_HOLDERS).bind(batch.tenant.0).bind(emails).fetch_all(connection).await
 }
 
-/// Who holds the logins that the rows want, where the login is not the key.
-pub(super) async fn login_holders<'a>(
-    connection: &mut PgConnection,
-    batch: &BatchToApply,
-    rows: impl Iterator<Item = CheckedRow<'a>>,
-) -> Result<Vec<PgRow>, sqlx::Error> {
-    if batch.rows.dialect() == Dialect::Spigit {
-        return Ok(Vec::new());
-    }
-    let logins: Vec<&str> = rows.filter_map(|row| row.username_key()).collect();
-    login_holders_of(connection, batch, &logins).await
-}
-
-pub(super) async fn login_holders_of(
+/// Who holds these logins.
+pub(super) async fn holders_of_logins(
     connection: &mut PgConnection,
     batch: &BatchToApply,
     logins: &[&str],
@@ -128,7 +161,7 @@ pub(super) async fn login_holders_of(
     sqlx::query(sql::PROBE_LOGIN_HOLDERS).bind(batch.tenant.0).bind(logins).fetch_all(connection).await
 }
 
-pub(super) fn read_users(rows: &[PgRow], dialect: Dialect) -> Result<HashMap<&str, StoredUser<'_>>, sqlx::Error> {
+fn read_users(rows: &[PgRow], dialect: Dialect) -> Result<HashMap<&str, StoredUser<'_>>, sqlx::Error> {
     let key = match dialect {
         Dialect::Spigit => 3,
         Dialect::Collaborator => 5 + Field::Uid.index(),
