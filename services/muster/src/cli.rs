@@ -1,6 +1,6 @@
 //! The command line. Every setting is a flag and a variable, with its default and its range.
 
-use clap::{Args, Parser, Subcommand};
+use clap::{Args, Parser, Subcommand, ValueEnum};
 use muster_ports::{MissingUsers, ShortRows, TenantSettings};
 
 use crate::settings::{
@@ -25,6 +25,8 @@ pub(crate) enum Command {
     Demo(DemoArgs),
     /// Write a sample file to standard output; the same rows for the same seed.
     Generate(GenerateArgs),
+    /// Measure Muster beside psql and sqlite3, on the same servers and in the same run.
+    Bench(BenchArgs),
     /// The service that takes uploads and cuts them into batches.
     Ingest(IngestArgs),
     /// The service that applies batches. Start as many as you need.
@@ -33,6 +35,8 @@ pub(crate) enum Command {
     Status(StatusArgs),
     /// Create or update the schema in Postgres.
     Migrate(MigrateArgs),
+    /// Show with which settings a role would start, and where each comes from. Secrets stay hidden.
+    CheckConfig(CheckConfigArgs),
     /// Manage tenants.
     #[command(subcommand)]
     Tenant(TenantCommand),
@@ -77,6 +81,58 @@ pub(crate) struct GenerateArgs {
     /// For which API: `spigit` or `collaborator`.
     #[arg(long, default_value = "spigit", value_parser = ["spigit", "collaborator"])]
     pub(crate) dialect: String,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct BenchArgs {
+    #[command(flatten)]
+    pub(crate) database: DatabaseArgs,
+    #[command(flatten)]
+    pub(crate) queue: QueueArgs,
+    #[command(flatten)]
+    pub(crate) counters: CountersArgs,
+    /// Rows of a file.
+    #[arg(long, default_value_t = 1_000_000, value_parser = clap::value_parser!(u64).range(1000..=100_000_000))]
+    pub(crate) rows: u64,
+    /// How often everything is measured; medians are shown.
+    #[arg(long, default_value_t = 3, value_parser = clap::value_parser!(u32).range(1..=99))]
+    pub(crate) rounds: u32,
+    /// Worker processes.
+    #[arg(long, default_value_t = 2, value_parser = clap::value_parser!(u16).range(1..=64))]
+    pub(crate) workers: u16,
+    /// Only this; repeat for several.
+    #[arg(long)]
+    pub(crate) only: Vec<Scenario>,
+    /// Also files of five and ten times as many rows.
+    #[arg(long)]
+    pub(crate) big: bool,
+    /// Where to write everything that was measured, as JSON.
+    #[arg(long)]
+    pub(crate) json: Option<std::path::PathBuf>,
+    /// Where to draw it, as SVG.
+    #[arg(long)]
+    pub(crate) plot: Option<std::path::PathBuf>,
+}
+
+/// What can be measured.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Scenario {
+    /// New users, the same file again, half of each, every row changed; beside psql.
+    Rows,
+    /// A file in which one row in a hundred repeats an earlier one.
+    Repeats,
+    /// 1, 2 and 4 workers.
+    Workers,
+    /// Bigger files.
+    Sizes,
+    /// A Collaborator file, and calls of ten rows.
+    Collaborator,
+    /// `muster serve` beside sqlite3.
+    Embedded,
+    /// Small jobs of one tenant beside big ones of others.
+    Dwell,
+    /// 64 clients that ask for the status all the time.
+    Polling,
 }
 
 #[derive(Debug, Args)]
@@ -138,6 +194,16 @@ pub(crate) struct StatusArgs {
 pub(crate) struct MigrateArgs {
     #[command(flatten)]
     pub(crate) database: DatabaseArgs,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct CheckConfigArgs {
+    /// Which role.
+    #[arg(value_parser = ["serve", "ingest", "worker", "status"])]
+    pub(crate) role: String,
+    /// Flags that the role would get.
+    #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+    pub(crate) flags: Vec<String>,
 }
 
 #[derive(Debug, Subcommand)]

@@ -1,7 +1,5 @@
 //! `muster demo`: the whole way of a file, in a temporary folder, through HTTP.
 
-mod client;
-
 use std::io::{BufWriter, Write};
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
@@ -11,11 +9,11 @@ use indicatif::{ProgressBar, ProgressStyle};
 use muster_ingest::IngestConfig;
 
 use crate::cli::DemoArgs;
+use crate::client::{Client, JobStatus};
 use crate::generate;
 use crate::roles::embedded;
 use crate::settings::HttpArgs;
 use crate::wiring::Process;
-use client::{Client, JobStatus};
 
 const SEED: u64 = 1;
 /// Users who are read back at the end.
@@ -105,7 +103,7 @@ async fn check(client: &Client, status: &JobStatus, rows: u64) -> anyhow::Result
     Ok(())
 }
 
-fn thousands(number: u64) -> String {
+pub(crate) fn thousands(number: u64) -> String {
     let digits = number.to_string();
     let mut out = String::new();
     for (index, digit) in digits.chars().enumerate() {

@@ -4,7 +4,10 @@
 //! the services and runs them. Nothing else in the workspace does any of this.
 
 mod admin;
+mod bench;
+mod check_config;
 mod cli;
+mod client;
 mod dead;
 mod demo;
 mod generate;
@@ -58,6 +61,7 @@ fn blocking_threads(command: &Command) -> usize {
 async fn run(cli: Cli) -> anyhow::Result<ExitCode> {
     variables::refuse_unknown()?;
     match cli.command {
+        Command::Bench(args) => bench::run(args).await?,
         Command::Demo(args) => return demo::run(args).await,
         Command::Generate(args) => generate::run(&args)?,
         Command::Serve(args) => roles::serve::run(args).await?,
@@ -65,6 +69,7 @@ async fn run(cli: Cli) -> anyhow::Result<ExitCode> {
         Command::Worker(args) => roles::worker::run(args).await?,
         Command::Status(args) => roles::status::run(args).await?,
         Command::Migrate(args) => admin::migrate(&args).await?,
+        Command::CheckConfig(args) => check_config::run(&args)?,
         Command::Tenant(command) => admin::tenant(command).await?,
         Command::Token(command) => admin::token(command).await?,
         Command::Dead(command) => dead::run(command).await?,

@@ -48,11 +48,11 @@ pub struct Known {
 
 /// The users of a batch whose only row says what the row said that wrote them last: nothing changes in them,
 /// whatever else they hold.
-pub fn settled<'a>(batch: &'a CheckedBatch, known: &HashMap<&str, Known>) -> HashMap<&'a str, i64> {
+pub fn settled(batch: &CheckedBatch, known: impl Fn(&str) -> Option<Known>) -> HashMap<&str, i64> {
     let mut settled = HashMap::new();
-    let mut seen = HashSet::with_capacity(known.len());
+    let mut seen = HashSet::with_capacity(batch.rows().len());
     for row in batch.rows() {
-        let Some(user) = known.get(row.key()) else { continue };
+        let Some(user) = known(row.key()) else { continue };
         if !seen.insert(row.key()) {
             settled.remove(row.key());
         } else if user.digest == Some(RowDigest::of(&row)) {

@@ -1,4 +1,9 @@
 -- probe_email_holders: who holds the e-mails that the rows of a batch want.
-select u.email_key, u.id
+select u.*
 from unnest($2::text[]) as wanted (key)
-join users u on u.tenant = $1 and u.email_key = wanted.key
+cross join lateral (
+    select email_key, id
+    from users
+    where tenant = $1 and email_key = wanted.key
+    limit 1
+) u

@@ -1,4 +1,9 @@
 -- probe_ids_by_uid: the users whom the rows of a batch name, failed rows included.
-select u.id
+select u.*
 from unnest($2::text[]) as wanted (key)
-join users u on u.tenant = $1 and u.uid = wanted.key
+cross join lateral (
+    select id
+    from users
+    where tenant = $1 and uid = wanted.key
+    limit 1
+) u

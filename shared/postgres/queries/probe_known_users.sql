@@ -1,5 +1,10 @@
 -- probe_known_users: which user names of a batch have a user, and the digest of a row that changes nothing
 -- in it.
-select u.username_key, u.id, u.row_digest
+select u.*
 from unnest($2::text[]) as wanted (key)
-join users u on u.tenant = $1 and u.username_key = wanted.key
+cross join lateral (
+    select username_key, id, row_digest
+    from users
+    where tenant = $1 and username_key = wanted.key
+    limit 1
+) u

@@ -1,5 +1,10 @@
 -- probe_known_users_by_uid: which uids of a batch have a user, and the digest of a row that changes nothing
 -- in it.
-select u.uid, u.id, u.row_digest
+select u.*
 from unnest($2::text[]) as wanted (key)
-join users u on u.tenant = $1 and u.uid = wanted.key
+cross join lateral (
+    select uid, id, row_digest
+    from users
+    where tenant = $1 and uid = wanted.key
+    limit 1
+) u

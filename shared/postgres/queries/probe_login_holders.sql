@@ -1,4 +1,9 @@
 -- probe_login_holders: who holds the logins that the rows of a batch want.
-select u.username_key, u.id
+select u.*
 from unnest($2::text[]) as wanted (key)
-join users u on u.tenant = $1 and u.username_key = wanted.key
+cross join lateral (
+    select username_key, id
+    from users
+    where tenant = $1 and username_key = wanted.key
+    limit 1
+) u

@@ -1,13 +1,18 @@
 -- probe_users_by_uid: the users whom the rows of a batch name by uid.
-select
-    u.id, u.version_job, u.version_line, u.username_key, u.email_key, u.email, u.username, u.first_name,
-    u.last_name, u.work_city, u.partner_nr, u.position_ltxt, u.work_state, to_char(u.intf_publish_dt,
-    'YYYY-MM-DD'), u.position_stxt, u.job_nm, u.job_view, u.org_unit_ltxt, u.org_unit_stxt, u.cost_center_nm,
-    u.cost_ctr_ort01, u.cost_ctr_regio, u.cost_ctr_land1, u.known_as_nm, u.network_id, u.manager_pnr,
-    u.company_id, u.uid, u.patronymic, to_char(u.birth_date, 'YYYY-MM-DD'), u.gender::text, u.city, u.department,
-    u.position, u.tags::text, u.phone, u.blocked_reason, to_char(u.date_of_employment, 'YYYY-MM-DD'), u.google_id,
-    u.facebook_id, u.work_contact, to_char(u.date_of_assignment_current_position, 'YYYY-MM-DD'),
-    u.structure_uid::text, u.user_field1, u.user_field2, u.user_field3, u.user_field4, u.user_field5,
-    u.custom_info::text, u.language, u.role_id::text, u.manager_uid::text, u.attributes::text
+select u.*
 from unnest($2::text[]) as wanted (key)
-join users u on u.tenant = $1 and u.uid = wanted.key
+cross join lateral (
+    select
+        id, version_job, version_line, username_key, email_key, email, username, first_name, last_name,
+        work_city, partner_nr, position_ltxt, work_state, to_char(intf_publish_dt, 'YYYY-MM-DD'), position_stxt,
+        job_nm, job_view, org_unit_ltxt, org_unit_stxt, cost_center_nm, cost_ctr_ort01, cost_ctr_regio,
+        cost_ctr_land1, known_as_nm, network_id, manager_pnr, company_id, uid, patronymic,
+        to_char(birth_date, 'YYYY-MM-DD'), gender::text, city, department, position, tags::text, phone,
+        blocked_reason, to_char(date_of_employment, 'YYYY-MM-DD'), google_id, facebook_id, work_contact,
+        to_char(date_of_assignment_current_position, 'YYYY-MM-DD'), structure_uid::text, user_field1,
+        user_field2, user_field3, user_field4, user_field5, custom_info::text, language, role_id::text,
+        manager_uid::text, attributes::text
+    from users
+    where tenant = $1 and uid = wanted.key
+    limit 1
+) u

@@ -31,7 +31,7 @@ set
     attributes = s.attributes,
     updated_at = now()
 from users_stage s
-where u.tenant = $1
+where u.tenant = s.tenant
     and u.id = s.target_id
     and u.version_job = s.probed_job
     and u.version_line = s.probed_line

@@ -174,12 +174,6 @@ impl Outcome {
 impl Work for Apply {
     type Output = Applied;
 
-    /// A plan is made for the table as it is now: one that was made while it was empty, and kept, scans all of
-    /// it for each batch when it has grown. Whatever a planner without statistics thinks, each row of a batch
-    /// is looked up by an index.
-    const BEGIN: &'static str = "begin; set local plan_cache_mode = force_custom_plan; \
-        set local enable_hashjoin = off; set local enable_mergejoin = off";
-
     async fn run(self, connection: &mut PgConnection) -> Result<Applied, sqlx::Error> {
         let batch = &*self.batch;
         if !share_running_job(connection, batch).await? {

@@ -67,10 +67,15 @@ const SERVER_DEADLINES: [(&str, &str); 4] = [
     ("client_min_messages", "warning"),
 ];
 
+/// How the server plans. A plan that was made while a table was empty, and kept, scans all of the table when
+/// it has grown (a million rows then took a minute and more instead of ten seconds), so each is made for the
+/// tables as they are. And tables this size are looked up on disks without heads.
+const PLANNING: [(&str, &str); 2] = [("plan_cache_mode", "force_custom_plan"), ("random_page_cost", "1.1")];
+
 impl PostgresStore {
     /// Prepares connections; the first is made when it is needed. `shutdown` ends the listener.
     pub fn new(config: &PostgresConfig, shutdown: Shutdown) -> Result<Self, StoreError> {
-        let options = connect_options(config)?.options(SERVER_DEADLINES);
+        let options = connect_options(config)?.options(SERVER_DEADLINES).options(PLANNING);
         let pool = PgPoolOptions::new()
             .max_connections(config.max_connections)
             .acquire_timeout(config.acquire_timeout)

@@ -40,7 +40,7 @@ impl<'a> Found<'a> {
         }
         let known = known(connection, batch).await?;
         let known = read_known(&known)?;
-        found.settled = settled(&batch.rows, &known);
+        found.settled = settled(&batch.rows, |key| known.get(key).copied());
         let keys: Vec<&str> = known.keys().copied().filter(|key| !found.settled.contains_key(key)).collect();
         found.users = changeable(connection, batch, &keys).await?;
         if look != Look::Named {

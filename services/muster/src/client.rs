@@ -1,4 +1,4 @@
-//! A client of the API, as small as the demonstration needs.
+//! A client of the API, as small as the demonstration and the benchmark need.
 
 use std::path::Path;
 use std::time::Duration;
@@ -14,6 +14,8 @@ pub(crate) struct JobStatus {
     pub(crate) total: u64,
     pub(crate) processed: u64,
     pub(crate) created: u64,
+    pub(crate) updated: u64,
+    pub(crate) unchanged: u64,
     pub(crate) failed: u64,
     pub(crate) error_message: String,
 }
@@ -63,9 +65,26 @@ impl Client {
             total: number("total_users")?,
             processed: number("processed_users")?,
             created: number("created_users")?,
+            updated: number("updated_users")?,
+            unchanged: number("unchanged_users")?,
             failed: number("failed_users")?,
             error_message: text("error_message")?,
         })
+    }
+
+    /// Sends a file to the Collaborator API and waits for its four counts: created, updated, blocked, unblocked.
+    pub(crate) async fn import_users(&self, file: Vec<u8>) -> anyhow::Result<[u64; 4]> {
+        let request = self.http.post(format!("{}/api/v2/users-import/csv", self.address));
+        let request = request.header(CONTENT_TYPE, "text/csv").body(file).timeout(Duration::from_hours(1));
+        let answer = json(request.send().await?, StatusCode::OK).await?;
+        let number = |key: &str| answer[key].as_u64().with_context(|| format!("the answer has no {key}"));
+        Ok([number("created_count")?, number("updated_count")?, number("blocked_count")?, number("unblocked_count")?])
+    }
+
+    /// Whether the service says that it is ready.
+    pub(crate) async fn is_ready(&self) -> bool {
+        let asked = self.http.get(format!("{}/readyz", self.address)).send().await;
+        asked.is_ok_and(|answer| answer.status() == StatusCode::OK)
     }
 
     pub(crate) async fn user(&self, username: &str) -> anyhow::Result<Value> {

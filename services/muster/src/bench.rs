@@ -1,0 +1,83 @@
+//! `muster bench`: Muster beside what an expert would write, on the same servers and in the same run.
+//!
+//! | part | file |
+//! | --- | --- |
+//! | the processes of Muster under test | [`site`], their memory in [`memory`] |
+//! | the scripts of an expert | [`psql`], [`sqlite`] |
+//! | what is imported | [`files`] |
+//! | what is measured | [`rows`], [`scale`], [`collaborator`], [`embedded`], [`latency`] |
+//! | what is shown | [`report`], [`plot`] |
+
+mod collaborator;
+mod embedded;
+mod files;
+mod latency;
+mod memory;
+mod plot;
+mod psql;
+mod report;
+mod rows;
+mod scale;
+mod site;
+mod sqlite;
+
+use std::io::Write;
+
+use crate::cli::{BenchArgs, Scenario};
+use report::Report;
+use site::Site;
+
+pub(crate) async fn run(args: BenchArgs) -> anyhow::Result<()> {
+    let site = Site::start(&args).await?;
+    let measured = tokio::select! {
+        measured = measure(&args, &site) => measured,
+        _ = tokio::signal::ctrl_c() => Err(anyhow::anyhow!("interrupted")),
+    };
+    let ended = site.end().await;
+    let mut report = measured?;
+    report.series = ended?;
+    report.print()?;
+    if let Some(path) = &args.json {
+        std::fs::write(path, serde_json::to_string_pretty(&report.to_json())?)?;
+    }
+    if let Some(path) = &args.plot {
+        plot::draw(&report, path)?;
+    }
+    Ok(())
+}
+
+async fn measure(args: &BenchArgs, site: &Site) -> anyhow::Result<Report> {
+    let is_wanted = |scenario| args.only.is_empty() || args.only.contains(&scenario);
+    let mut report = Report::new(args, &site.psql.settings().await?);
+    if is_wanted(Scenario::Rows) {
+        rows::measure(args, site, &mut report).await?;
+    }
+    if is_wanted(Scenario::Repeats) {
+        rows::measure_repeats(args, site, &mut report).await?;
+    }
+    if is_wanted(Scenario::Collaborator) {
+        collaborator::measure(args, site, &mut report).await?;
+    }
+    if is_wanted(Scenario::Embedded) {
+        embedded::measure(args, site, &mut report).await?;
+    }
+    if is_wanted(Scenario::Polling) {
+        latency::measure_polling(args, site, &mut report).await?;
+    }
+    if is_wanted(Scenario::Dwell) {
+        latency::measure_dwell(args, site, &mut report).await?;
+    }
+    if is_wanted(Scenario::Workers) {
+        scale::measure_workers(args, site, &mut report).await?;
+    }
+    if is_wanted(Scenario::Sizes) {
+        scale::measure_sizes(args, site, &mut report).await?;
+    }
+    Ok(report)
+}
+
+/// Tells whoever waits what is being measured.
+fn progress(line: &str) {
+    // Nobody listening is no reason to stop.
+    let _ = writeln!(std::io::stderr().lock(), "{line}");
+}

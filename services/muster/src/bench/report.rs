@@ -1,0 +1,203 @@
+//! What was measured: a table for people, JSON for machines.
+
+use std::collections::BTreeMap;
+use std::io::Write;
+
+use serde_json::{Value, json};
+
+use super::memory::Series;
+use crate::cli::BenchArgs;
+use crate::demo::thousands;
+
+/// The seconds of one scenario, in the order in which they were measured.
+#[derive(Debug, Default)]
+pub(super) struct Comparison {
+    pub(super) name: String,
+    rows: u64,
+    yardstick: Vec<f64>,
+    muster: Vec<f64>,
+}
+
+/// A single number.
+#[derive(Debug)]
+struct Figure {
+    name: String,
+    value: f64,
+    unit: &'static str,
+}
+
+/// Everything that was measured.
+pub(super) struct Report {
+    environment: BTreeMap<&'static str, Value>,
+    pub(super) comparisons: Vec<Comparison>,
+    figures: Vec<Figure>,
+    pub(super) series: Vec<Series>,
+}
+
+impl Comparison {
+    /// The medians in seconds: of the yardstick and of Muster.
+    pub(super) fn medians(&self) -> (Option<f64>, Option<f64>) {
+        (median(&self.yardstick), median(&self.muster))
+    }
+
+    fn ratio(&self) -> Option<f64> {
+        let (yardstick, muster) = self.medians();
+        Some(muster? / yardstick?)
+    }
+}
+
+impl Report {
+    pub(super) fn new(args: &BenchArgs, postgres: &str) -> Self {
+        let cores = std::thread::available_parallelism().map_or(0, std::num::NonZero::get);
+        let environment = [
+            ("muster", json!(env!("CARGO_PKG_VERSION"))),
+            ("cores", json!(cores)),
+            ("workers", json!(args.workers)),
+            ("rounds", json!(args.rounds)),
+            ("postgres", json!(postgres)),
+        ];
+        Self { environment: environment.into(), comparisons: Vec::new(), figures: Vec::new(), series: Vec::new() }
+    }
+
+    pub(super) fn yardstick(&mut self, name: &str, rows: u64, seconds: f64) {
+        self.comparison(name, rows).yardstick.push(seconds);
+    }
+
+    pub(super) fn muster(&mut self, name: &str, rows: u64, seconds: f64) {
+        self.comparison(name, rows).muster.push(seconds);
+    }
+
+    /// Compares what Muster needed for one scenario with another yardstick as well.
+    pub(super) fn copy_muster(&mut self, from: &str, to: &str) {
+        let found = self.comparisons.iter().find(|comparison| comparison.name == from);
+        let (rows, seconds) = found.map(|found| (found.rows, found.muster.clone())).unwrap_or_default();
+        self.comparison(to, rows).muster = seconds;
+    }
+
+    pub(super) fn figure(&mut self, name: &str, value: f64, unit: &'static str) {
+        self.figures.push(Figure { name: name.to_owned(), value, unit });
+    }
+
+    /// Notes median, 95th and 99th percentile and maximum of latencies in seconds.
+    pub(super) fn latencies(&mut self, name: &str, seconds: &mut [f64]) {
+        seconds.sort_unstable_by(f64::total_cmp);
+        for (label, percent) in [("p50", 50), ("p95", 95), ("p99", 99), ("max", 100)] {
+            let place = (seconds.len() * percent).div_ceil(100).saturating_sub(1);
+            if let Some(value) = seconds.get(place) {
+                self.figure(&format!("{name}, {label} of {}", seconds.len()), value * 1000.0, "ms");
+            }
+        }
+    }
+
+    fn comparison(&mut self, name: &str, rows: u64) -> &mut Comparison {
+        let place = self.comparisons.iter().position(|comparison| comparison.name == name);
+        let place = place.unwrap_or_else(|| {
+            self.comparisons.push(Comparison { name: name.to_owned(), rows, ..Comparison::default() });
+            self.comparisons.len() - 1
+        });
+        &mut self.comparisons[place]
+    }
+
+    pub(super) fn print(&self) -> anyhow::Result<()> {
+        let mut out = std::io::stdout().lock();
+        for (name, value) in &self.environment {
+            writeln!(out, "{name}: {}", value.as_str().map_or_else(|| value.to_string(), str::to_owned))?;
+        }
+        let titles = ("", "yardstick s", "muster s", "min–max", "rows/s", "ratio");
+        writeln!(
+            out,
+            "\n{:<30} {:>11} {:>9} {:>13} {:>9} {:>6}",
+            titles.0, titles.1, titles.2, titles.3, titles.4, titles.5
+        )?;
+        for comparison in &self.comparisons {
+            let (yardstick, muster) = comparison.medians();
+            writeln!(
+                out,
+                "{:<30} {:>11} {:>9} {:>13} {:>9} {:>6}",
+                comparison.name,
+                shown(yardstick),
+                shown(muster),
+                range(&comparison.muster),
+                rate(comparison.rows, muster),
+                shown(comparison.ratio())
+            )?;
+        }
+        writeln!(out)?;
+        for Figure { name, value, unit } in &self.figures {
+            writeln!(out, "{name:<52} {value:>9.2} {unit}")?;
+        }
+        for series in &self.series {
+            writeln!(out, "{:<52} {:>9.1} MiB", format!("peak memory of {}", series.name), series.peak)?;
+        }
+        Ok(out.flush()?)
+    }
+
+    pub(super) fn to_json(&self) -> Value {
+        let comparisons = self.comparisons.iter().map(|comparison| {
+            let (yardstick, muster) = comparison.medians();
+            json!({
+                "name": comparison.name,
+                "rows": comparison.rows,
+                "yardstick_seconds": comparison.yardstick,
+                "muster_seconds": comparison.muster,
+                "yardstick_median": yardstick,
+                "muster_median": muster,
+                "ratio": comparison.ratio(),
+            })
+        });
+        let figures = self
+            .figures
+            .iter()
+            .map(|figure| json!({ "name": figure.name, "value": figure.value, "unit": figure.unit }));
+        let memory = self
+            .series
+            .iter()
+            .map(|series| json!({ "name": series.name, "peak_mib": series.peak, "mib_over_seconds": series.points }));
+        json!({
+            "environment": self.environment,
+            "comparisons": comparisons.collect::<Vec<_>>(),
+            "figures": figures.collect::<Vec<_>>(),
+            "memory": memory.collect::<Vec<_>>(),
+        })
+    }
+}
+
+fn median(values: &[f64]) -> Option<f64> {
+    let mut sorted = values.to_vec();
+    sorted.sort_unstable_by(f64::total_cmp);
+    let middle = sorted.len() / 2;
+    let upper = *sorted.get(middle)?;
+    Some(if sorted.len().is_multiple_of(2) { f64::midpoint(sorted[middle - 1], upper) } else { upper })
+}
+
+fn shown(value: Option<f64>) -> String {
+    value.map(|value| format!("{value:.2}")).unwrap_or_default()
+}
+
+fn range(values: &[f64]) -> String {
+    let least = values.iter().copied().reduce(f64::min);
+    let most = values.iter().copied().reduce(f64::max);
+    least.zip(most).map(|(least, most)| format!("{least:.2}–{most:.2}")).unwrap_or_default()
+}
+
+#[expect(
+    clippy::cast_precision_loss,
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    reason = "a rate for people to read"
+)]
+fn rate(rows: u64, seconds: Option<f64>) -> String {
+    seconds.map(|seconds| thousands((rows as f64 / seconds) as u64)).unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_median_is_in_the_middle() {
+        assert_eq!(median(&[]), None);
+        assert_eq!(median(&[3.0, 1.0, 2.0]), Some(2.0));
+        assert_eq!(median(&[4.0, 1.0, 2.0, 3.0]), Some(2.5));
+    }
+}
