@@ -1,6 +1,7 @@
 //! The features, each on both ways to run Muster.
 
 mod auth;
+mod bench;
 mod bodies;
 mod cancel;
 mod collaborator;
@@ -10,6 +11,7 @@ mod delete;
 mod faults;
 mod import;
 mod keys;
+mod lookups;
 mod order;
 mod protocol;
 mod refusals;

@@ -1,0 +1,36 @@
+//! `muster bench` on a small file: it finishes, its counts are exact, and its figures are there.
+
+use muster_testkit::{Program, Servers};
+use serde_json::Value;
+
+use crate::MUSTER;
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_benchmark_compares_muster_with_its_yardsticks() {
+    let servers = Servers::private(MUSTER).await;
+    let folder = tempfile::tempdir().unwrap();
+    let (json, plot) = (folder.path().join("bench.json"), folder.path().join("bench.svg"));
+    let (json_text, plot_text) = (json.display().to_string(), plot.display().to_string());
+    let arguments = ["bench", "--rows", "2000", "--rounds", "1", "--workers", "1", "--only", "rows"];
+    let arguments: Vec<&str> = arguments.into_iter().chain(["--json", &json_text, "--plot", &plot_text]).collect();
+    let variables = [
+        ("MUSTER_DATABASE_URL", servers.database_url.clone()),
+        ("MUSTER_AMQP_URL", servers.amqp_url.clone()),
+        ("MUSTER_REDIS_URL", servers.redis_url.clone()),
+        ("PATH", std::env::var("PATH").unwrap()),
+    ];
+    let variables = variables.map(|(name, value)| (name.to_owned(), value));
+    let table = Program::run(MUSTER, &arguments, &variables).unwrap();
+    let report: Value = serde_json::from_slice(&std::fs::read(json).unwrap()).unwrap();
+    for name in ["new", "again", "half", "changed"] {
+        assert!(table.lines().any(|line| line.starts_with(name)), "{table}");
+        let found = report["comparisons"].as_array().unwrap().iter().find(|found| found["name"] == name).unwrap();
+        for key in ["yardstick_median", "muster_median", "ratio"] {
+            assert!(found[key].as_f64().unwrap() > 0.0, "{name}: {found}");
+        }
+    }
+    assert!(report["memory"].as_array().unwrap().iter().any(|series| series["name"] == "worker 1"));
+    assert!(std::fs::read_to_string(plot).unwrap().contains("<svg"));
+    let left = "select count(*) from pg_database where datname like 'muster_bench_%'";
+    assert_eq!(servers.number(left).await, 0);
+}
