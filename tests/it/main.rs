@@ -2,11 +2,12 @@
 //!
 //! `contract` runs the suite of each port against each of its adapters; `flow` runs the features on
 //! the embedded and on the distributed site; `faults` breaks things; `simulation` runs the services over
-//! simulated ports; `workspace` holds the dependencies to their rules.
+//! simulated ports; `workspace` holds the dependencies to their rules, `containers` the files for Docker.
 //! The servers come from `tests/run`.
 
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a test that cannot go on says so and ends")]
 
+mod containers;
 mod contract;
 #[path = "../faults/mod.rs"]
 mod faults;

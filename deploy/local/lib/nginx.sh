@@ -11,6 +11,7 @@ prepare_nginx() {
     sed -e "s|@LISTEN@|127.0.0.1:$(port nginx)|g" \
         -e "s|@INGEST_UPSTREAM@|127.0.0.1:$(port ingest)|g" \
         -e "s|@STATUS_UPSTREAM@|127.0.0.1:$(port status)|g" \
+        -e "s|@RESOLVER@||g" \
         -e "s|@STATE_DIR@|$dir|g" \
         -e "s|@ACCESS_LOG@|$LOG_DIR/nginx-access.log|g" \
         -e "s|@ERROR_LOG@|stderr|g" \
