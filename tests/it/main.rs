@@ -9,9 +9,11 @@
 
 mod containers;
 mod contract;
+mod documents;
 #[path = "../faults/mod.rs"]
 mod faults;
 mod flow;
+mod settings;
 #[path = "../simulation/mod.rs"]
 mod simulation;
 mod workspace;
