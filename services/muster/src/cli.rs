@@ -4,8 +4,8 @@ use clap::{Args, Parser, Subcommand};
 use muster_ports::{MissingUsers, ShortRows, TenantSettings};
 
 use crate::settings::{
-    CountersArgs, DatabaseArgs, HttpArgs, ImportArgs, LogArgs, PayloadArgs, QueueArgs, RawStoreArgs, StopArgs,
-    StoreArgs,
+    CountersArgs, DatabaseArgs, HttpArgs, ImportArgs, LogArgs, MetricsArgs, PayloadArgs, QueueArgs, RawStoreArgs,
+    StopArgs, StoreArgs,
 };
 
 /// Muster takes users in by the million: upload a CSV, poll its status, find every row applied or
@@ -31,6 +31,8 @@ pub(crate) enum Command {
     Worker(WorkerArgs),
     /// The service that answers how far imports are.
     Status(StatusArgs),
+    /// Ask a running service whether it is ready: the exit code says so. For containers.
+    Healthcheck(MetricsArgs),
     /// Create or update the schema in Postgres.
     Migrate(MigrateArgs),
     /// Manage tenants.
@@ -57,6 +59,8 @@ pub(crate) struct ServeArgs {
     pub(crate) stop: StopArgs,
     #[command(flatten)]
     pub(crate) log: LogArgs,
+    #[command(flatten)]
+    pub(crate) metrics: MetricsArgs,
 }
 
 #[derive(Debug, Args)]
@@ -99,6 +103,8 @@ pub(crate) struct IngestArgs {
     pub(crate) stop: StopArgs,
     #[command(flatten)]
     pub(crate) log: LogArgs,
+    #[command(flatten)]
+    pub(crate) metrics: MetricsArgs,
 }
 
 #[derive(Debug, Args)]
@@ -118,6 +124,8 @@ pub(crate) struct WorkerArgs {
     pub(crate) stop: StopArgs,
     #[command(flatten)]
     pub(crate) log: LogArgs,
+    #[command(flatten)]
+    pub(crate) metrics: MetricsArgs,
 }
 
 #[derive(Debug, Args)]
@@ -132,6 +140,8 @@ pub(crate) struct StatusArgs {
     pub(crate) stop: StopArgs,
     #[command(flatten)]
     pub(crate) log: LogArgs,
+    #[command(flatten)]
+    pub(crate) metrics: MetricsArgs,
 }
 
 #[derive(Debug, Args)]

@@ -8,6 +8,7 @@ mod cli;
 mod dead;
 mod demo;
 mod generate;
+mod health;
 mod roles;
 mod settings;
 mod token;
@@ -64,6 +65,7 @@ async fn run(cli: Cli) -> anyhow::Result<ExitCode> {
         Command::Ingest(args) => roles::ingest::run(args).await?,
         Command::Worker(args) => roles::worker::run(args).await?,
         Command::Status(args) => roles::status::run(args).await?,
+        Command::Healthcheck(args) => health::check(&args).await?,
         Command::Migrate(args) => admin::migrate(&args).await?,
         Command::Tenant(command) => admin::tenant(command).await?,
         Command::Token(command) => admin::token(command).await?,
