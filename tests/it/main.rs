@@ -2,7 +2,7 @@
 //!
 //! `contract` runs the suite of each port against each of its adapters; `flow` runs the features on
 //! the embedded and on the distributed site; `faults` breaks things; `simulation` runs the services over
-//! simulated ports; `workspace` holds the dependencies to their rules.
+//! simulated ports; `telemetry` is what an operator sees; `workspace` holds the dependencies to their rules.
 //! The servers come from `tests/run`.
 
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a test that cannot go on says so and ends")]
@@ -13,6 +13,7 @@ mod faults;
 mod flow;
 #[path = "../simulation/mod.rs"]
 mod simulation;
+mod telemetry;
 mod workspace;
 
 /// The program under test.
