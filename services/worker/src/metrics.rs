@@ -56,7 +56,12 @@ impl WorkerMetrics {
         let jobs = "Jobs that this service brought to their final state, by state.";
         Self {
             batches: meter.counter_by("muster_worker_batches_total", "Batches, by outcome.", "outcome", &outcomes),
-            rows: meter.counter_by("muster_worker_rows_total", "Rows of applied batches, by outcome.", "outcome", &rows),
+            rows: meter.counter_by(
+                "muster_worker_rows_total",
+                "Rows of applied batches, by outcome.",
+                "outcome",
+                &rows,
+            ),
             batch_seconds: meter.seconds(
                 "muster_worker_batch_seconds",
                 "Time from the delivery of a batch until it is settled.",

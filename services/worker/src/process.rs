@@ -4,7 +4,9 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use muster_domain::{BatchNo, CheckedBatch, Counts, Dialect, Header, JobId, Rejection, RejectionCode, collaborator, spigit};
+use muster_domain::{
+    BatchNo, CheckedBatch, Counts, Dialect, Header, JobId, Rejection, RejectionCode, collaborator, spigit,
+};
 use muster_messages::{BatchMessage, PayloadCodec};
 use muster_ports::{Applied, BatchToApply, Delivery, JobRules, Queue, Store, StoreError, finish_and_ring};
 use muster_runtime::{Backoff, Shutdown, Tasks, failpoint};
@@ -368,7 +370,10 @@ fn batch_span() -> Span {
 
 /// Notes in the current span which batch it is.
 fn describe(message: &BatchMessage) {
-    Span::current().record("job", display(message.job)).record("batch", display(message.batch)).record("rows", message.rows);
+    Span::current()
+        .record("job", display(message.job))
+        .record("batch", display(message.batch))
+        .record("rows", message.rows);
 }
 
 /// Notes in the current span what became of the rows.

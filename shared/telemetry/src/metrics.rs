@@ -77,7 +77,9 @@ impl Meter {
     /// Counts events by a label that has these values.
     pub fn counter_by(&self, name: &'static str, help: &'static str, label: &'static str, values: &[&str]) -> Counter {
         let counter = self.silent_counter(name, help);
-        values.iter().for_each(|value| counter.add(0, &[(label, value)]));
+        for value in values {
+            counter.add(0, &[(label, value)]);
+        }
         counter
     }
 

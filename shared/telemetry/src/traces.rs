@@ -27,7 +27,9 @@ const NAME: &str = "service.name";
 
 /// The variables of OpenTelemetry describe no usable collector.
 #[derive(Debug, thiserror::Error)]
-#[error("the variables OTEL_EXPORTER_OTLP_… describe no collector that can be used; expected an address such as http://127.0.0.1:4318")]
+#[error(
+    "the variables OTEL_EXPORTER_OTLP_… describe no collector that can be used; expected an address such as http://127.0.0.1:4318"
+)]
 pub struct TracesError(#[from] ExporterBuildError);
 
 /// The layer that follows our spans.

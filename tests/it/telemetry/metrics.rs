@@ -20,7 +20,7 @@ fn documented(role: &str) -> Metrics {
     let plain = |cell: &str| cell.trim().trim_matches('`').to_owned();
     let mut metrics = Metrics::new();
     for line in section.lines().filter(|line| line.starts_with("| `muster_")) {
-        let cells: Vec<&str> = line.trim_matches('|').split(" | ").collect();
+        let cells: Vec<&str> = line.trim_matches('|').split('|').collect();
         let [name, kind, labels, roles, meaning] = cells[..] else { panic!("{line}") };
         assert!(!meaning.trim().is_empty(), "{line}");
         if role == "serve" || roles.split(',').map(str::trim).any(|found| found == role || found == "all") {
@@ -77,7 +77,11 @@ async fn check(program: &mut Program, role: &str) -> String {
             left.iter().filter(differs).map(|(name, metric)| (name.clone(), metric.clone())).collect()
         };
         let (undocumented, missing) = (different(&found, &expected), different(&expected, &found));
-        if undocumented.is_empty() && missing.is_empty() { Ok(text) } else { Err((role.to_owned(), undocumented, missing)) }
+        if undocumented.is_empty() && missing.is_empty() {
+            Ok(text)
+        } else {
+            Err((role.to_owned(), undocumented, missing))
+        }
     })
     .await;
     assert!(!text.contains("canary"), "{text}");

@@ -1,6 +1,6 @@
 //! One trace from the request to the commit, across all processes, with nothing about a person in it.
 
-use muster_testkit::{Backend, Site, SiteOptions, wait_until};
+use muster_testkit::{Backend, Broker, Site, SiteOptions, wait_until};
 use reqwest::Method;
 
 use super::collector::{Collector, Span};
@@ -8,6 +8,8 @@ use crate::MUSTER;
 use crate::flow::users;
 
 const CANARY: &str = "canary";
+const TRACE: &str = "0af7651916cd43dd8448eb211c80319c";
+const CALLER: &str = "b7ad6b7169203331";
 const BOUNDARY: &str = "multipart/form-data; boundary=b";
 
 /// Only starts are logged, and no span is sent before the end: what is seen was sent by the stop.
@@ -22,7 +24,9 @@ fn quiet(collector: &Collector) -> SiteOptions {
 /// A file whose name and rows all have the canary in them.
 fn file() -> String {
     let rows = users((0..2500).map(|number| format!("{CANARY}{number}")));
-    format!("--b\r\nContent-Disposition: form-data; name=\"file\"; filename=\"{CANARY}.csv\"\r\n\r\n{rows}\r\n--b--\r\n")
+    format!(
+        "--b\r\nContent-Disposition: form-data; name=\"file\"; filename=\"{CANARY}.csv\"\r\n\r\n{rows}\r\n--b--\r\n"
+    )
 }
 
 async fn import(site: &Site, headers: &[(&str, &str)]) -> String {
@@ -75,18 +79,17 @@ fn check_no_canary(collector: &Collector, site: &Site) {
 async fn an_import_is_one_trace_across_all_processes() {
     let collector = Collector::start().await;
     let mut site = Site::start(MUSTER, Backend::Distributed, quiet(&collector)).await;
-    let (trace, caller) = ("0af7651916cd43dd8448eb211c80319c", "b7ad6b7169203331");
-    let followed = import(&site, &[("traceparent", &format!("00-{trace}-{caller}-01"))]).await;
+    let followed = import(&site, &[("traceparent", &format!("00-{TRACE}-{CALLER}-01"))]).await;
     let alone = import(&site, &[]).await;
     site.stop().await;
 
     let spans = collector.spans();
     let services = ["muster-ingest", "muster-worker"];
     let request = check_chain(&spans, &followed, services);
-    assert_eq!((request.trace.as_str(), request.parent.as_str()), (trace, caller));
+    assert_eq!((request.trace.as_str(), request.parent.as_str()), (TRACE, CALLER));
     let request = check_chain(&spans, &alone, services);
     assert_eq!(request.parent, "");
-    assert_ne!(request.trace, trace);
+    assert_ne!(request.trace, TRACE);
     assert!(spans.iter().any(|span| span.service == "muster-status" && span.name == "GET /bulk/v1/files/{id}"));
     check_no_canary(&collector, &site);
 }
@@ -101,6 +104,26 @@ async fn an_import_is_one_trace_within_one_process() {
     site.stop().await;
     check_chain(&collector.spans(), &job, ["people", "people"]);
     check_no_canary(&collector, &site);
+}
+
+/// The trace that the batches of an upload belong to, if any.
+async fn trace_of_batches(options: SiteOptions) -> Vec<Option<String>> {
+    let site = Site::start(MUSTER, Backend::Distributed, SiteOptions { workers: 0, ..options }).await;
+    let broker = Broker::connect(site.servers.as_ref().unwrap()).await;
+    site.client.upload_with(&[("traceparent", &format!("00-{TRACE}-{CALLER}-01"))], users(["a"])).await;
+    let messages = wait_until("the batch is on its queue", || async {
+        let messages = broker.take_all("batch.small.v1").await;
+        if messages.is_empty() { Err(()) } else { Ok(messages) }
+    })
+    .await;
+    messages.iter().map(|message| message.header("traceparent").map(|parent| parent[3..35].to_owned())).collect()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn messages_carry_a_trace_only_while_it_is_sent() {
+    let collector = Collector::start().await;
+    assert_eq!(trace_of_batches(quiet(&collector)).await, [Some(TRACE.to_owned())]);
+    assert_eq!(trace_of_batches(SiteOptions::default()).await, [None]);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -130,6 +153,13 @@ async fn request_ids_are_taken_over_if_they_are_plain() {
         answer.headers["x-request-id"].to_str().unwrap().to_owned()
     };
     assert_eq!(ask("order-7.2_b").await, "order-7.2_b");
+    site.client.upload_with(&[("x-request-id", "order-8")], users(["a"])).await;
+    let line = site.output();
+    let line = line.lines().find(|line| line.contains("job accepted")).unwrap();
+    let line: serde_json::Value = serde_json::from_str(line).unwrap();
+    let span = &line["span"];
+    assert_eq!((span["request_id"].as_str(), span["route"].as_str()), (Some("order-8"), Some("/bulk/v1/files")));
+    assert_eq!((span["job"].as_str(), span["tenant"].as_str()), (Some("1"), Some("1")), "{line}");
     for id in ["a@x.example", "a b", &"x".repeat(65)] {
         let answered = ask(id).await;
         assert!(answered.len() == 16 && answered != id, "{answered}");
