@@ -2,7 +2,9 @@
 //!
 //! `contract` runs the suite of each port against each of its adapters; `flow` runs the features on
 //! the embedded and on the distributed site; `faults` breaks things; `simulation` runs the services over
-//! simulated ports; `workspace` holds the dependencies to their rules, `containers` the files for Docker.
+//! simulated ports; `telemetry` is what an operator sees, `settings` what `check-config` says; `documents` runs
+//! the examples of the documents; `workspace` holds the dependencies to their rules, `containers` the files for
+//! Docker.
 //! The servers come from `tests/run`.
 
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a test that cannot go on says so and ends")]
@@ -16,6 +18,7 @@ mod flow;
 mod settings;
 #[path = "../simulation/mod.rs"]
 mod simulation;
+mod telemetry;
 mod workspace;
 
 /// The program under test.

@@ -5,27 +5,28 @@ use std::process::Command;
 
 use serde_json::Value;
 
-/// Who may know whom: a crate may depend on those listed with it.
+/// Who may know whom: a crate may depend on those listed with it. Services and the HTTP conventions record
+/// metrics and hand traces on by `muster-telemetry`, which knows none of ours; adapters do not.
 const ALLOWED: [(&str, &[&str]); 15] = [
     ("muster-domain", &[]),
     ("muster-messages", &["domain"]),
     ("muster-ports", &["domain", "messages"]),
     ("muster-runtime", &[]),
     ("muster-telemetry", &[]),
-    ("muster-http", &["domain", "ports", "runtime"]),
+    ("muster-http", &["domain", "ports", "runtime", "telemetry"]),
     ("muster-postgres", &["domain", "ports", "runtime"]),
     ("muster-sqlite", &["domain", "ports", "runtime"]),
     ("muster-rabbitmq", &["messages", "ports", "runtime"]),
     ("muster-redis", &["domain", "ports", "runtime"]),
     ("muster-memory", &["domain", "messages", "ports", "runtime"]),
     ("muster-rawstore", &["ports", "runtime"]),
-    ("muster-ingest", &["domain", "messages", "ports", "runtime", "http"]),
-    ("muster-worker", &["domain", "messages", "ports", "runtime"]),
-    ("muster-status", &["domain", "ports", "runtime", "http"]),
+    ("muster-ingest", &["domain", "messages", "ports", "runtime", "telemetry", "http"]),
+    ("muster-worker", &["domain", "messages", "ports", "runtime", "telemetry"]),
+    ("muster-status", &["domain", "ports", "runtime", "telemetry", "http"]),
 ];
 
 /// Libraries that only the named crates may use. The test kit may use what it has to prepare.
-const WRAPPERS: [(&str, &[&str]); 7] = [
+const WRAPPERS: [(&str, &[&str]); 13] = [
     ("lapin", &["muster-rabbitmq", "muster-testkit"]),
     ("deadpool-redis", &["muster-redis"]),
     ("sqlx", &["muster-postgres", "muster-testkit"]),
@@ -33,6 +34,12 @@ const WRAPPERS: [(&str, &[&str]); 7] = [
     ("object_store", &["muster-rawstore"]),
     ("axum", &["muster-http", "muster-ingest", "muster-status", "muster"]),
     ("clap", &["muster"]),
+    ("opentelemetry", &["muster-telemetry"]),
+    ("opentelemetry_sdk", &["muster-telemetry"]),
+    ("opentelemetry-otlp", &["muster-telemetry"]),
+    ("opentelemetry-prometheus", &["muster-telemetry"]),
+    ("tracing-opentelemetry", &["muster-telemetry"]),
+    ("prometheus", &["muster-telemetry"]),
 ];
 
 /// The normal dependencies of each crate of the workspace.

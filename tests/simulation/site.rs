@@ -4,11 +4,11 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use axum::Router;
-use muster_ingest::{IngestConfig, IngestDeps};
+use muster_ingest::{IngestConfig, IngestDeps, IngestMetrics};
 use muster_runtime::Tasks;
 use muster_sqlite::SqliteStore;
-use muster_status::StatusDeps;
-use muster_worker::{WorkerConfig, WorkerDeps};
+use muster_status::{StatusDeps, StatusMetrics};
+use muster_worker::{WorkerConfig, WorkerDeps, WorkerMetrics};
 use tokio::time::sleep;
 
 use super::broker::{Broker, SimQueue};
@@ -97,7 +97,7 @@ impl Site {
     pub(crate) fn start_status(&self) -> Router {
         let process = Process::new(&self.world, &self.broker, "status".to_owned(), false);
         let (store, counters) = (self.store(&process), self.counters(&process));
-        muster_status::router(StatusDeps { store, counters, public_url: None })
+        muster_status::router(StatusDeps { store, counters, metrics: StatusMetrics::default(), public_url: None })
     }
 
     fn begin_life(&self, slot: &Slot) -> Life {
@@ -110,7 +110,8 @@ impl Site {
         let routes = match slot.role {
             Role::Ingest => {
                 let raw = Arc::new(SimRawStore { process: process.clone(), shared: self.uploads.clone() });
-                let deps = IngestDeps { store, queue, raw, dead_letters: None, counters, tasks, shutdown };
+                let metrics = IngestMetrics::default();
+                let deps = IngestDeps { store, queue, raw, dead_letters: None, counters, metrics, tasks, shutdown };
                 let config = IngestConfig {
                     cut: plan.cut,
                     job_window: plan.job_window,
@@ -122,7 +123,8 @@ impl Site {
                 Some(muster_ingest::router(deps, config))
             }
             Role::Worker => {
-                let deps = WorkerDeps { store, queue, counters, tasks, shutdown };
+                let metrics = WorkerMetrics::default();
+                let deps = WorkerDeps { store, queue, counters, metrics, tasks, shutdown };
                 let config = WorkerConfig { concurrency: plan.concurrency, payload_key: plan.payload_key };
                 muster_worker::start(&deps, &config);
                 None

@@ -8,6 +8,8 @@
 use muster_messages::SplitMessage;
 use muster_ports::{DeadLetter, DeadLetters, QueueError, QueueName, StoreError, Upkeep};
 
+use crate::metrics::{IngestMetrics, Repair};
+
 /// Letters of one walk at most.
 const MOST: u64 = 10_000;
 
@@ -28,8 +30,13 @@ enum Fate {
 }
 
 /// Goes through all letters once.
-pub(crate) async fn tidy(letters: &dyn DeadLetters, store: &dyn Upkeep) -> Result<(), DeadError> {
+pub(crate) async fn tidy(
+    letters: &dyn DeadLetters,
+    store: &dyn Upkeep,
+    metrics: &IngestMetrics,
+) -> Result<(), DeadError> {
     let Some(mut walk) = letters.walk().await? else { return Ok(()) };
+    let mut gone = 0;
     while let Some(letter) = walk.next().await? {
         if letter.number > walk.total().min(MOST) {
             break;
@@ -38,14 +45,19 @@ pub(crate) async fn tidy(letters: &dyn DeadLetters, store: &dyn Upkeep) -> Resul
             Fate::Remove => {
                 tracing::debug!(reason = letter.reason, "a dead letter that nobody needs was removed");
                 walk.remove(letter).await?;
+                metrics.repaired(Repair::DeadRemoved);
+                gone += 1;
             }
             Fate::Replay(queue) => {
                 tracing::info!(reason = letter.reason, queue = queue.as_str(), "a dead letter is replayed");
                 walk.replay(letter, queue).await?;
+                metrics.repaired(Repair::DeadReplayed);
+                gone += 1;
             }
             Fate::Keep => {}
         }
     }
+    metrics.dead_letters.set(walk.total().saturating_sub(gone));
     Ok(walk.end().await?)
 }
 

@@ -9,11 +9,12 @@ use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{delete, post};
 use axum::{Json, Router};
-use muster_domain::{Dialect, JobId, TenantId};
+use muster_domain::{Dialect, JobId, JobState, TenantId};
 use muster_http::{ApiError, Authorize, Caller, IdPath, JSON, public_base};
-use muster_messages::SplitMessage;
+use muster_messages::{Envelope, SplitMessage};
 use muster_ports::{Cancellation, Creation, Deletion, QueueName, Scope};
 use muster_runtime::failpoint;
+use muster_telemetry::context;
 use serde_json::{Value, json};
 
 use crate::IngestDeps;
@@ -69,6 +70,7 @@ async fn post_file(
         raw: ingest.deps.raw.clone(),
         max_bytes: ingest.config.max_upload_bytes,
         cut: ingest.config.cut,
+        metrics: ingest.deps.metrics.clone(),
     };
     let store = ingest.deps.store.clone();
     // A task of its own: a client that goes away must not drop a transaction half-way.
@@ -78,7 +80,8 @@ async fn post_file(
         created
     });
     let created =
-        accepting.await.map_err(|_| ApiError::unavailable("stopping", "The service is stopping; try again."))??;
+        accepting.await.map_err(|_| ApiError::unavailable("stopping", "The service is stopping; try again."))?;
+    let created = created.inspect_err(|error| refused(&ingest.deps, error))?;
     failpoint!("job_accepted");
     let job = accepted(&ingest.deps, caller.tenant(), created).await?;
     failpoint!("upload_answered");
@@ -91,18 +94,32 @@ async fn post_file(
 pub(crate) async fn accepted(deps: &IngestDeps, tenant: TenantId, creation: Creation) -> Result<JobId, UploadError> {
     match creation {
         Creation::New(created) => {
+            deps.metrics.uploads.add(1, &[("outcome", "accepted")]);
+            tracing::Span::current().record("job", tracing::field::display(created.id));
             if created.may_begin {
-                ring(deps, created.id).await;
+                // The split goes on where the upload ends.
+                ring(deps, created.id, context::inject()).await;
             }
             tracing::info!(job = %created.id, %tenant, "job accepted");
             Ok(created.id)
         }
         Creation::Known(job) => {
+            deps.metrics.uploads.add(1, &[("outcome", "repeated")]);
+            tracing::Span::current().record("job", tracing::field::display(job));
             tracing::info!(%job, %tenant, "an upload was sent again");
             Ok(job)
         }
-        Creation::KeyReused => Err(UploadError::KeyReused),
+        Creation::KeyReused => {
+            refused(deps, &UploadError::KeyReused);
+            Err(UploadError::KeyReused)
+        }
     }
+}
+
+/// Counts an upload that does not become a job.
+pub(crate) fn refused(deps: &IngestDeps, error: &UploadError) {
+    let outcome = if error.is_ours() { "unavailable" } else { "refused" };
+    deps.metrics.uploads.add(1, &[("outcome", outcome)]);
 }
 
 pub(crate) fn too_many(busy: Busy) -> ApiError {
@@ -144,8 +161,9 @@ async fn cancel_file(State(ingest): State<Ingest>, caller: Caller, IdPath(job): 
         }
         Cancellation::Canceled { next } => {
             if let Some(next) = next {
-                ring(&ingest.deps, next).await;
+                ring(&ingest.deps, next, Vec::new()).await;
             }
+            ingest.deps.metrics.finished(JobState::Canceled);
             tracing::info!(%job, tenant = %caller.tenant(), "job canceled");
             Ok(answer(StatusCode::OK, &json!({ "message": "File canceled." })))
         }
@@ -161,7 +179,7 @@ async fn clean_up(deps: IngestDeps, job: JobId, raw_key: String, next: Option<Jo
         tracing::debug!(%job, %error, "the counters of a deleted job could not be removed");
     }
     if let Some(next) = next {
-        ring(&deps, next).await;
+        ring(&deps, next, Vec::new()).await;
     }
 }
 
@@ -169,8 +187,10 @@ pub(crate) fn answer(status: StatusCode, body: &Value) -> Response {
     (status, [(header::CONTENT_TYPE, JSON)], Json(body)).into_response()
 }
 
-async fn ring(deps: &IngestDeps, job: JobId) {
-    let ringing = deps.queue.publish(QueueName::Split, SplitMessage { job }.into());
+/// Rings for a job. The headers say what its split follows, if that is this request.
+async fn ring(deps: &IngestDeps, job: JobId, headers: Vec<(String, String)>) {
+    let bell = Envelope::from(SplitMessage { job }).with_headers(headers);
+    let ringing = deps.queue.publish(QueueName::Split, bell);
     if !matches!(tokio::time::timeout(RING_DEADLINE, ringing).await, Ok(Ok(()))) {
         tracing::warn!(%job, "the queue did not take the split; the reconciler will try again");
     }

@@ -18,6 +18,7 @@ mod dead;
 #[doc(hidden)]
 pub mod fuzz;
 mod http;
+mod metrics;
 mod reconcile;
 mod retain;
 mod slots;
@@ -33,6 +34,7 @@ use muster_ports::{Counters, DeadLetters, Queue, RawStore, Store};
 use muster_runtime::{Shutdown, Tasks};
 
 pub use config::IngestConfig;
+pub use metrics::IngestMetrics;
 
 /// What the service works with.
 #[derive(Clone)]
@@ -47,6 +49,8 @@ pub struct IngestDeps {
     pub dead_letters: Option<Arc<dyn DeadLetters>>,
     /// The counters, which the reconciler keeps in step with the ledger.
     pub counters: Arc<dyn Counters>,
+    /// What is counted for operators.
+    pub metrics: IngestMetrics,
     /// The owner of the service's tasks.
     pub tasks: Tasks,
     /// When to stop.

@@ -15,6 +15,7 @@ use tokio::task::JoinHandle;
 use tokio::time::{Instant, MissedTickBehavior};
 
 use crate::config::IngestConfig;
+use crate::metrics::Repair;
 use crate::retain::{self, Keep};
 use crate::sweep::sweep;
 use crate::{IngestDeps, dead};
@@ -75,7 +76,10 @@ struct Reconciler {
 
 impl Reconciler {
     async fn look(&mut self, tick: u64) -> Result<(), StoreError> {
-        if !self.deps.store.lead(&self.holder, LEADERSHIP).await? {
+        let leads = self.deps.store.lead(&self.holder, LEADERSHIP).await?;
+        self.deps.metrics.leads.set(leads.into());
+        if !leads {
+            self.deps.metrics.dead_letters.set(0);
             return Ok(());
         }
         self.ring_for_waiting().await?;
@@ -123,6 +127,7 @@ impl Reconciler {
                 // The queue is away: so it is for the others.
                 return Ok(());
             }
+            self.deps.metrics.repaired(Repair::Rung);
             self.rung.insert(job, Instant::now());
         }
         Ok(())
@@ -137,6 +142,7 @@ impl Reconciler {
     async fn restart_stalled(&self) -> Result<(), StoreError> {
         for job in self.deps.store.restart_stalled_splits().await? {
             tracing::warn!(%job, "batches of this job are missing; its file is cut again");
+            self.deps.metrics.repaired(Repair::CutAgain);
             self.ring(job).await;
         }
         Ok(())
@@ -145,6 +151,8 @@ impl Reconciler {
     async fn complete_stops(&self) -> Result<(), StoreError> {
         for finished in self.deps.store.complete_stops().await? {
             tracing::info!(state = finished.state.as_str(), "a stop was completed");
+            self.deps.metrics.repaired(Repair::Stopped);
+            self.deps.metrics.finished(finished.state);
         }
         Ok(())
     }
@@ -153,6 +161,8 @@ impl Reconciler {
         for job in self.deps.store.jobs_to_finish().await? {
             if let Some(finished) = finish_and_ring(&*self.deps.store, &*self.deps.queue, job).await? {
                 tracing::info!(%job, state = finished.state.as_str(), "job finished");
+                self.deps.metrics.repaired(Repair::Finished);
+                self.deps.metrics.finished(finished.state);
             }
         }
         Ok(())
@@ -178,6 +188,7 @@ impl Reconciler {
                 let _ = self.deps.counters.forget(job).await;
                 // Read after the old view is gone: who counts meanwhile is refused and rebuilds too.
                 let _ = self.deps.counters.rebuild(job, &self.deps.store.ledger_view(job).await?).await;
+                self.deps.metrics.repaired(Repair::CountersRebuilt);
             }
         }
         Ok(())
@@ -186,7 +197,7 @@ impl Reconciler {
 
 async fn upkeep(deps: &IngestDeps, keep: Keep) {
     if let Some(letters) = &deps.dead_letters {
-        let tidying = tokio::time::timeout(DEAD_DEADLINE, dead::tidy(&**letters, &*deps.store)).await;
+        let tidying = tokio::time::timeout(DEAD_DEADLINE, dead::tidy(&**letters, &*deps.store, &deps.metrics)).await;
         if let Ok(Err(error)) = tidying {
             tracing::debug!(%error, "the dead letters could not be gone through; they will be");
         }

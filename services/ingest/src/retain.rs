@@ -11,6 +11,7 @@ use muster_ports::{RawStoreError, StoreError};
 
 use crate::IngestDeps;
 use crate::config::IngestConfig;
+use crate::metrics::Repair;
 
 /// Uploads of one look at most.
 const UPLOADS: u32 = 100;
@@ -58,6 +59,7 @@ pub(crate) async fn look(deps: &IngestDeps, keep: Keep) -> Result<(), RetainErro
             deps.raw.delete(&key).await?;
             deps.store.note_upload_removed(job).await?;
             tracing::info!(%job, "the stored upload of a job was removed");
+            deps.metrics.repaired(Repair::UploadRemoved);
         }
     }
     Ok(())

@@ -20,7 +20,11 @@ use muster_domain::JobId;
 use muster_messages::{PayloadCodec, SplitMessage};
 use muster_ports::{Delivery, QueueName, finish_and_ring};
 use muster_runtime::failpoint;
+use muster_telemetry::context;
 use tokio::sync::Semaphore;
+use tokio::time::Instant;
+use tracing::field::Empty;
+use tracing::{Instrument, Span};
 
 use crate::IngestDeps;
 use crate::config::IngestConfig;
@@ -65,6 +69,8 @@ pub(crate) fn start(deps: &IngestDeps, config: &IngestConfig) {
         turns: Semaphore::new(TURNS),
         window: Arc::new(Semaphore::new(config.total_window)),
     });
+    let (window, total) = (shared.window.clone(), config.total_window);
+    deps.metrics.watch_outstanding(move || total.saturating_sub(window.available_permits()) as u64);
     let mut doorbells = deps.queue.consume(QueueName::Split, PREFETCH);
     let shutdown = deps.shutdown.clone();
     deps.tasks.spawn("split doorbell", async move {
@@ -89,7 +95,9 @@ async fn answer(shared: &Arc<Shared>, delivery: Delivery) {
     match shared.deps.store.lease_split(job, LEASE).await {
         Ok(Some(split)) => {
             let task = SplitTask::new(shared.clone(), split, place);
-            shared.deps.tasks.spawn("split", run(shared.clone(), task, job));
+            let span = tracing::info_span!("split", otel.kind = "consumer", %job, batches = Empty, rows = Empty);
+            context::follow(&span, |name| delivery.envelope().find_header(name));
+            shared.deps.tasks.spawn("split", run(shared.clone(), task, job).instrument(span));
         }
         Ok(None) => tracing::debug!(%job, "there is nothing to split, or another splitter has it"),
         Err(error) => tracing::warn!(%job, %error, "a split could not be begun; the reconciler rings again"),
@@ -99,18 +107,28 @@ async fn answer(shared: &Arc<Shared>, delivery: Delivery) {
 
 async fn run(shared: Arc<Shared>, task: SplitTask, job: JobId) {
     let lease = task.lease();
+    let metrics = &shared.deps.metrics;
+    let (_running, started) = (metrics.splits_running.enter(), Instant::now());
     tracing::info!(%job, "split begun");
     match task.run().await {
         Ok(end) => {
             failpoint!("split_finished");
+            metrics.splits.add(1, &[("outcome", "done")]);
+            metrics.split_seconds.record(started.elapsed(), &[]);
+            Span::current().record("batches", end.batches).record("rows", end.rows);
             tracing::info!(%job, batches = end.batches, rows = end.rows, readable = end.file_error.is_none(), "split done");
             match finish_and_ring(&*shared.deps.store, &*shared.deps.queue, job).await {
-                Ok(Some(finished)) => tracing::info!(%job, state = finished.state.as_str(), "job finished"),
+                Ok(Some(finished)) => {
+                    metrics.finished(finished.state);
+                    tracing::info!(%job, state = finished.state.as_str(), "job finished");
+                }
                 Ok(None) => {}
                 Err(error) => tracing::warn!(%job, %error, "a job could not be finished; the reconciler will"),
             }
         }
         Err(stop) => {
+            metrics.splits.add(1, &[("outcome", "interrupted")]);
+            context::fail(&Span::current());
             tracing::info!(%job, reason = %stop, "split interrupted; it will be taken up again");
             if let Err(error) = shared.deps.store.release_lease(lease, matches!(stop, Stop::Stalled)).await {
                 tracing::debug!(%job, %error, "a lease was not given back; it lapses");

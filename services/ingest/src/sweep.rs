@@ -7,6 +7,7 @@ use futures_util::{StreamExt, TryStreamExt};
 use muster_ports::{RawStoreError, StoreError, StoredUpload};
 
 use crate::IngestDeps;
+use crate::metrics::Repair;
 
 /// No upload takes as long as this from its begin to its job row.
 const AGE: Duration = Duration::from_hours(24);
@@ -29,6 +30,7 @@ pub(crate) async fn sweep(deps: &IngestDeps) -> Result<(), SweepError> {
         for key in deps.store.uploads_without_job(page, AGE).await? {
             deps.raw.delete(&key).await?;
             tracing::info!("a stored upload without a job was removed");
+            deps.metrics.repaired(Repair::UploadSwept);
         }
     }
     Ok(())

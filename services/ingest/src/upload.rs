@@ -21,6 +21,8 @@ use muster_runtime::failpoint;
 
 use tokio::io::{AsyncBufRead, AsyncRead};
 
+use crate::metrics::IngestMetrics;
+
 pub(crate) use body::Frames;
 pub(crate) use error::UploadError;
 pub(crate) use head::decode as decode_head;
@@ -37,6 +39,7 @@ pub(crate) struct Upload {
     pub(crate) raw: Arc<dyn RawStore>,
     pub(crate) max_bytes: u64,
     pub(crate) cut: CutRules,
+    pub(crate) metrics: IngestMetrics,
 }
 
 /// How a body is compressed.
@@ -113,6 +116,7 @@ pub(crate) async fn accept(upload: &Upload, jobs: &dyn Store, stored: Stored) ->
         blocks_missing: upload.blocks_missing,
         idempotency: upload.idempotency.clone(),
     };
+    upload.metrics.upload_bytes.add(job.raw.bytes, &[]);
     failpoint!("upload_stored");
     // If this fails, whether the row was committed may be unknown: the stored file stays.
     let creation = jobs.create_job(job).await?;

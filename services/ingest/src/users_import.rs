@@ -20,7 +20,7 @@ use muster_http::{ApiError, Caller, Subject, public_base};
 use muster_ports::{Creation, CutRules, JobView, MissingUsers, Scope};
 use serde_json::json;
 
-use crate::http::{Ingest, accepted, answer, too_many};
+use crate::http::{Ingest, accepted, answer, refused, too_many};
 use crate::upload::headers::{Claims, idempotency};
 use crate::upload::{self, Frames, Upload, UploadError};
 
@@ -132,6 +132,7 @@ async fn admit(
         raw: ingest.deps.raw.clone(),
         max_bytes: ingest.config.max_upload_bytes,
         cut: CutRules { batch_rows: ingest.config.cut.batch_rows.min(BATCH_ROWS), ..ingest.config.cut },
+        metrics: ingest.deps.metrics.clone(),
     };
     Ok(Admitted { upload, claims, slot })
 }
@@ -160,8 +161,14 @@ async fn run(
     let stopping = |_| ApiError::unavailable("stopping", "The service is stopping; try again.");
     let creation = match accepting.await.map_err(stopping)? {
         Ok(creation) => creation,
-        Err(Refused::Values(values)) => return Ok(answer(StatusCode::BAD_REQUEST, &json!({ "data": values }))),
-        Err(Refused::Upload(error)) => return Err(error.into()),
+        Err(Refused::Values(values)) => {
+            ingest.deps.metrics.uploads.add(1, &[("outcome", "refused")]);
+            return Ok(answer(StatusCode::BAD_REQUEST, &json!({ "data": values })));
+        }
+        Err(Refused::Upload(error)) => {
+            refused(&ingest.deps, &error);
+            return Err(error.into());
+        }
     };
     let job = accepted(&ingest.deps, tenant, creation).await?;
     let url = format!("{}/bulk/v1/files/{job}", public_base(ingest.config.public_url.as_deref(), headers));

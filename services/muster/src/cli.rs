@@ -4,8 +4,8 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use muster_ports::{MissingUsers, ShortRows, TenantSettings};
 
 use crate::settings::{
-    CountersArgs, DatabaseArgs, HttpArgs, ImportArgs, LogArgs, PayloadArgs, QueueArgs, RawStoreArgs, StopArgs,
-    StoreArgs,
+    CountersArgs, DatabaseArgs, HttpArgs, ImportArgs, LogArgs, MetricsArgs, PayloadArgs, QueueArgs, RawStoreArgs,
+    StopArgs, StoreArgs,
 };
 
 /// Muster takes users in by the million: upload a CSV, poll its status, find every row applied or
@@ -33,6 +33,8 @@ pub(crate) enum Command {
     Worker(WorkerArgs),
     /// The service that answers how far imports are.
     Status(StatusArgs),
+    /// Ask a running service whether it is ready: the exit code says so. For containers.
+    Healthcheck(MetricsArgs),
     /// Create or update the schema in Postgres.
     Migrate(MigrateArgs),
     /// Show with which settings a role would start, and where each comes from. Secrets stay hidden.
@@ -61,6 +63,8 @@ pub(crate) struct ServeArgs {
     pub(crate) stop: StopArgs,
     #[command(flatten)]
     pub(crate) log: LogArgs,
+    #[command(flatten)]
+    pub(crate) metrics: MetricsArgs,
 }
 
 #[derive(Debug, Args)]
@@ -155,6 +159,8 @@ pub(crate) struct IngestArgs {
     pub(crate) stop: StopArgs,
     #[command(flatten)]
     pub(crate) log: LogArgs,
+    #[command(flatten)]
+    pub(crate) metrics: MetricsArgs,
 }
 
 #[derive(Debug, Args)]
@@ -174,6 +180,8 @@ pub(crate) struct WorkerArgs {
     pub(crate) stop: StopArgs,
     #[command(flatten)]
     pub(crate) log: LogArgs,
+    #[command(flatten)]
+    pub(crate) metrics: MetricsArgs,
 }
 
 #[derive(Debug, Args)]
@@ -188,6 +196,8 @@ pub(crate) struct StatusArgs {
     pub(crate) stop: StopArgs,
     #[command(flatten)]
     pub(crate) log: LogArgs,
+    #[command(flatten)]
+    pub(crate) metrics: MetricsArgs,
 }
 
 #[derive(Debug, Args)]

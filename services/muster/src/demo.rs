@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, ensure};
 use indicatif::{ProgressBar, ProgressStyle};
 use muster_ingest::IngestConfig;
+use muster_telemetry::{LogFormat, Options};
 
 use crate::cli::DemoArgs;
 use crate::client::{Client, JobStatus};
@@ -21,7 +22,13 @@ const SAMPLES: u64 = 100;
 const POLL: Duration = Duration::from_millis(100);
 
 pub(crate) async fn run(args: DemoArgs) -> anyhow::Result<ExitCode> {
-    muster_telemetry::init("error", muster_telemetry::LogFormat::Pretty)?;
+    muster_telemetry::init(Options {
+        filter: "error",
+        format: LogFormat::Pretty,
+        service: "muster-demo",
+        traces: false,
+        metrics: false,
+    })?;
     let folder = tempfile::Builder::new().prefix("muster-demo-").tempdir().context("a temporary folder is needed")?;
     let process = Process::default();
     let http = HttpArgs { listen: ([127, 0, 0, 1], 0).into(), public_url: None };

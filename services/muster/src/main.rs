@@ -11,6 +11,7 @@ mod client;
 mod dead;
 mod demo;
 mod generate;
+mod health;
 mod roles;
 mod settings;
 mod token;
@@ -68,6 +69,7 @@ async fn run(cli: Cli) -> anyhow::Result<ExitCode> {
         Command::Ingest(args) => roles::ingest::run(args).await?,
         Command::Worker(args) => roles::worker::run(args).await?,
         Command::Status(args) => roles::status::run(args).await?,
+        Command::Healthcheck(args) => health::check(&args).await?,
         Command::Migrate(args) => admin::migrate(&args).await?,
         Command::CheckConfig(args) => check_config::run(&args)?,
         Command::Tenant(command) => admin::tenant(command).await?,

@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use clap::{Args, ValueEnum};
-use muster_telemetry::LogFormat;
+use muster_telemetry::{LogFormat, Options, Telemetry};
 use secrecy::SecretString;
 
 #[derive(Debug, Args)]
@@ -179,13 +179,41 @@ pub(crate) struct LogArgs {
 }
 
 impl LogArgs {
-    pub(crate) fn init(&self) -> anyhow::Result<()> {
+    /// Begins logging, and whatever else is asked for.
+    pub(crate) fn init(&self, role: &str, metrics: &MetricsArgs) -> anyhow::Result<Telemetry> {
         let format = match self.log_format {
             LogFormatArg::Pretty => LogFormat::Pretty,
             LogFormatArg::Json => LogFormat::Json,
         };
-        Ok(muster_telemetry::init(&self.log, format)?)
+        Ok(muster_telemetry::init(Options {
+            filter: &self.log,
+            format,
+            service: &format!("muster-{role}"),
+            traces: has_collector(std::env::vars()),
+            metrics: metrics.metrics_listen.is_some(),
+        })?)
     }
+}
+
+/// Whether the variables of OpenTelemetry name a collector.
+fn has_collector(variables: impl Iterator<Item = (String, String)>) -> bool {
+    let (mut named, mut disabled) = (false, false);
+    for (name, value) in variables {
+        match name.as_str() {
+            "OTEL_EXPORTER_OTLP_ENDPOINT" | "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT" => named |= !value.is_empty(),
+            "OTEL_SDK_DISABLED" => disabled |= value.eq_ignore_ascii_case("true"),
+            "OTEL_TRACES_EXPORTER" => disabled |= value == "none",
+            _ => {}
+        }
+    }
+    named && !disabled
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct MetricsArgs {
+    /// Where to serve /metrics, /livez and /readyz, apart from everything else. Default: nowhere.
+    #[arg(long, env = "MUSTER_METRICS_LISTEN", value_name = "ADDRESS")]
+    pub(crate) metrics_listen: Option<SocketAddr>,
 }
 
 /// Which database an administrator means.
@@ -211,6 +239,20 @@ mod tests {
         for wrong in ["", "-1", "1.5", "36501", "Never", "7d"] {
             assert!(retention(wrong).is_err(), "{wrong}");
         }
+    }
+
+    #[test]
+    fn traces_need_the_address_of_a_collector() {
+        let has = |variables: &[(&str, &str)]| {
+            has_collector(variables.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())))
+        };
+        let named = ("OTEL_EXPORTER_OTLP_ENDPOINT", "http://127.0.0.1:4318");
+        assert!(has(&[named]));
+        assert!(has(&[("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", "http://127.0.0.1:4318/v1/traces")]));
+        assert!(!has(&[("OTEL_SERVICE_NAME", "x")]));
+        assert!(!has(&[("OTEL_EXPORTER_OTLP_ENDPOINT", "")]));
+        assert!(!has(&[named, ("OTEL_SDK_DISABLED", "true")]));
+        assert!(!has(&[named, ("OTEL_TRACES_EXPORTER", "none")]));
     }
 
     #[test]

@@ -2,11 +2,12 @@
 
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use anyhow::Context;
 use axum::Router;
-use muster_http::{Ready, health, serve};
+use muster_http::{HttpMetrics, Ready, serve};
 use muster_ingest::IngestConfig;
 use muster_ports::{Counters, CutRules, Publisher, Reports, Store};
 use muster_postgres::{PostgresConfig, PostgresStore};
@@ -14,26 +15,36 @@ use muster_rabbitmq::{RabbitConfig, RabbitQueue};
 use muster_rawstore::ObjectRawStore;
 use muster_redis::{RedisConfig, RedisCounters};
 use muster_runtime::{Backoff, Shutdown, Tasks};
+use muster_telemetry::{Meter, Telemetry};
 use tokio::net::{TcpListener, TcpSocket};
 
-use crate::settings::{CountersArgs, DatabaseArgs, HttpArgs, ImportArgs, PayloadArgs, QueueArgs, StopArgs};
+use crate::health;
+use crate::settings::{
+    CountersArgs, DatabaseArgs, HttpArgs, ImportArgs, MetricsArgs, PayloadArgs, QueueArgs, StopArgs,
+};
 
 /// What every service process has.
 #[derive(Clone, Default)]
 pub(crate) struct Process {
     pub(crate) tasks: Tasks,
     pub(crate) shutdown: Shutdown,
+    telemetry: Telemetry,
+    /// Whether the service has begun; before, it is not ready.
+    begun: Arc<AtomicBool>,
 }
 
 /// How long connections may take to close at the end.
 const CLOSE_DEADLINE: Duration = Duration::from_secs(5);
 /// How long tasks may take to end once they are forced to.
 const LAST_WORDS: Duration = Duration::from_secs(2);
+/// How long the last spans may take to be sent.
+const FLUSH_DEADLINE: Duration = Duration::from_secs(3);
 
 impl Process {
     /// Follows the signals from now on.
-    pub(crate) fn start(args: &StopArgs) -> Self {
-        let process = Self::default();
+    pub(crate) fn start(args: &StopArgs, telemetry: Telemetry) -> Self {
+        let process = Self { telemetry, ..Self::default() };
+        process.describe();
         let (shutdown, drain) = (process.shutdown.clone(), args.drain());
         #[expect(
             clippy::disallowed_methods,
@@ -63,7 +74,44 @@ impl Process {
         if let Some(store) = store {
             store.close(CLOSE_DEADLINE).await;
         }
+        let telemetry = self.telemetry.clone();
+        let _ = self.tasks.blocking(move || telemetry.end(FLUSH_DEADLINE)).await;
         self.shutdown.force();
+    }
+
+    /// Where instruments come from.
+    pub(crate) fn meter(&self) -> Meter {
+        self.telemetry.meter()
+    }
+
+    fn describe(&self) {
+        let (meter, tasks) = (self.meter(), self.tasks.clone());
+        meter.info("muster_build_info", "1, with the version.", &[("version", env!("CARGO_PKG_VERSION"))]);
+        meter.watch("muster_runtime_tasks_running", "Tasks of the process.", move || tasks.running() as u64);
+    }
+
+    /// Serves metrics and health on their own port, if there is one: as soon as the process runs, because
+    /// that it waits for its servers is worth seeing.
+    pub(crate) fn serve_apart(&self, args: &MetricsArgs, ready: Ready) -> anyhow::Result<()> {
+        let Some(address) = args.metrics_listen else { return Ok(()) };
+        let listener = listen(address)
+            .with_context(|| format!("cannot listen on {address} for metrics: is another program using the port?"))?;
+        let address = format!("http://{}", listener.local_addr()?);
+        let begun = self.begun.clone();
+        let ready: Ready = Arc::new(move || {
+            let (begun, checking) = (begun.load(Ordering::Relaxed), ready());
+            Box::pin(async move { if begun { checking.await } else { checking.await.and(Err("starting".to_owned())) } })
+        });
+        let routes = health::routes(self.telemetry.clone(), ready, self.shutdown.clone());
+        let (tasks, shutdown) = (self.tasks.clone(), self.shutdown.clone());
+        self.tasks.spawn("metrics", serve(listener, routes, tasks, shutdown, HttpMetrics::default()));
+        tracing::info!(%address, "metrics ready");
+        Ok(())
+    }
+
+    /// The service has begun.
+    pub(crate) fn begun(&self) {
+        self.begun.store(true, Ordering::Relaxed);
     }
 
     /// Serves until the stop.
@@ -71,8 +119,9 @@ impl Process {
         let listener = listen(http.listen)
             .with_context(|| format!("cannot listen on {}: is another program using the port?", http.listen))?;
         let address = format!("http://{}", listener.local_addr()?);
-        let routes = routes.merge(health(ready, self.shutdown.clone()));
-        self.tasks.spawn("http", serve(listener, routes, self.tasks.clone(), self.shutdown.clone()));
+        let routes = routes.merge(muster_http::health(ready, self.shutdown.clone()));
+        let (tasks, shutdown) = (self.tasks.clone(), self.shutdown.clone());
+        self.tasks.spawn("http", serve(listener, routes, tasks, shutdown, HttpMetrics::new(&self.meter())));
         tracing::info!(%address, "listening");
         Ok(address)
     }

@@ -7,6 +7,7 @@ mod errors;
 mod files;
 #[doc(hidden)]
 pub mod fuzz;
+mod metrics;
 mod progress;
 mod users;
 
@@ -18,6 +19,7 @@ use axum::routing::get;
 use muster_http::Authorize;
 use muster_ports::{Counters, Store};
 
+pub use metrics::StatusMetrics;
 use progress::Views;
 
 /// What the service works with.
@@ -27,6 +29,8 @@ pub struct StatusDeps {
     pub store: Arc<dyn Store>,
     /// The fast view of running jobs.
     pub counters: Arc<dyn Counters>,
+    /// What is counted for operators.
+    pub metrics: StatusMetrics,
     /// The address under which clients reach Muster, without a slash at its end. Without it, the
     /// `Host` header of each request is used.
     pub public_url: Option<String>,
@@ -46,7 +50,7 @@ impl FromRef<Status> for Authorize {
 
 /// The HTTP side of the service.
 pub fn router(deps: StatusDeps) -> Router {
-    let views = Arc::new(Views::new(deps.store.clone(), deps.counters.clone()));
+    let views = Arc::new(Views::new(&deps));
     Router::new()
         .route("/bulk/v1/files", get(files::list))
         .route("/bulk/v1/files/{id}", get(files::show))

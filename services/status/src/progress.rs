@@ -6,6 +6,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 use muster_domain::{Counts, JobId};
 use muster_ports::{Counters, JobView, Store, StoreError, View};
 
+use crate::{StatusDeps, StatusMetrics};
+
 /// Jobs whose last answer is kept.
 const KEPT: usize = 4096;
 
@@ -13,26 +15,32 @@ const KEPT: usize = 4096;
 pub(crate) struct Views {
     store: Arc<dyn Store>,
     counters: Arc<dyn Counters>,
+    metrics: StatusMetrics,
     answered: Mutex<HashMap<JobId, View>>,
 }
 
 impl Views {
-    pub(crate) fn new(store: Arc<dyn Store>, counters: Arc<dyn Counters>) -> Self {
-        Self { store, counters, answered: Mutex::default() }
+    pub(crate) fn new(deps: &StatusDeps) -> Self {
+        let StatusDeps { store, counters, metrics, .. } = deps.clone();
+        Self { store, counters, metrics, answered: Mutex::default() }
     }
 
     /// What has been done of a job so far.
     pub(crate) async fn of(&self, job: &JobView) -> Result<View, StoreError> {
         if let Some(counts) = job.final_counts {
+            self.metrics.answered("job");
             self.answered.lock().unwrap_or_else(PoisonError::into_inner).remove(&job.id);
             return Ok(View { counts, bytes: job.total_bytes.unwrap_or_default(), batches: 0 });
         }
         if job.started_ms.is_none() {
+            self.metrics.answered("job");
             return Ok(View::default());
         }
         let view = if let Ok(Some(view)) = self.counters.read(job.id).await {
+            self.metrics.answered("counters");
             view
         } else {
+            self.metrics.answered("ledger");
             let totals = self.store.ledger_totals(job.id).await?;
             View { counts: totals.counts, bytes: totals.bytes, batches: totals.batches }
         };

@@ -9,7 +9,7 @@ use muster_domain::{BatchNo, Counts, JobId};
 use muster_ports::{Counters, CountersError, Recorded, Store, StoreError};
 use tokio::sync::mpsc;
 
-use crate::WorkerDeps;
+use crate::{WorkerDeps, WorkerMetrics};
 
 const WAITING: usize = 1024;
 
@@ -24,6 +24,7 @@ struct Counted {
 /// The way to the counters.
 pub(crate) struct Counting {
     sender: mpsc::Sender<Counted>,
+    metrics: WorkerMetrics,
 }
 
 #[derive(Debug, thiserror::Error)]
@@ -38,11 +39,17 @@ impl Counting {
     pub(crate) fn start(deps: &WorkerDeps) -> Self {
         let (sender, mut receiver) = mpsc::channel::<Counted>(WAITING);
         let (store, counters, shutdown) = (deps.store.clone(), deps.counters.clone(), deps.shutdown.clone());
+        let metrics = deps.metrics.clone();
+        let failures = metrics.counting_failures.clone();
         deps.tasks.spawn("counting", async move {
             let counting = async {
                 let mut away = false;
                 while let Some(counted) = receiver.recv().await {
-                    match count(&store, &counters, &counted).await {
+                    let counted = count(&store, &counters, &counted).await;
+                    if counted.is_err() {
+                        failures.add(1, &[]);
+                    }
+                    match counted {
                         Err(error) if !away => {
                             let error = &error as &(dyn std::error::Error + 'static);
                             tracing::warn!(error, "batches are not counted for now; the status reads the ledger");
@@ -62,12 +69,13 @@ impl Counting {
                 () = shutdown.forced() => {}
             }
         });
-        Self { sender }
+        Self { sender, metrics }
     }
 
     /// Counts a batch soon.
     pub(crate) fn count(&self, job: JobId, batch: BatchNo, counts: Counts, bytes: u64) {
         if self.sender.try_send(Counted { job, batch, counts, bytes }).is_err() {
+            self.metrics.counting_failures.add(1, &[]);
             tracing::debug!(%job, "too many batches wait to be counted; the reconciler counts this one");
         }
     }

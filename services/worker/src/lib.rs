@@ -7,6 +7,7 @@
 
 mod counting;
 mod lane;
+mod metrics;
 mod passwords;
 mod process;
 mod rules;
@@ -19,6 +20,7 @@ use muster_runtime::{Shutdown, Tasks};
 use tokio::sync::RwLock;
 
 use counting::Counting;
+pub use metrics::WorkerMetrics;
 use passwords::Passwords;
 use process::Processor;
 use rules::RulesCache;
@@ -32,6 +34,8 @@ pub struct WorkerDeps {
     pub queue: Arc<dyn Queue>,
     /// The counters.
     pub counters: Arc<dyn Counters>,
+    /// What is counted for operators.
+    pub metrics: WorkerMetrics,
     /// The owner of the service's tasks.
     pub tasks: Tasks,
     /// When to stop.
@@ -60,10 +64,12 @@ pub fn start(deps: &WorkerDeps, config: &WorkerConfig) {
         counting: Counting::start(deps),
         passwords: Passwords::new(deps.store.clone(), deps.tasks.clone()),
         codec: Arc::new(codec),
+        metrics: deps.metrics.clone(),
         tasks: deps.tasks.clone(),
         shutdown: deps.shutdown.clone(),
         together: RwLock::default(),
     });
+    deps.metrics.slots.set((config.concurrency + SMALL_SLOTS) as u64);
     lane::start(deps, &processor, QueueName::Batch, config.concurrency);
     lane::start(deps, &processor, QueueName::BatchSmall, SMALL_SLOTS);
 }

@@ -4,14 +4,21 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use muster_domain::{BatchNo, CheckedBatch, Dialect, Header, JobId, Rejection, RejectionCode, collaborator, spigit};
+use muster_domain::{
+    BatchNo, CheckedBatch, Counts, Dialect, Header, JobId, Rejection, RejectionCode, collaborator, spigit,
+};
 use muster_messages::{BatchMessage, PayloadCodec};
 use muster_ports::{Applied, BatchToApply, Delivery, JobRules, Queue, Store, StoreError, finish_and_ring};
 use muster_runtime::{Backoff, Shutdown, Tasks, failpoint};
+use muster_telemetry::context;
 use tokio::sync::{RwLock, RwLockReadGuard, RwLockWriteGuard};
 use tokio::time::Instant;
+use tracing::field::{Empty, display};
+use tracing::{Instrument, Span};
 
+use crate::WorkerMetrics;
 use crate::counting::Counting;
+use crate::metrics::Outcome;
 use crate::passwords::Passwords;
 use crate::rules::RulesCache;
 
@@ -29,6 +36,7 @@ pub(crate) struct Processor {
     pub(crate) counting: Counting,
     pub(crate) passwords: Passwords,
     pub(crate) codec: Arc<PayloadCodec>,
+    pub(crate) metrics: WorkerMetrics,
     pub(crate) tasks: Tasks,
     pub(crate) shutdown: Shutdown,
     /// Shared by running batches; held by one that runs alone.
@@ -82,7 +90,7 @@ impl From<Early> for Verdict {
 
 /// What to do with a delivery.
 enum Verdict {
-    Ack,
+    Ack(Outcome),
     Reject(String),
     /// Leave it: it comes again, here or elsewhere.
     Leave,
@@ -101,8 +109,22 @@ enum Unchecked {
 impl Processor {
     /// Processes a delivery and settles it.
     pub(crate) async fn process(&self, delivery: Delivery) {
+        let (_running, started) = (self.metrics.batches_running.enter(), Instant::now());
+        let span = batch_span();
+        context::follow(&span, |name| delivery.envelope().find_header(name));
+        let outcome = self.process_and_settle(delivery).instrument(span.clone()).await;
+        span.record("outcome", outcome.as_str());
+        if outcome == Outcome::Rejected {
+            context::fail(&span);
+        }
+        self.metrics.batch(outcome);
+        self.metrics.batch_seconds.record(started.elapsed(), &[]);
+    }
+
+    async fn process_and_settle(&self, delivery: Delivery) -> Outcome {
         let verdict = match BatchMessage::try_from(delivery.envelope()) {
             Ok(message) => {
+                describe(&message);
                 let (job, batch, noted) = (message.job, message.batch, AtomicBool::new(false));
                 let verdict = tokio::select! {
                     // In this order: a batch that waits must not take the place of one that was broken off.
@@ -119,12 +141,19 @@ impl Processor {
         };
         failpoint!("batch_settled");
         match verdict {
-            Verdict::Ack => delivery.ack().await,
+            Verdict::Ack(outcome) => {
+                delivery.ack().await;
+                outcome
+            }
             Verdict::Reject(reason) => {
                 tracing::warn!(reason, "a message on a batch queue cannot be used");
                 delivery.reject(&reason).await;
+                Outcome::Rejected
             }
-            Verdict::Leave | Verdict::Again => drop(delivery),
+            Verdict::Leave | Verdict::Again => {
+                drop(delivery);
+                Outcome::GivenBack
+            }
         }
     }
 
@@ -134,10 +163,11 @@ impl Processor {
             Ok(Some(rules)) => rules,
             Ok(None) => {
                 tracing::debug!(job = %message.job, batch = %message.batch, "a batch of a deleted job is dropped");
-                return Verdict::Ack;
+                return Verdict::Ack(Outcome::NotRunning);
             }
             Err(early) => return early.into(),
         };
+        Span::current().record("tenant", display(rules.tenant));
         let (_place, care) = match self.begin(&message, redelivered, noted, &mut backoff).await {
             Ok(begun) => begun,
             Err(early) => return early.into(),
@@ -202,9 +232,10 @@ impl Processor {
                 Err(error) => Err(error),
             };
             match applied {
-                Ok(()) => return Verdict::Ack,
+                Ok(outcome) => return Verdict::Ack(outcome),
                 Err(error) if error.is_transient() => {
                     tracing::warn!(job = %message.job, batch = %message.batch, %error, "a batch waits for the database");
+                    self.metrics.database_retries.add(1, &[]);
                     if self.shutdown.unless_begun(backoff.wait()).await.is_none() {
                         return Verdict::Leave;
                     }
@@ -230,6 +261,7 @@ impl Processor {
             match call().await {
                 Err(error) if error.is_transient() => {
                     tracing::debug!(%error, "the database is not available; trying again");
+                    self.metrics.database_retries.add(1, &[]);
                     self.shutdown.unless_begun(backoff.wait()).await.ok_or(Early::Stopping)?;
                 }
                 result => {
@@ -266,46 +298,89 @@ impl Processor {
         rules: &JobRules,
         rows: CheckedBatch,
         care: Care,
-    ) -> Result<(), StoreError> {
+    ) -> Result<Outcome, StoreError> {
         let (job, batch) = (message.job, message.batch);
         let started = Instant::now();
-        let applied = self
-            .store
-            .apply_batch(BatchToApply {
-                tenant: rules.tenant,
-                job,
-                batch,
-                first_offset: message.first_offset,
-                end_offset: message.end_offset,
-                rows,
-                isolate_rows: care == Care::EachRow,
-                notes_named: rules.blocks_missing,
-            })
-            .await?;
-        match applied {
+        let span = tracing::info_span!("commit");
+        let batch_to_apply = BatchToApply {
+            tenant: rules.tenant,
+            job,
+            batch,
+            first_offset: message.first_offset,
+            end_offset: message.end_offset,
+            rows,
+            isolate_rows: care == Care::EachRow,
+            notes_named: rules.blocks_missing,
+        };
+        let applying = self.store.apply_batch(batch_to_apply).instrument(span.clone());
+        let applied = applying.await.inspect_err(|_| context::fail(&span))?;
+        drop(span);
+        self.metrics.commit_seconds.record(started.elapsed(), &[]);
+        Ok(match applied {
             Applied::Now(counts) | Applied::Before(counts) => {
                 let before = matches!(applied, Applied::Before(_));
+                record_counts(&counts);
+                if !before {
+                    self.metrics.rows(&counts);
+                }
                 tracing::debug!(%job, %batch, rows = counts.rows(), before, elapsed = ?started.elapsed(), "batch applied");
                 failpoint!("batch_applied");
                 self.counting.count(job, batch, counts, message.end_offset - message.first_offset);
                 failpoint!("batch_counted");
                 self.finish(job).await;
+                if before { Outcome::Before } else { Outcome::Applied }
             }
-            Applied::NotRunning => tracing::debug!(%job, %batch, "a batch of a job that is not running is dropped"),
-        }
-        Ok(())
+            Applied::NotRunning => {
+                tracing::debug!(%job, %batch, "a batch of a job that is not running is dropped");
+                Outcome::NotRunning
+            }
+        })
     }
 
     /// The batch is committed: whatever happens here, the reconciler finishes the job otherwise.
     async fn finish(&self, job: JobId) {
         let finishing = finish_and_ring(&*self.store, &*self.queue, job);
         match tokio::time::timeout(Duration::from_secs(30), finishing).await {
-            Ok(Ok(Some(finished))) => tracing::info!(%job, state = finished.state.as_str(), "job finished"),
+            Ok(Ok(Some(finished))) => {
+                self.metrics.finished(finished.state);
+                tracing::info!(%job, state = finished.state.as_str(), "job finished");
+            }
             Ok(Ok(None)) => {}
             Ok(Err(error)) => tracing::warn!(%job, %error, "a job could not be finished; the reconciler will"),
             Err(_) => tracing::warn!(%job, "finishing a job took too long; the reconciler will"),
         }
     }
+}
+
+fn batch_span() -> Span {
+    tracing::info_span!(
+        "batch",
+        otel.kind = "consumer",
+        job = Empty,
+        tenant = Empty,
+        batch = Empty,
+        rows = Empty,
+        outcome = Empty,
+        created = Empty,
+        updated = Empty,
+        unchanged = Empty,
+        failed = Empty,
+    )
+}
+
+/// Notes in the current span which batch it is.
+fn describe(message: &BatchMessage) {
+    Span::current()
+        .record("job", display(message.job))
+        .record("batch", display(message.batch))
+        .record("rows", message.rows);
+}
+
+/// Notes in the current span what became of the rows.
+fn record_counts(counts: &Counts) {
+    let span = Span::current();
+    span.record("created", counts.created).record("updated", counts.updated);
+    span.record("unchanged", counts.unchanged).record("failed", counts.failed);
 }
 
 fn check_records(message: &BatchMessage, rules: &JobRules, records: &[u8]) -> CheckedBatch {

@@ -66,7 +66,10 @@ where
         let found = found
             .map_err(|_| ApiError::unavailable("database_unavailable", "The database is not available; try again."))?;
         match found? {
-            Some(grant) => Ok(Self { grant }),
+            Some(grant) => {
+                tracing::Span::current().record("tenant", tracing::field::display(grant.tenant));
+                Ok(Self { grant })
+            }
             None => Err(refuse("auth_invalid", "The token is not valid.")),
         }
     }

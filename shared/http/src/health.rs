@@ -12,8 +12,8 @@ use muster_runtime::Shutdown;
 /// Says what is not ready, if anything.
 pub type Ready = Arc<dyn Fn() -> Pin<Box<dyn Future<Output = Result<(), String>> + Send>> + Send + Sync>;
 
-/// How long the dependencies have to answer.
-const DEADLINE: Duration = Duration::from_secs(3);
+/// How long the dependencies have to answer: less than `muster healthcheck` waits.
+const DEADLINE: Duration = Duration::from_secs(2);
 
 /// The health routes. `/livez` never depends on another system; `/readyz` does, and turns
 /// unready as soon as a stop begins.

@@ -19,7 +19,9 @@ impl<S: Send + Sync> FromRequestParts<S> for IdPath {
         let parameters =
             RawPathParams::from_request_parts(parts, state).await.map_err(|_| ApiError::file_not_found())?;
         let id = parameters.iter().find(|(name, _)| *name == "id").and_then(|(_, value)| JobId::parse(value));
-        id.map(Self).ok_or_else(ApiError::file_not_found)
+        let id = id.ok_or_else(ApiError::file_not_found)?;
+        tracing::Span::current().record("job", tracing::field::display(id));
+        Ok(Self(id))
     }
 }
 

@@ -8,7 +8,8 @@ use std::time::Duration;
 
 use axum::Router;
 use axum::extract::Request;
-use axum::http::{HeaderName, HeaderValue, StatusCode, header};
+use axum::http::{HeaderValue, StatusCode, header};
+use axum::middleware::from_fn;
 use axum::response::{IntoResponse, Response};
 use hyper::body::Incoming;
 use hyper::service::service_fn;
@@ -22,7 +23,9 @@ use tracing::Instrument;
 use crate::error::ApiError;
 use crate::goodbye::lend_stream;
 use crate::lent::lend;
+use crate::metrics::HttpMetrics;
 use crate::path::collapse_slashes;
+use crate::request::{Asked, note_route};
 use crate::target::check_target;
 
 /// How long a client may take to send the head of a request.
@@ -33,10 +36,9 @@ const BUFFER_BYTES: usize = 64 * 1024;
 const HEADER_COUNT: usize = 100;
 /// Connections at a time at most; further ones wait to be accepted.
 const CONNECTIONS: usize = 1024;
-const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
 /// Serves until a stop is asked for and the requests under way are answered, or the stop is forced.
-pub async fn serve(listener: TcpListener, router: Router, tasks: Tasks, shutdown: Shutdown) {
+pub async fn serve(listener: TcpListener, router: Router, tasks: Tasks, shutdown: Shutdown, metrics: HttpMetrics) {
     let router = router
         .fallback(|| async {
             ApiError::new(StatusCode::NOT_FOUND, "route_unknown", "There is nothing at this address.")
@@ -47,7 +49,8 @@ pub async fn serve(listener: TcpListener, router: Router, tasks: Tasks, shutdown
                 "method_not_allowed",
                 "This address does not take this method.",
             )
-        });
+        })
+        .layer(from_fn(note_route));
     let connections = Arc::new(Semaphore::new(CONNECTIONS));
     let mut backoff = Backoff::new(Duration::from_millis(10), Duration::from_secs(1));
     loop {
@@ -55,7 +58,7 @@ pub async fn serve(listener: TcpListener, router: Router, tasks: Tasks, shutdown
         match shutdown.unless_begun(listener.accept()).await {
             Some(Ok((stream, _))) => {
                 backoff.reset();
-                let connection = serve_connection(stream, router.clone(), shutdown.clone());
+                let connection = serve_connection(stream, router.clone(), shutdown.clone(), metrics.clone());
                 tasks.spawn("connection", async move {
                     connection.await;
                     drop(permit);
@@ -70,11 +73,11 @@ pub async fn serve(listener: TcpListener, router: Router, tasks: Tasks, shutdown
     }
 }
 
-async fn serve_connection(stream: TcpStream, router: Router, shutdown: Shutdown) {
+async fn serve_connection(stream: TcpStream, router: Router, shutdown: Shutdown, metrics: HttpMetrics) {
     // Answers are small and wanted at once.
     let _ = stream.set_nodelay(true);
     let (stream, loan) = lend_stream(stream);
-    let service = service_fn(move |request| answer(router.clone(), request));
+    let service = service_fn(move |request| answer(router.clone(), metrics.clone(), request));
     let mut connection = Box::pin(
         hyper::server::conn::http1::Builder::new()
             .timer(TokioTimer::new())
@@ -100,33 +103,28 @@ async fn serve_connection(stream: TcpStream, router: Router, shutdown: Shutdown)
     }
 }
 
-async fn answer(router: Router, request: Request<Incoming>) -> Result<Response, std::convert::Infallible> {
+async fn answer(
+    router: Router,
+    metrics: HttpMetrics,
+    request: Request<Incoming>,
+) -> Result<Response, std::convert::Infallible> {
     let (mut parts, body) = request.into_parts();
     collapse_slashes(&mut parts.uri);
+    let asked = Asked::by(&parts, metrics);
     let (body, loan) = lend(&parts.headers, body);
     let request = Request::from_parts(parts, body);
-    let id = format!("{:016x}", rand::random::<u64>());
-    let span = tracing::info_span!("request", id, method = %request.method(), area = area(request.uri().path()));
     let mut response = match check_target(&request) {
-        Ok(()) => router.oneshot(request).instrument(span).await.into_response(),
+        Ok(()) => router.oneshot(request).instrument(asked.span().clone()).await.into_response(),
         Err(error) => {
             drop(request);
             error.into_response()
         }
     };
+    asked.answered(&mut response);
     // What users are called is no page and no script, whatever it looks like.
     response.headers_mut().insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
     if !loan.settle().await {
         response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
     }
-    if let Ok(value) = HeaderValue::from_str(&id) {
-        response.headers_mut().insert(REQUEST_ID, value);
-    }
     Ok(response)
-}
-
-/// The first three segments of a path. What follows may be a user name, and queries may hold
-/// anything: neither belongs in a log.
-fn area(path: &str) -> &str {
-    path.match_indices('/').nth(3).map_or(path, |(end, _)| &path[..end])
 }

@@ -45,6 +45,19 @@ pub enum MessageError {
 }
 
 impl Envelope {
+    /// The message with more headers: those by which its reader follows the trace of its writer. Every
+    /// message may have them.
+    #[must_use]
+    pub fn with_headers(mut self, headers: Vec<(String, String)>) -> Self {
+        self.headers.extend(headers);
+        self
+    }
+
+    /// Any header, for example of a trace.
+    pub fn find_header(&self, name: &str) -> Option<&str> {
+        self.headers.get(name).map(String::as_str)
+    }
+
     pub(crate) fn expect(&self, kind: &'static str, version: u16) -> Result<(), MessageError> {
         if self.kind == kind && self.version == version {
             return Ok(());

@@ -5,6 +5,8 @@
 //! about a person: brokers log them. A message of an unknown type or version is refused with a
 //! reason, so that its consumer can dead-letter it and live on.
 //!
+//! Every message may carry the headers of W3C Trace Context, which its type does not know.
+//!
 //! `tests/golden` has one file for each version. A new optional header with a default keeps the
 //! version; anything else is a new version, and the old one stays readable.
 

@@ -55,6 +55,22 @@ fn split_v1_is_written_and_read_as_ever() {
     assert_eq!(SplitMessage::try_from(&from_json(&golden)).unwrap(), SplitMessage { job: JobId(9) });
 }
 
+/// Those who know nothing of traces read the same message.
+#[test]
+fn headers_of_a_trace_may_be_there() {
+    let parent = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01";
+    let headers = [("traceparent", parent), ("tracestate", "vendor=x")];
+    let headers = Vec::from(headers.map(|(name, value)| (name.to_owned(), value.to_owned())));
+    let golden: Value = serde_json::from_str(include_str!("golden/batch.v1.traced.json")).unwrap();
+    assert_eq!(as_json(&Envelope::from(batch()).with_headers(headers.clone())), golden);
+    let envelope = from_json(&golden);
+    assert_eq!(BatchMessage::try_from(&envelope).unwrap(), batch());
+    assert_eq!(envelope.find_header("traceparent"), Some(parent));
+    let golden: Value = serde_json::from_str(include_str!("golden/split.v1.traced.json")).unwrap();
+    assert_eq!(as_json(&Envelope::from(SplitMessage { job: JobId(9) }).with_headers(headers)), golden);
+    assert_eq!(SplitMessage::try_from(&from_json(&golden)).unwrap(), SplitMessage { job: JobId(9) });
+}
+
 #[test]
 fn unknown_and_damaged_messages_are_refused_with_a_reason() {
     let good = Envelope::from(batch());

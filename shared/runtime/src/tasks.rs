@@ -31,14 +31,24 @@ impl Tasks {
     }
 
     /// Starts a task that goes on even if nobody waits for its handle. A panic in it is logged
-    /// with the task's name.
+    /// with the task's name. What it does is part of the current span.
     pub fn spawn<F>(&self, name: &'static str, future: F) -> JoinHandle<F::Output>
     where
         F: Future + Send + 'static,
         F::Output: Send + 'static,
     {
+        self.spawn_apart(name, future.in_current_span())
+    }
+
+    /// Starts a task that is no part of the current span, because it outlives what asked for it: the
+    /// span would not end before it.
+    pub fn spawn_apart<F>(&self, name: &'static str, future: F) -> JoinHandle<F::Output>
+    where
+        F: Future + Send + 'static,
+        F::Output: Send + 'static,
+    {
         #[expect(clippy::disallowed_methods, reason = "this is the one place that starts tasks")]
-        let inner = tokio::spawn(future.in_current_span());
+        let inner = tokio::spawn(future);
         let watch = async move {
             match inner.await {
                 Ok(output) => output,

@@ -1,53 +1,95 @@
-//! Logs: one line for each decision, nothing for each row, nothing about a person.
+//! What an operator sees: log lines, traces, metrics.
+//!
+//! | what | module |
+//! | --- | --- |
+//! | log lines on standard error | [`logs`] |
+//! | spans to a collector, by OTLP | [`traces`] |
+//! | the way of a trace through headers (W3C Trace Context) | [`context`] |
+//! | counters, histograms and gauges for Prometheus | [`metrics`] |
+//!
+//! The rest of the workspace uses `tracing` and the small types of this crate; OpenTelemetry and
+//! Prometheus are known here alone. What is not asked for is not installed: without a collector
+//! there is no layer that follows spans, without a place to scrape every metric is an empty handle.
+//!
+//! Invariants: one line, one span, one sample for each decision, request or batch, never for a row;
+//! nothing about a person in any of them; a collector that is away disturbs nobody.
 
-use std::io::IsTerminal;
+pub mod context;
+mod logs;
+pub mod metrics;
+mod traces;
 
-use tracing_subscriber::EnvFilter;
+use std::time::Duration;
 
-/// The form of log lines.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum LogFormat {
-    /// For people.
-    Pretty,
-    /// One JSON object a line, for machines.
-    Json,
+use tracing_subscriber::layer::SubscriberExt;
+use tracing_subscriber::util::SubscriberInitExt;
+
+pub use logs::{FilterError, LogFormat};
+pub use metrics::{Counter, Histogram, Level, Meter};
+pub use traces::TracesError;
+
+/// What is asked for.
+#[derive(Clone, Copy, Debug)]
+pub struct Options<'a> {
+    /// What to log: a level, or levels by module.
+    pub filter: &'a str,
+    /// The form of log lines.
+    pub format: LogFormat,
+    /// What a collector calls this process, unless `OTEL_SERVICE_NAME` says otherwise.
+    pub service: &'a str,
+    /// Whether spans are sent to the collector that the variables `OTEL_…` describe. Needs a runtime.
+    pub traces: bool,
+    /// Whether metrics are kept.
+    pub metrics: bool,
 }
 
-/// The filter is not understood.
+/// Why telemetry cannot begin.
 #[derive(Debug, thiserror::Error)]
-#[error("the log filter cannot be read; expected something like `info` or `warn,muster_worker=debug`")]
-pub struct FilterError(#[from] tracing_subscriber::filter::ParseError);
-
-/// A panic is logged by its place alone: its message may hold a value, and values are of people.
-fn log_panics() {
-    std::panic::set_hook(Box::new(|panic| {
-        let place = panic.location().map(ToString::to_string).unwrap_or_default();
-        tracing::error!(place, "a panic: a fault of this program");
-    }));
+pub enum TelemetryError {
+    /// The log filter is not understood.
+    #[error(transparent)]
+    Filter(#[from] FilterError),
+    /// The collector is not described well.
+    #[error(transparent)]
+    Traces(#[from] TracesError),
+    /// Metrics cannot be kept.
+    #[error(transparent)]
+    Metrics(#[from] metrics::MetricsError),
 }
 
-/// Starts logging to standard error. Libraries log errors only, unless the filter names them.
-pub fn init(filter: &str, format: LogFormat) -> Result<(), FilterError> {
-    let quiet = ["sqlx", "lapin", "hyper", "object_store", "rustls", "reqwest", "amq_protocol", "async_rs", "tower"];
-    // These report each lost connection several times as an error; our supervisors do it once.
-    let silent = ["lapin", "amq_protocol", "async_rs"];
-    let level = |library| if silent.contains(&library) { "off" } else { "error" };
-    let unnamed = quiet
-        .into_iter()
-        .filter(|library| !filter.contains(library))
-        .map(|library| format!("{library}={}", level(library)));
-    let directives: Vec<String> = std::iter::once(filter.to_owned()).chain(unnamed).collect();
-    let filter = EnvFilter::builder().parse(directives.join(","))?;
-    let lines = tracing_subscriber::fmt()
-        .with_env_filter(filter)
-        .with_writer(std::io::stderr)
-        .with_ansi(std::io::stderr().is_terminal())
-        // It would report a line that cannot be written on the same standard error, and panic.
-        .log_internal_errors(false);
-    match format {
-        LogFormat::Json => lines.json().flatten_event(true).init(),
-        LogFormat::Pretty => lines.with_target(false).init(),
+/// What was begun. Clones share it; the default one is nothing.
+#[derive(Clone, Debug, Default)]
+pub struct Telemetry {
+    traces: Option<traces::Traces>,
+    metrics: Option<metrics::Metrics>,
+}
+
+/// Starts logging to standard error, and what else is asked for. Once in a process.
+pub fn init(options: Options<'_>) -> Result<Telemetry, TelemetryError> {
+    let lines = logs::layer(options.filter, options.format)?;
+    let traces = if options.traces { Some(traces::Traces::start(options.service)?) } else { None };
+    let metrics = if options.metrics { Some(metrics::Metrics::start()?) } else { None };
+    let spans = traces.as_ref().map(traces::Traces::layer);
+    tracing_subscriber::registry().with(spans).with(lines).init();
+    logs::log_panics();
+    Ok(Telemetry { traces, metrics })
+}
+
+impl Telemetry {
+    /// Where instruments come from. Without metrics, they record nothing.
+    pub fn meter(&self) -> Meter {
+        self.metrics.as_ref().map(metrics::Metrics::meter).unwrap_or_default()
     }
-    log_panics();
-    Ok(())
+
+    /// All metrics as Prometheus reads them, if there are any.
+    pub fn scrape(&self) -> Option<String> {
+        self.metrics.as_ref().map(metrics::Metrics::scrape)
+    }
+
+    /// Sends what is left, at most for so long. Blocks the thread.
+    pub fn end(&self, deadline: Duration) {
+        if let Some(traces) = &self.traces {
+            traces.end(deadline);
+        }
+    }
 }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use muster_domain::record::RecordError;
 use muster_domain::sniff::strip_bom;
-use muster_domain::{Header, Rejection, RejectionCode};
+use muster_domain::{Header, JobState, Rejection, RejectionCode};
 use muster_ports::{Lease, QueueName, SplitEnd, SplitJob};
 use muster_runtime::failpoint;
 use tokio::sync::OwnedSemaphorePermit;
@@ -64,6 +64,9 @@ async fn split_file(shared: &Arc<Shared>, split: &SplitJob, place: OwnedSemaphor
     // altered. Such a job has no complete ledger to wait for: it ends with what is applied.
     if let Some(error) = end.file_error.as_ref().filter(|error| error.code == RejectionCode::RawMissing) {
         let ended = store.fail_job(split.lease, error.clone()).await?;
+        if ended {
+            shared.deps.metrics.finished(JobState::Failed);
+        }
         return if ended { Ok(end) } else { Err(Stop::LeaseLost) };
     }
     out.flush().await?;

@@ -3,11 +3,13 @@
 use std::sync::Arc;
 
 use muster_domain::{Dialect, JobId};
-use muster_messages::BatchMessage;
+use muster_messages::{BatchMessage, Envelope};
 use muster_ports::{QueueError, QueueName};
 use muster_runtime::{Backoff, failpoint};
+use muster_telemetry::context;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::task::JoinSet;
+use tracing::Instrument;
 
 use super::Shared;
 use super::cutter::Cut;
@@ -82,7 +84,8 @@ impl Lanes {
                 published.map_err(|_| Stop::Stopping)??;
             }
         }
-        self.publishing.spawn(publish(self.shared.clone(), self.job, self.dialect, lane, cut));
+        let publishing = publish(self.shared.clone(), self.job, self.dialect, lane, cut);
+        self.publishing.spawn(publishing.in_current_span());
         Ok(())
     }
 }
@@ -93,11 +96,14 @@ async fn publish(shared: Arc<Shared>, job: JobId, dialect: Dialect, lane: QueueN
     let sealing = shared.clone();
     let message = shared.deps.tasks.blocking(move || seal(&sealing, job, dialect, &cut)).await;
     let message = message.map_err(|_| Stop::Stopping)??;
+    let message = Envelope::from(message).with_headers(context::inject());
     let mut backoff = Backoff::reconnect();
     loop {
-        match shared.deps.queue.publish(lane, message.clone().into()).await {
+        match shared.deps.queue.publish(lane, message.clone()).await {
             Ok(()) => {
                 failpoint!("batch_published");
+                let lane = if lane == QueueName::BatchSmall { "small" } else { "bulk" };
+                shared.deps.metrics.batches_published.add(1, &[("lane", lane)]);
                 return Ok(());
             }
             Err(QueueError::Mismatch(queue)) => {

@@ -49,6 +49,11 @@ pub(crate) enum UploadError {
 }
 
 impl UploadError {
+    /// Whether the fault is on our side.
+    pub(crate) fn is_ours(&self) -> bool {
+        matches!(self, Self::Storage(_) | Self::Database(_))
+    }
+
     fn status_and_code(&self) -> (StatusCode, &'static str) {
         let bad = StatusCode::BAD_REQUEST;
         match self {

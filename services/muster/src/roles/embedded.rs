@@ -4,13 +4,13 @@ use std::path::Path;
 use std::sync::Arc;
 
 use anyhow::Context;
-use muster_ingest::{IngestConfig, IngestDeps};
+use muster_ingest::{IngestConfig, IngestDeps, IngestMetrics};
 use muster_memory::{MemoryCounters, MemoryQueue};
 use muster_ports::{Scope, TenantSettings, Tenants, Upkeep};
 use muster_rawstore::ObjectRawStore;
 use muster_sqlite::SqliteStore;
-use muster_status::StatusDeps;
-use muster_worker::{WorkerConfig, WorkerDeps};
+use muster_status::{StatusDeps, StatusMetrics};
+use muster_worker::{WorkerConfig, WorkerDeps, WorkerMetrics};
 
 use crate::settings::HttpArgs;
 use crate::token;
@@ -50,11 +50,14 @@ pub(crate) async fn start(
         dead_letters: None,
         raw: Arc::new(raw),
         counters: counters.clone(),
+        metrics: IngestMetrics::new(&process.meter()),
         tasks: tasks.clone(),
         shutdown: shutdown.clone(),
     };
-    let worker = WorkerDeps { store: store.clone(), queue, counters: counters.clone(), tasks, shutdown };
-    let status = StatusDeps { store: store.clone(), counters, public_url: http.public_url.clone() };
+    let metrics = WorkerMetrics::new(&process.meter());
+    let worker = WorkerDeps { store: store.clone(), queue, counters: counters.clone(), metrics, tasks, shutdown };
+    let metrics = StatusMetrics::new(&process.meter());
+    let status = StatusDeps { store: store.clone(), counters, metrics, public_url: http.public_url.clone() };
 
     let routes = muster_ingest::router(ingest.clone(), config.clone()).merge(muster_status::router(status));
     let address = process.serve(http, routes, ready(store.clone(), None))?;

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use muster_worker::{WorkerConfig, WorkerDeps};
+use muster_worker::{WorkerConfig, WorkerDeps, WorkerMetrics};
 
 use crate::cli::WorkerArgs;
 use crate::wiring::{self, Pool, Process};
@@ -12,18 +12,20 @@ use crate::wiring::{self, Pool, Process};
 const SPARE_CONNECTIONS: u32 = 2;
 
 pub(crate) async fn run(args: WorkerArgs) -> anyhow::Result<()> {
-    args.log.init()?;
-    let process = Process::start(&args.stop);
+    let telemetry = args.log.init("worker", &args.metrics)?;
+    let process = Process::start(&args.stop, telemetry);
     let connections = u32::from(args.concurrency) + SPARE_CONNECTIONS;
     let pool = Pool { name: "worker", connections, acquire: Duration::from_secs(30) };
     let store = process.store(&args.database, &pool)?;
-    wiring::wait_for_store(&*store, &process.shutdown).await?;
     let queue = Arc::new(process.queue(&args.queue, "worker"));
+    process.serve_apart(&args.metrics, wiring::ready(store.clone(), Some(queue.clone())))?;
+    wiring::wait_for_store(&*store, &process.shutdown).await?;
     wiring::wait_for_queue(&*queue, &process.shutdown).await;
     let deps = WorkerDeps {
         store: store.clone(),
         queue,
         counters: wiring::counters(&args.counters)?,
+        metrics: WorkerMetrics::new(&process.meter()),
         tasks: process.tasks.clone(),
         shutdown: process.shutdown.clone(),
     };
@@ -33,6 +35,7 @@ pub(crate) async fn run(args: WorkerArgs) -> anyhow::Result<()> {
     };
     muster_worker::start(&deps, &config);
     drop(deps);
+    process.begun();
     tracing::info!(concurrency = config.concurrency, "worker ready");
     process.run_to_end(Some(&store)).await;
     Ok(())

@@ -1,0 +1,57 @@
+//! What is counted of requests.
+
+use std::time::Duration;
+
+use axum::http::{Method, StatusCode};
+use muster_telemetry::metrics::SHORT_SECONDS;
+use muster_telemetry::{Counter, Histogram, Meter};
+
+/// The metrics of a server; those of the default one record nothing.
+#[derive(Clone, Debug, Default)]
+pub struct HttpMetrics {
+    requests: Counter,
+    seconds: Histogram,
+}
+
+impl HttpMetrics {
+    /// The instruments.
+    pub fn new(meter: &Meter) -> Self {
+        Self {
+            requests: meter.silent_counter(
+                "muster_http_requests_total",
+                "Requests that were answered, by method, route and class of the status.",
+            ),
+            seconds: meter.seconds(
+                "muster_http_request_seconds",
+                "Time from the head of a request to the head of its answer, by method and route.",
+                &SHORT_SECONDS,
+            ),
+        }
+    }
+
+    pub(crate) fn record(&self, method: &Method, route: &str, status: StatusCode, duration: Duration) {
+        let (method, route) = (("method", known(method)), ("route", route));
+        self.requests.add(1, &[method, route, ("status", class(status))]);
+        self.seconds.record(duration, &[method, route]);
+    }
+}
+
+/// Methods are the client's to invent.
+pub(crate) fn known(method: &Method) -> &'static str {
+    match *method {
+        Method::GET => "GET",
+        Method::HEAD => "HEAD",
+        Method::POST => "POST",
+        Method::DELETE => "DELETE",
+        _ => "other",
+    }
+}
+
+fn class(status: StatusCode) -> &'static str {
+    match status.as_u16() / 100 {
+        1 | 2 => "2xx",
+        3 => "3xx",
+        4 => "4xx",
+        _ => "5xx",
+    }
+}
