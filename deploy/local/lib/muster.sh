@@ -32,7 +32,8 @@ use_given_muster() {
 
 # What every role is told. Other MUSTER_* variables of the caller pass through.
 export_servers() {
-    unset MUSTER_LISTEN MUSTER_TOKEN MUSTER_WORKER_PIDS MUSTER_STACK_OWN_URLS
+    # One port for metrics cannot be that of all.
+    unset MUSTER_LISTEN MUSTER_METRICS_LISTEN MUSTER_TOKEN MUSTER_WORKER_PIDS MUSTER_STACK_OWN_URLS
     MUSTER_DATABASE_URL=$(server_url postgres)
     MUSTER_AMQP_URL=$(server_url rabbitmq)
     MUSTER_REDIS_URL=$(server_url redis)

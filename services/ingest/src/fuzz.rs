@@ -9,8 +9,8 @@ use muster_domain::record::RecordError;
 use muster_domain::{Dialect, Format, Handling, Header, TenantId};
 use muster_http::ApiError;
 use muster_ports::{CutRules, RawFile, RawStore, ShortRows};
+use muster_telemetry::Counter;
 
-use crate::metrics::IngestMetrics;
 use crate::split::{Cut, Cutter, Layout, Progress};
 use crate::upload::headers::Claims;
 use crate::upload::{self, Encoding, Frames, Upload};
@@ -67,7 +67,7 @@ pub async fn receive(
         raw,
         max_bytes,
         cut: CutRules::default(),
-        metrics: IngestMetrics::default(),
+        bytes: Counter::default(),
     };
     let stored = upload::receive_body(&upload, &claims, &mut Frames::new(body, &claims.digests)).await?;
     Ok((stored.raw, Header::from_titles(stored.titles)))

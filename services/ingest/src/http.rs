@@ -70,7 +70,7 @@ async fn post_file(
         raw: ingest.deps.raw.clone(),
         max_bytes: ingest.config.max_upload_bytes,
         cut: ingest.config.cut,
-        metrics: ingest.deps.metrics.clone(),
+        bytes: ingest.deps.metrics.upload_bytes.clone(),
     };
     let store = ingest.deps.store.clone();
     // A task of its own: a client that goes away must not drop a transaction half-way.

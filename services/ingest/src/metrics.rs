@@ -16,7 +16,7 @@ pub struct IngestMetrics {
     pub(crate) split_seconds: Histogram,
     jobs_finished: Counter,
     repairs: Counter,
-    pub(crate) leads: Level,
+    leads: Level,
     pub(crate) dead_letters: Level,
 }
 
@@ -107,6 +107,14 @@ impl IngestMetrics {
 
     pub(crate) fn repaired(&self, repair: Repair) {
         self.repairs.add(1, &[("action", repair.as_str())]);
+    }
+
+    /// Shows whether this process reconciles. What it knew of dead letters is another's to know otherwise.
+    pub(crate) fn leads(&self, leads: bool) {
+        self.leads.set(leads.into());
+        if !leads {
+            self.dead_letters.set(0);
+        }
     }
 
     /// Shows how many published batches of this process are not applied.

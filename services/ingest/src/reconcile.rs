@@ -76,10 +76,9 @@ struct Reconciler {
 
 impl Reconciler {
     async fn look(&mut self, tick: u64) -> Result<(), StoreError> {
-        let leads = self.deps.store.lead(&self.holder, LEADERSHIP).await?;
-        self.deps.metrics.leads.set(leads.into());
-        if !leads {
-            self.deps.metrics.dead_letters.set(0);
+        let leads = self.deps.store.lead(&self.holder, LEADERSHIP).await;
+        self.deps.metrics.leads(matches!(leads, Ok(true)));
+        if !leads? {
             return Ok(());
         }
         self.ring_for_waiting().await?;

@@ -18,10 +18,8 @@ use futures_util::StreamExt;
 use muster_domain::{Dialect, Format, Handling, TenantId};
 use muster_ports::{Creation, CutRules, Idempotency, NewJob, RawStore, Store};
 use muster_runtime::failpoint;
-
+use muster_telemetry::Counter;
 use tokio::io::{AsyncBufRead, AsyncRead};
-
-use crate::metrics::IngestMetrics;
 
 pub(crate) use body::Frames;
 pub(crate) use error::UploadError;
@@ -39,7 +37,8 @@ pub(crate) struct Upload {
     pub(crate) raw: Arc<dyn RawStore>,
     pub(crate) max_bytes: u64,
     pub(crate) cut: CutRules,
-    pub(crate) metrics: IngestMetrics,
+    /// Counts the bytes that are stored.
+    pub(crate) bytes: Counter,
 }
 
 /// How a body is compressed.
@@ -116,7 +115,7 @@ pub(crate) async fn accept(upload: &Upload, jobs: &dyn Store, stored: Stored) ->
         blocks_missing: upload.blocks_missing,
         idempotency: upload.idempotency.clone(),
     };
-    upload.metrics.upload_bytes.add(job.raw.bytes, &[]);
+    upload.bytes.add(job.raw.bytes, &[]);
     failpoint!("upload_stored");
     // If this fails, whether the row was committed may be unknown: the stored file stays.
     let creation = jobs.create_job(job).await?;

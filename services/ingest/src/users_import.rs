@@ -132,7 +132,7 @@ async fn admit(
         raw: ingest.deps.raw.clone(),
         max_bytes: ingest.config.max_upload_bytes,
         cut: CutRules { batch_rows: ingest.config.cut.batch_rows.min(BATCH_ROWS), ..ingest.config.cut },
-        metrics: ingest.deps.metrics.clone(),
+        bytes: ingest.deps.metrics.upload_bytes.clone(),
     };
     Ok(Admitted { upload, claims, slot })
 }
