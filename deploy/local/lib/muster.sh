@@ -38,6 +38,8 @@ export_servers() {
     MUSTER_AMQP_URL=$(server_url rabbitmq)
     MUSTER_REDIS_URL=$(server_url redis)
     export MUSTER_DATABASE_URL MUSTER_AMQP_URL MUSTER_REDIS_URL
+    # Heaps of the C library: one for each thread would cost memory and gain no time.
+    export MALLOC_ARENA_MAX=${MALLOC_ARENA_MAX:-2}
 }
 
 run_http_role() {

@@ -7,6 +7,10 @@ use anyhow::{Context, bail};
 use reqwest::header::{AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderValue};
 use reqwest::{Response, StatusCode};
 use serde_json::Value;
+use tokio_util::io::ReaderStream;
+
+/// Bytes of a file that are read at a time: a small piece costs as much as a big one.
+const PIECE: usize = 256 * 1024;
 
 /// What a status answers.
 pub(crate) struct JobStatus {
@@ -48,7 +52,8 @@ impl Client {
 
     /// Uploads a file and gives the address of its status.
     pub(crate) async fn upload(&self, file: &Path) -> anyhow::Result<String> {
-        let body = reqwest::Body::from(tokio::fs::File::open(file).await?);
+        let pieces = ReaderStream::with_capacity(tokio::fs::File::open(file).await?, PIECE);
+        let body = reqwest::Body::wrap_stream(pieces);
         let request =
             self.http.post(format!("{}/bulk/v1/files", self.address)).header(CONTENT_TYPE, "text/csv").body(body);
         let answer = json(request.send().await?, StatusCode::ACCEPTED).await?;

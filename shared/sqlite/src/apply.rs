@@ -12,7 +12,7 @@ use muster_domain::{
 use muster_ports::{Applied, BatchToApply, Batches, JobRules, StoreError};
 use muster_runtime::failpoint;
 use rusqlite::types::{ToSqlOutput, ValueRef};
-use rusqlite::{Connection, OptionalExtension, Row, ToSql, params, params_from_iter};
+use rusqlite::{CachedStatement, Connection, OptionalExtension, Row, ToSql, params, params_from_iter};
 
 use crate::splits::{read_cut, read_dialect, read_format, read_titles};
 use crate::sql;
@@ -98,8 +98,9 @@ fn apply(db: &Connection, batch: &BatchToApply) -> rusqlite::Result<Applied> {
     for rejection in batch.rows.rejections() {
         insert_rejection(db, batch, rejection)?;
     }
+    let mut statements = Statements::prepare(db, batch.rows.dialect())?;
     for row in batch.rows.rows() {
-        match apply_row(db, batch, row) {
+        match apply_row(db, &mut statements, batch, row) {
             Ok(Ok(outcome)) => counts.add(&outcome),
             Ok(Err(rejection)) => {
                 counts.failed += 1;
@@ -140,34 +141,55 @@ fn ledger_counts(db: &Connection, batch: &BatchToApply) -> rusqlite::Result<Opti
     db.prepare_cached(sql::LEDGER_COUNTS)?.query_row(values, read).optional()
 }
 
+/// The statements of every row. Finding one in the cache means hashing its text, which is long.
+struct Statements<'db> {
+    by_key: CachedStatement<'db>,
+    writes: Writes<'db>,
+}
+
+struct Writes<'db> {
+    insert: CachedStatement<'db>,
+    update: CachedStatement<'db>,
+}
+
+impl<'db> Statements<'db> {
+    fn prepare(db: &'db Connection, dialect: Dialect) -> rusqlite::Result<Self> {
+        let by_key = match dialect {
+            Dialect::Spigit => sql::PROBE_USER,
+            Dialect::Collaborator => sql::PROBE_USER_BY_UID,
+        };
+        let writes =
+            Writes { insert: db.prepare_cached(sql::INSERT_USER)?, update: db.prepare_cached(sql::UPDATE_USER)? };
+        Ok(Self { by_key: db.prepare_cached(by_key)?, writes })
+    }
+}
+
 /// The outcome of a row, or why it fails.
 fn apply_row(
     db: &Connection,
+    statements: &mut Statements<'_>,
     batch: &BatchToApply,
     row: CheckedRow<'_>,
 ) -> rusqlite::Result<Result<Counts, Rejection>> {
-    let by_key = match batch.rows.dialect() {
-        Dialect::Spigit => sql::PROBE_USER,
-        Dialect::Collaborator => sql::PROBE_USER_BY_UID,
-    };
-    let mut probe = db.prepare_cached(by_key)?;
-    let mut found = probe.query(params![batch.tenant.0, row.key()])?;
+    let Statements { by_key, writes } = statements;
+    let mut found = by_key.query(params![batch.tenant.0, row.key()])?;
     if let Some(user) = found.next()? {
-        return write_row(db, batch, row, Some(&read_user(user)?));
+        return write_row(db, writes, batch, row, Some(&read_user(user)?));
     }
     let Some(login) = row.username_key().filter(|_| row.is_found_by_uid()) else {
-        return write_row(db, batch, row, None);
+        return write_row(db, writes, batch, row, None);
     };
     // A login of the Collaborator API names a user who has no uid yet.
     let mut probe = db.prepare_cached(sql::PROBE_USER)?;
     let mut found = probe.query(params![batch.tenant.0, login])?;
     let stored = found.next()?.map(read_user).transpose()?;
     let stored = stored.filter(|user| user.profile.value(Field::Uid).is_none());
-    write_row(db, batch, row, stored.as_ref())
+    write_row(db, writes, batch, row, stored.as_ref())
 }
 
 fn write_row(
     db: &Connection,
+    writes: &mut Writes<'_>,
     batch: &BatchToApply,
     row: CheckedRow<'_>,
     stored: Option<&StoredUser<'_>>,
@@ -185,7 +207,7 @@ fn write_row(
         return Ok(Ok(Counts { unchanged: 1, ..Counts::default() }));
     }
     let id = stored.map(|user| user.id);
-    if write_user(db, id, batch, row, &folded.profile)? {
+    if write_user(writes, id, batch, row, &folded.profile)? {
         return Ok(Ok(folded.counts));
     }
     let taken = params![batch.tenant.0, folded.profile.username_key(), id.unwrap_or(0)];
@@ -200,7 +222,7 @@ fn write_row(
 }
 
 fn write_user(
-    db: &Connection,
+    writes: &mut Writes<'_>,
     id: Option<i64>,
     batch: &BatchToApply,
     row: CheckedRow<'_>,
@@ -216,11 +238,11 @@ fn write_user(
     ];
     let values = profile.values().iter().copied().chain([attributes.as_deref()]).map(Param::Text);
     let (statement, last) = match id {
-        Some(id) => (sql::UPDATE_USER, Param::Number(id)),
-        None => (sql::INSERT_USER, Param::Text(profile.password_hash())),
+        Some(id) => (&mut writes.update, Param::Number(id)),
+        None => (&mut writes.insert, Param::Text(profile.password_hash())),
     };
     let values = head.into_iter().chain(values).chain([last]);
-    let written = db.prepare_cached(statement)?.execute(params_from_iter(values))?;
+    let written = statement.execute(params_from_iter(values))?;
     Ok(written > 0)
 }
 

@@ -43,8 +43,10 @@ impl Psql {
         run(&self.url, script).await.map(drop)
     }
 
+    /// Removes the database. The server waits for connections that are closing, and ends its own vacuuming;
+    /// with `force` it would refuse, because that runs as a superuser.
     pub(super) async fn drop_database(&self) -> anyhow::Result<()> {
-        run(&self.server, &format!("drop database {} with (force);", self.name)).await.map(drop)
+        run(&self.server, &format!("drop database {};", self.name)).await.map(drop)
     }
 
     /// The version of the server and its settings that matter.

@@ -24,7 +24,7 @@ use crate::wiring::Pool;
 
 const START_DEADLINE: Duration = Duration::from_mins(1);
 /// How often a condition is looked at.
-const LOOK: Duration = Duration::from_millis(20);
+const LOOK: Duration = Duration::from_millis(50);
 const POOL: Pool = Pool { name: "bench", connections: 1, acquire: Duration::from_secs(10) };
 
 /// A running Muster.
@@ -115,6 +115,8 @@ impl Site {
         command.arg(role).env_clear().kill_on_drop(true);
         command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(log);
         command.envs(self.variables.iter().map(|(name, value)| (name, value.expose_secret())));
+        // As the image and the local stack set it.
+        command.env("MALLOC_ARENA_MAX", "2");
         command.envs(listen.map(|address| ("MUSTER_LISTEN", address)));
         let child = command.spawn().context("a process of Muster cannot be started")?;
         self.memory.watch(name, child.id().context("a process that has just been started has ended")?);
