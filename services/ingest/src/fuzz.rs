@@ -1,5 +1,5 @@
-//! Doors for `tests/fuzz` and `tests/stages` to what is nobody else's business. They are part of every build, so that a
-//! change which breaks them is noticed without building the fuzzers.
+//! Doors for `tests/fuzz` and `tests/stages` to what is nobody else's business. They are part of every
+//! build, so that a change which breaks them is noticed without building the fuzzers.
 
 use std::sync::Arc;
 

@@ -26,10 +26,12 @@ impl RowDigest {
         let digest = Sha256::digest(&said);
         Self(*digest.first_chunk().expect("a SHA-256 has 32 bytes"))
     }
+}
 
-    /// In hexadecimal digits.
-    pub fn to_hex(self) -> String {
-        format!("{:032x}", u128::from_be_bytes(self.0))
+/// In hexadecimal digits.
+impl std::fmt::Display for RowDigest {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{:032x}", u128::from_be_bytes(self.0))
     }
 }
 
@@ -74,7 +76,7 @@ mod tests {
     fn the_same_content_has_the_same_digest_however_it_is_written() {
         let plain = digest(TITLES, "a@x.org,ann,Ann,Lee,Oslo,red,7\n");
         assert_eq!(plain, digest(TITLES, "a@x.org,ann,Ann,\"Lee\", Oslo ,red,7\r\n"));
-        assert_eq!(plain.to_hex().len(), 32);
+        assert_eq!(plain.to_string().len(), 32);
     }
 
     #[test]

@@ -55,7 +55,7 @@ pub fn settled(batch: &CheckedBatch, known: impl Fn(&str) -> Option<Known>) -> H
         let Some(user) = known(row.key()) else { continue };
         if !seen.insert(row.key()) {
             settled.remove(row.key());
-        } else if user.digest == Some(RowDigest::of(&row)) {
+        } else if user.digest.is_some_and(|digest| digest == RowDigest::of(&row)) {
             settled.insert(row.key(), user.id);
         }
     }

@@ -1,5 +1,4 @@
--- probe_known_users: which user names of a batch have a user, and the digest of a row that changes nothing
--- in it.
+-- probe_known_users: which user names have a user, and the digest of a row that changes nothing in it.
 select u.*
 from unnest($2::text[]) as wanted (key)
 cross join lateral (

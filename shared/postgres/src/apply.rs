@@ -39,7 +39,6 @@ use crate::store::{PostgresStore, ask};
 use crate::transaction::{self, Work};
 pub(crate) use look::Guesses;
 use look::Look;
-use mass::Inserts;
 
 /// How often a batch is tried when other transactions are in the way.
 const ATTEMPTS: u32 = 8;
@@ -201,7 +200,7 @@ async fn write_users(
     if batch.isolate_rows {
         return one_by_one::isolated(connection, batch, batch.rows.rows(), outcome).await;
     }
-    let found = probe::Found::look(connection, batch, look).await?;
+    let mut found = probe::Found::look(connection, batch, look).await?;
     let existing = found.existing()?;
     let plan = plan(batch.job, &batch.rows, &existing);
     if plan.refused > 0 {
@@ -209,8 +208,7 @@ async fn write_users(
     }
     outcome.counts.add(&plan.unchanged);
     mass::update(connection, batch, &plan.updates, outcome).await?;
-    let inserts = if look == Look::AroundConflicts { Inserts::AroundConflicts } else { Inserts::Copy };
-    let left = mass::insert(connection, batch, plan.inserts, inserts, outcome).await?;
+    let left = mass::insert(connection, batch, plan.inserts, look, outcome).await?;
     let mut rows = plan.one_by_one;
     rows.extend(left);
     rows.sort_unstable_by_key(muster_domain::CheckedRow::line);

@@ -71,7 +71,6 @@ statements! {
     PROBE_IDS_BY_UID => "probe_ids_by_uid",
     PROBE_KNOWN_USERS => "probe_known_users",
     PROBE_KNOWN_USERS_BY_UID => "probe_known_users_by_uid",
-    PROBE_LOGIN_HOLDERS => "probe_login_holders",
     PROBE_NEW_UIDS => "probe_new_uids",
     PROBE_SPIGIT_USERS => "probe_spigit_users",
     PROBE_USERS => "probe_users",

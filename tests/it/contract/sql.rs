@@ -48,7 +48,6 @@ fn both_stores_have_the_same_statements() {
         "probe_email_holders",
         "probe_known_users",
         "probe_known_users_by_uid",
-        "probe_login_holders",
         "probe_spigit_users",
         "probe_users",
         "probe_users_by_uid",

@@ -38,10 +38,9 @@ impl CopyText {
     /// those that it can have.
     pub(super) fn push_user(&mut self, batch: &BatchToApply, write: &Write<'_>) {
         let profile = &write.folded.profile;
-        let digest = u128::from_be_bytes(write.digest().0);
         io::Write::write_fmt(
             &mut self.buffer,
-            format_args!("{}\t{}\t{}\t{digest:032x}\t", batch.tenant, batch.job, write.line),
+            format_args!("{}\t{}\t{}\t{}\t", batch.tenant, batch.job, write.line, write.digest()),
         )
         .expect("a vector takes all");
         self.push_value(Some(profile.username_key()));

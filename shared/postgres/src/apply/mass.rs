@@ -9,17 +9,9 @@ use muster_ports::BatchToApply;
 use sqlx::postgres::PgConnection;
 
 use super::copy::CopyText;
+use super::look::Look;
 use super::{Outcome, moved};
 use crate::sql;
-
-/// How new users are inserted.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Inserts {
-    /// By COPY straight into the table: the fastest way, which fails as a whole on any conflict.
-    Copy,
-    /// Through the stage, leaving out those who are in the way of others.
-    AroundConflicts,
-}
 
 /// The statements with the columns that a batch can have.
 struct Statements {
@@ -71,26 +63,29 @@ pub(super) async fn update(
     Ok(())
 }
 
-/// Inserts new users. Gives back the rows of those that were in the way of others.
+/// Inserts new users: by COPY straight into the table, the fastest way, which fails as a whole on any conflict;
+/// or through the stage, around conflicts. Gives back the rows of those that were in the way of others.
 pub(super) async fn insert<'a>(
     connection: &mut PgConnection,
     batch: &BatchToApply,
     writes: Vec<Write<'a>>,
-    inserts: Inserts,
+    look: Look,
     outcome: &mut Outcome,
 ) -> Result<Vec<CheckedRow<'a>>, sqlx::Error> {
     if writes.is_empty() {
         return Ok(Vec::new());
     }
+    let statements = Statements::of(batch);
+    let staged = look == Look::AroundConflicts;
     let mut text = CopyText::with_capacity(writes.len());
     for write in &writes {
-        if inserts == Inserts::AroundConflicts {
+        if staged {
             text.push_target(None);
         }
         text.push_user(batch, write);
     }
-    if inserts == Inserts::Copy {
-        text.send(connection, Statements::of(batch).copy_users).await?;
+    if !staged {
+        text.send(connection, statements.copy_users).await?;
         for write in &writes {
             outcome.counts.add(&write.folded.counts);
         }
@@ -98,7 +93,7 @@ pub(super) async fn insert<'a>(
     }
     sqlx::query(sql::CREATE_STAGE).execute(&mut *connection).await?;
     sqlx::query(sql::EMPTY_STAGE).execute(&mut *connection).await?;
-    text.send(connection, Statements::of(batch).copy_stage).await?;
+    text.send(connection, statements.copy_stage).await?;
     let inserted: Vec<String> = sqlx::query_scalar(sql::INSERT_STAGED).fetch_all(connection).await?;
     let inserted: HashSet<&str> = inserted.iter().map(String::as_str).collect();
     let mut left = Vec::new();

@@ -56,13 +56,14 @@ impl<'a> Found<'a> {
 
     /// Whatever was not looked up is known of the users whom the rows name: they may hand on their e-mail or
     /// login to another row.
-    pub(super) fn existing(&self) -> Result<Existing<'_>, sqlx::Error> {
+    pub(super) fn existing(&mut self) -> Result<Existing<'_>, sqlx::Error> {
+        let settled = std::mem::take(&mut self.settled);
         let users = read_users(&self.users, self.batch.rows.dialect())?;
         let mut email_holders = read_holders(&self.email_holders)?;
         email_holders.extend(users.values().filter_map(|user| Some((user.profile.email_key()?, user.id))));
         let mut login_holders = read_holders(&self.login_holders)?;
         login_holders.extend(users.values().map(|user| (user.profile.username_key(), user.id)));
-        Ok(Existing { users, settled: self.settled.clone(), email_holders, login_holders })
+        Ok(Existing { users, settled, email_holders, login_holders })
     }
 }
 
@@ -158,7 +159,7 @@ pub(super) async fn holders_of_logins(
     if logins.is_empty() {
         return Ok(Vec::new());
     }
-    sqlx::query(sql::PROBE_LOGIN_HOLDERS).bind(batch.tenant.0).bind(logins).fetch_all(connection).await
+    sqlx::query(sql::PROBE_KNOWN_USERS).bind(batch.tenant.0).bind(logins).fetch_all(connection).await
 }
 
 fn read_users(rows: &[PgRow], dialect: Dialect) -> Result<HashMap<&str, StoredUser<'_>>, sqlx::Error> {
