@@ -5,12 +5,15 @@
 //! and acknowledged last. Any number of workers may run, in any order, and die at any line: a batch
 //! that comes again finds its ledger row.
 
+mod care;
+mod check;
 mod counting;
 mod lane;
 mod metrics;
 mod passwords;
 mod process;
 mod rules;
+mod span;
 
 use std::sync::Arc;
 

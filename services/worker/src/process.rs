@@ -4,28 +4,25 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use muster_domain::{
-    BatchNo, CheckedBatch, Counts, Dialect, Header, JobId, Rejection, RejectionCode, collaborator, spigit,
-};
+use muster_domain::{BatchNo, CheckedBatch, JobId};
 use muster_messages::{BatchMessage, PayloadCodec};
 use muster_ports::{Applied, BatchToApply, Delivery, JobRules, Queue, Store, StoreError, finish_and_ring};
 use muster_runtime::{Backoff, Shutdown, Tasks, failpoint};
 use muster_telemetry::context;
 use tokio::sync::{RwLock, RwLockReadGuard, RwLockWriteGuard};
 use tokio::time::Instant;
-use tracing::field::{Empty, display};
+use tracing::field::display;
 use tracing::{Instrument, Span};
 
 use crate::WorkerMetrics;
+use crate::care::{ALONE_ATTEMPTS, Care};
+use crate::check::{all_failed, check_records, unread};
 use crate::counting::Counting;
 use crate::metrics::Outcome;
 use crate::passwords::Passwords;
 use crate::rules::RulesCache;
+use crate::span::{batch_span, describe, record_counts};
 
-/// A batch that was begun so often again runs alone, each of its rows on its own.
-const ALONE_ATTEMPTS: u32 = 3;
-/// A batch that was begun so often again and never done is given up: all its rows fail.
-const MAX_ATTEMPTS: u32 = 5;
 /// How long a worker that is stopped by force tries to take back the note of an attempt.
 const TAKE_BACK_DEADLINE: Duration = Duration::from_secs(1);
 
@@ -41,28 +38,6 @@ pub(crate) struct Processor {
     pub(crate) shutdown: Shutdown,
     /// Shared by running batches; held by one that runs alone.
     pub(crate) together: RwLock<()>,
-}
-
-/// How a batch is applied.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Care {
-    /// All rows in one go.
-    AllRows,
-    /// Each row on its own, so that one which the database refuses fails alone.
-    EachRow,
-    /// No row: all are reported as failed, so that the job ends.
-    GiveUp,
-}
-
-impl Care {
-    /// What a batch gets that was begun so often before and never done.
-    fn after(attempts: u32) -> Self {
-        match attempts {
-            MAX_ATTEMPTS.. => Self::GiveUp,
-            ALONE_ATTEMPTS.. => Self::EachRow,
-            _ => Self::AllRows,
-        }
-    }
 }
 
 /// The place among the running batches of the process: shared, or for one batch alone.
@@ -350,62 +325,4 @@ impl Processor {
             Err(_) => tracing::warn!(%job, "finishing a job took too long; the reconciler will"),
         }
     }
-}
-
-fn batch_span() -> Span {
-    tracing::info_span!(
-        "batch",
-        otel.kind = "consumer",
-        job = Empty,
-        tenant = Empty,
-        batch = Empty,
-        rows = Empty,
-        outcome = Empty,
-        created = Empty,
-        updated = Empty,
-        unchanged = Empty,
-        failed = Empty,
-    )
-}
-
-/// Notes in the current span which batch it is.
-fn describe(message: &BatchMessage) {
-    Span::current()
-        .record("job", display(message.job))
-        .record("batch", display(message.batch))
-        .record("rows", message.rows);
-}
-
-/// Notes in the current span what became of the rows.
-fn record_counts(counts: &Counts) {
-    let span = Span::current();
-    span.record("created", counts.created).record("updated", counts.updated);
-    span.record("unchanged", counts.unchanged).record("failed", counts.failed);
-}
-
-fn check_records(message: &BatchMessage, rules: &JobRules, records: &[u8]) -> CheckedBatch {
-    let header = Header::from_titles(rules.titles.clone());
-    let (record, line) = (rules.record, message.first_line);
-    match rules.dialect {
-        Dialect::Spigit => spigit::check_batch(&header, rules.handling, record, line, records),
-        Dialect::Collaborator => collaborator::check_batch(rules.format, record, line, message.first_row, records),
-    }
-}
-
-/// A batch that nobody can read. A row has a line at least, so that no two batches name the same one.
-fn unread(message: &BatchMessage, dialect: Dialect) -> CheckedBatch {
-    let lines = message.first_line..message.first_line + u64::from(message.rows);
-    CheckedBatch::all_failed(dialect, lines.map(not_applied).collect())
-}
-
-fn not_applied(line: u64) -> Rejection {
-    let message = "the batch of this row could not be applied".to_owned();
-    Rejection::new(line, None, RejectionCode::NotApplied, message)
-}
-
-fn all_failed(checked: &CheckedBatch) -> CheckedBatch {
-    let mut rejections = checked.rejections().to_vec();
-    rejections.extend(checked.rows().map(|row| not_applied(row.line()).of_row(row.row())));
-    rejections.sort_unstable_by_key(|rejection| rejection.line);
-    CheckedBatch::all_failed(checked.dialect(), rejections)
 }

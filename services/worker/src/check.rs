@@ -1,0 +1,34 @@
+//! From the records of a batch to checked rows, and to failures where there are none.
+
+use muster_domain::{CheckedBatch, Dialect, Header, Rejection, RejectionCode, collaborator, spigit};
+use muster_messages::BatchMessage;
+use muster_ports::JobRules;
+
+/// Checks the records by the rules of their job.
+pub(crate) fn check_records(message: &BatchMessage, rules: &JobRules, records: &[u8]) -> CheckedBatch {
+    let header = Header::from_titles(rules.titles.clone());
+    let (record, line) = (rules.record, message.first_line);
+    match rules.dialect {
+        Dialect::Spigit => spigit::check_batch(&header, rules.handling, record, line, records),
+        Dialect::Collaborator => collaborator::check_batch(rules.format, record, line, message.first_row, records),
+    }
+}
+
+/// A batch that nobody can read. A row has a line at least, so that no two batches name the same one.
+pub(crate) fn unread(message: &BatchMessage, dialect: Dialect) -> CheckedBatch {
+    let lines = message.first_line..message.first_line + u64::from(message.rows);
+    CheckedBatch::all_failed(dialect, lines.map(not_applied).collect())
+}
+
+fn not_applied(line: u64) -> Rejection {
+    let message = "the batch of this row could not be applied".to_owned();
+    Rejection::new(line, None, RejectionCode::NotApplied, message)
+}
+
+/// The same rows, none of which was applied.
+pub(crate) fn all_failed(checked: &CheckedBatch) -> CheckedBatch {
+    let mut rejections = checked.rejections().to_vec();
+    rejections.extend(checked.rows().map(|row| not_applied(row.line()).of_row(row.row())));
+    rejections.sort_unstable_by_key(|rejection| rejection.line);
+    CheckedBatch::all_failed(checked.dialect(), rejections)
+}
