@@ -23,6 +23,8 @@ mod sqlite;
 
 use std::io::Write;
 
+use clap::ValueEnum;
+
 use crate::cli::{BenchArgs, Scenario};
 use report::Report;
 use site::Site;
@@ -47,31 +49,19 @@ pub(crate) async fn run(args: BenchArgs) -> anyhow::Result<()> {
 }
 
 async fn measure(args: &BenchArgs, site: &Site) -> anyhow::Result<Report> {
-    let is_wanted = |scenario| args.only.is_empty() || args.only.contains(&scenario);
     let mut report = Report::new(args, &site.psql.settings().await?);
-    if is_wanted(Scenario::Rows) {
-        rows::measure(args, site, &mut report).await?;
-    }
-    if is_wanted(Scenario::Repeats) {
-        rows::measure_repeats(args, site, &mut report).await?;
-    }
-    if is_wanted(Scenario::Collaborator) {
-        collaborator::measure(args, site, &mut report).await?;
-    }
-    if is_wanted(Scenario::Embedded) {
-        embedded::measure(args, site, &mut report).await?;
-    }
-    if is_wanted(Scenario::Polling) {
-        latency::measure_polling(args, site, &mut report).await?;
-    }
-    if is_wanted(Scenario::Dwell) {
-        latency::measure_dwell(args, site, &mut report).await?;
-    }
-    if is_wanted(Scenario::Workers) {
-        scale::measure_workers(args, site, &mut report).await?;
-    }
-    if is_wanted(Scenario::Sizes) {
-        scale::measure_sizes(args, site, &mut report).await?;
+    let is_wanted = |scenario: &&Scenario| args.only.is_empty() || args.only.contains(scenario);
+    for scenario in Scenario::value_variants().iter().filter(is_wanted) {
+        match scenario {
+            Scenario::Rows => rows::measure(args, site, &mut report).await?,
+            Scenario::Repeats => rows::measure_repeats(args, site, &mut report).await?,
+            Scenario::Collaborator => collaborator::measure(args, site, &mut report).await?,
+            Scenario::Embedded => embedded::measure(args, site, &mut report).await?,
+            Scenario::Polling => latency::measure_polling(args, site, &mut report).await?,
+            Scenario::Dwell => latency::measure_dwell(args, site, &mut report).await?,
+            Scenario::Workers => scale::measure_workers(args, site, &mut report).await?,
+            Scenario::Sizes => scale::measure_sizes(args, site, &mut report).await?,
+        }
     }
     Ok(report)
 }

@@ -4,8 +4,8 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use muster_ports::{MissingUsers, ShortRows, TenantSettings};
 
 use crate::settings::{
-    CountersArgs, DatabaseArgs, HttpArgs, ImportArgs, LogArgs, MetricsArgs, PayloadArgs, QueueArgs, RawStoreArgs,
-    StopArgs, StoreArgs,
+    CountersArgs, DatabaseArgs, HttpArgs, ImportArgs, MetricsArgs, PayloadArgs, ProcessArgs, QueueArgs, RawStoreArgs,
+    ServersArgs, StoreArgs,
 };
 
 /// Muster takes users in by the million: upload a CSV, poll its status, find every row applied or
@@ -60,11 +60,7 @@ pub(crate) struct ServeArgs {
     #[command(flatten)]
     pub(crate) import: ImportArgs,
     #[command(flatten)]
-    pub(crate) stop: StopArgs,
-    #[command(flatten)]
-    pub(crate) log: LogArgs,
-    #[command(flatten)]
-    pub(crate) metrics: MetricsArgs,
+    pub(crate) process: ProcessArgs,
 }
 
 #[derive(Debug, Args)]
@@ -90,11 +86,7 @@ pub(crate) struct GenerateArgs {
 #[derive(Debug, Args)]
 pub(crate) struct BenchArgs {
     #[command(flatten)]
-    pub(crate) database: DatabaseArgs,
-    #[command(flatten)]
-    pub(crate) queue: QueueArgs,
-    #[command(flatten)]
-    pub(crate) counters: CountersArgs,
+    pub(crate) servers: ServersArgs,
     /// Rows of a file.
     #[arg(long, default_value_t = 1_000_000, value_parser = clap::value_parser!(u64).range(1000..=100_000_000))]
     pub(crate) rows: u64,
@@ -118,25 +110,25 @@ pub(crate) struct BenchArgs {
     pub(crate) plot: Option<std::path::PathBuf>,
 }
 
-/// What can be measured.
+/// What can be measured, in the order in which it is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Scenario {
     /// New users, the same file again, half of each, every row changed; beside psql.
     Rows,
     /// A file in which one row in a hundred repeats an earlier one.
     Repeats,
-    /// 1, 2 and 4 workers.
-    Workers,
-    /// Bigger files.
-    Sizes,
     /// A Collaborator file, and calls of ten rows.
     Collaborator,
     /// `muster serve` beside sqlite3.
     Embedded,
-    /// Small jobs of one tenant beside big ones of others.
-    Dwell,
     /// 64 clients that ask for the status all the time.
     Polling,
+    /// Small jobs of one tenant beside big ones of others.
+    Dwell,
+    /// 1, 2 and 4 workers.
+    Workers,
+    /// Bigger files.
+    Sizes,
 }
 
 #[derive(Debug, Args)]
@@ -146,21 +138,13 @@ pub(crate) struct IngestArgs {
     #[command(flatten)]
     pub(crate) import: ImportArgs,
     #[command(flatten)]
-    pub(crate) database: DatabaseArgs,
-    #[command(flatten)]
-    pub(crate) queue: QueueArgs,
-    #[command(flatten)]
-    pub(crate) counters: CountersArgs,
+    pub(crate) servers: ServersArgs,
     #[command(flatten)]
     pub(crate) raw_store: RawStoreArgs,
     #[command(flatten)]
     pub(crate) payload: PayloadArgs,
     #[command(flatten)]
-    pub(crate) stop: StopArgs,
-    #[command(flatten)]
-    pub(crate) log: LogArgs,
-    #[command(flatten)]
-    pub(crate) metrics: MetricsArgs,
+    pub(crate) process: ProcessArgs,
 }
 
 #[derive(Debug, Args)]
@@ -169,19 +153,11 @@ pub(crate) struct WorkerArgs {
     #[arg(long, env = "MUSTER_CONCURRENCY", default_value_t = 2, value_parser = clap::value_parser!(u16).range(1..=64))]
     pub(crate) concurrency: u16,
     #[command(flatten)]
-    pub(crate) database: DatabaseArgs,
-    #[command(flatten)]
-    pub(crate) queue: QueueArgs,
-    #[command(flatten)]
-    pub(crate) counters: CountersArgs,
+    pub(crate) servers: ServersArgs,
     #[command(flatten)]
     pub(crate) payload: PayloadArgs,
     #[command(flatten)]
-    pub(crate) stop: StopArgs,
-    #[command(flatten)]
-    pub(crate) log: LogArgs,
-    #[command(flatten)]
-    pub(crate) metrics: MetricsArgs,
+    pub(crate) process: ProcessArgs,
 }
 
 #[derive(Debug, Args)]
@@ -193,11 +169,7 @@ pub(crate) struct StatusArgs {
     #[command(flatten)]
     pub(crate) counters: CountersArgs,
     #[command(flatten)]
-    pub(crate) stop: StopArgs,
-    #[command(flatten)]
-    pub(crate) log: LogArgs,
-    #[command(flatten)]
-    pub(crate) metrics: MetricsArgs,
+    pub(crate) process: ProcessArgs,
 }
 
 #[derive(Debug, Args)]

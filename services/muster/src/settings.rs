@@ -216,6 +216,28 @@ pub(crate) struct MetricsArgs {
     pub(crate) metrics_listen: Option<SocketAddr>,
 }
 
+/// What every service process is told.
+#[derive(Debug, Args)]
+pub(crate) struct ProcessArgs {
+    #[command(flatten)]
+    pub(crate) stop: StopArgs,
+    #[command(flatten)]
+    pub(crate) log: LogArgs,
+    #[command(flatten)]
+    pub(crate) metrics: MetricsArgs,
+}
+
+/// The three servers.
+#[derive(Debug, Args)]
+pub(crate) struct ServersArgs {
+    #[command(flatten)]
+    pub(crate) database: DatabaseArgs,
+    #[command(flatten)]
+    pub(crate) queue: QueueArgs,
+    #[command(flatten)]
+    pub(crate) counters: CountersArgs,
+}
+
 /// Which database an administrator means.
 #[derive(Debug, Args)]
 pub(crate) struct StoreArgs {

@@ -20,7 +20,7 @@ use tokio::net::{TcpListener, TcpSocket};
 
 use crate::health;
 use crate::settings::{
-    CountersArgs, DatabaseArgs, HttpArgs, ImportArgs, MetricsArgs, PayloadArgs, QueueArgs, StopArgs,
+    CountersArgs, DatabaseArgs, HttpArgs, ImportArgs, MetricsArgs, PayloadArgs, ProcessArgs, QueueArgs,
 };
 
 /// What every service process has.
@@ -41,11 +41,12 @@ const LAST_WORDS: Duration = Duration::from_secs(2);
 const FLUSH_DEADLINE: Duration = Duration::from_secs(3);
 
 impl Process {
-    /// Follows the signals from now on.
-    pub(crate) fn start(args: &StopArgs, telemetry: Telemetry) -> Self {
+    /// Begins telemetry, and follows the signals from now on.
+    pub(crate) fn start(role: &str, args: &ProcessArgs) -> anyhow::Result<Self> {
+        let telemetry = args.log.init(role, &args.metrics)?;
         let process = Self { telemetry, ..Self::default() };
         process.describe();
-        let (shutdown, drain) = (process.shutdown.clone(), args.drain());
+        let (shutdown, drain) = (process.shutdown.clone(), args.stop.drain());
         #[expect(
             clippy::disallowed_methods,
             reason = "it must outlive the tasks that it stops, so it is not one of them"
@@ -55,7 +56,7 @@ impl Process {
                 tracing::error!(%error, "signals cannot be followed");
             }
         });
-        process
+        Ok(process)
     }
 
     /// Waits for the stop, and then for the running work.

@@ -49,7 +49,7 @@ const TENANTS: usize = 4;
 impl Site {
     pub(super) async fn start(args: &BenchArgs) -> anyhow::Result<Self> {
         let folder = tempfile::Builder::new().prefix("muster-bench-").tempdir()?;
-        let psql = Psql::with_own_database(&args.database.database_url).await?;
+        let psql = Psql::with_own_database(&args.servers.database.database_url).await?;
         let database = DatabaseArgs { database_url: psql.url().clone() };
         PostgresStore::migrate(&POOL.config(&database)).await.context("the schema could not be created")?;
         let tokens = tokens(&database).await?;
@@ -58,8 +58,8 @@ impl Site {
         let secret = |text: &str| SecretString::from(text.to_owned());
         let variables = vec![
             ("MUSTER_DATABASE_URL", psql.url().clone()),
-            ("MUSTER_AMQP_URL", args.queue.amqp_url.clone()),
-            ("MUSTER_REDIS_URL", args.counters.redis_url.clone()),
+            ("MUSTER_AMQP_URL", args.servers.queue.amqp_url.clone()),
+            ("MUSTER_REDIS_URL", args.servers.counters.redis_url.clone()),
             ("MUSTER_QUEUE_PREFIX", secret(&prefix)),
             ("MUSTER_REDIS_PREFIX", secret(&prefix)),
             ("MUSTER_PUBLIC_URL", secret(&format!("http://{status}"))),

@@ -10,21 +10,20 @@ use crate::cli::IngestArgs;
 use crate::wiring::{self, Pool, Process};
 
 pub(crate) async fn run(args: IngestArgs) -> anyhow::Result<()> {
-    let telemetry = args.log.init("ingest", &args.metrics)?;
-    let process = Process::start(&args.stop, telemetry);
+    let process = Process::start("ingest", &args.process)?;
     let pool = Pool { name: "ingest", connections: 16, acquire: Duration::from_secs(5) };
-    let store = process.store(&args.database, &pool)?;
-    let queue = Arc::new(process.queue(&args.queue, "ingest"));
+    let store = process.store(&args.servers.database, &pool)?;
+    let queue = Arc::new(process.queue(&args.servers.queue, "ingest"));
     let publisher: Arc<dyn Publisher> = queue.clone();
     let ready = wiring::ready(store.clone(), Some(publisher));
-    process.serve_apart(&args.metrics, ready.clone())?;
+    process.serve_apart(&args.process.metrics, ready.clone())?;
     wiring::wait_for_store(&*store, &process.shutdown).await?;
     let deps = IngestDeps {
         store: store.clone(),
         dead_letters: Some(queue.clone()),
         queue,
         raw: Arc::new(wiring::raw_store(&args.raw_store.raw_store)?),
-        counters: wiring::counters(&args.counters)?,
+        counters: wiring::counters(&args.servers.counters)?,
         metrics: IngestMetrics::new(&process.meter()),
         tasks: process.tasks.clone(),
         shutdown: process.shutdown.clone(),

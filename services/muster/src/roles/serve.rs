@@ -7,12 +7,11 @@ use crate::roles::embedded;
 use crate::wiring::{self, Process};
 
 pub(crate) async fn run(args: ServeArgs) -> anyhow::Result<()> {
-    let telemetry = args.log.init("serve", &args.metrics)?;
-    let process = Process::start(&args.stop, telemetry);
+    let process = Process::start("serve", &args.process)?;
     let config = wiring::ingest_config(&args.http, &args.import, None);
     let running = embedded::start(&process, &args.data, &args.http, config).await?;
     process.begun();
-    process.serve_apart(&args.metrics, wiring::ready(running.store.clone(), None))?;
+    process.serve_apart(&args.process.metrics, wiring::ready(running.store.clone(), None))?;
     let token = embedded::first_token(&running.store).await?;
     welcome(&running.address, &args.data.display().to_string(), token.as_deref())?;
     process.run_to_end(None).await;

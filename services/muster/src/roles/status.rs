@@ -8,12 +8,11 @@ use crate::cli::StatusArgs;
 use crate::wiring::{self, Pool, Process};
 
 pub(crate) async fn run(args: StatusArgs) -> anyhow::Result<()> {
-    let telemetry = args.log.init("status", &args.metrics)?;
-    let process = Process::start(&args.stop, telemetry);
+    let process = Process::start("status", &args.process)?;
     let pool = Pool { name: "status", connections: 6, acquire: Duration::from_secs(2) };
     let store = process.store(&args.database, &pool)?;
     let ready = wiring::ready(store.clone(), None);
-    process.serve_apart(&args.metrics, ready.clone())?;
+    process.serve_apart(&args.process.metrics, ready.clone())?;
     wiring::wait_for_store(&*store, &process.shutdown).await?;
     let deps = StatusDeps {
         store: store.clone(),

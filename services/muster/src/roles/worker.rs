@@ -12,19 +12,18 @@ use crate::wiring::{self, Pool, Process};
 const SPARE_CONNECTIONS: u32 = 2;
 
 pub(crate) async fn run(args: WorkerArgs) -> anyhow::Result<()> {
-    let telemetry = args.log.init("worker", &args.metrics)?;
-    let process = Process::start(&args.stop, telemetry);
+    let process = Process::start("worker", &args.process)?;
     let connections = u32::from(args.concurrency) + SPARE_CONNECTIONS;
     let pool = Pool { name: "worker", connections, acquire: Duration::from_secs(30) };
-    let store = process.store(&args.database, &pool)?;
-    let queue = Arc::new(process.queue(&args.queue, "worker"));
-    process.serve_apart(&args.metrics, wiring::ready(store.clone(), Some(queue.clone())))?;
+    let store = process.store(&args.servers.database, &pool)?;
+    let queue = Arc::new(process.queue(&args.servers.queue, "worker"));
+    process.serve_apart(&args.process.metrics, wiring::ready(store.clone(), Some(queue.clone())))?;
     wiring::wait_for_store(&*store, &process.shutdown).await?;
     wiring::wait_for_queue(&*queue, &process.shutdown).await;
     let deps = WorkerDeps {
         store: store.clone(),
         queue,
-        counters: wiring::counters(&args.counters)?,
+        counters: wiring::counters(&args.servers.counters)?,
         metrics: WorkerMetrics::new(&process.meter()),
         tasks: process.tasks.clone(),
         shutdown: process.shutdown.clone(),
