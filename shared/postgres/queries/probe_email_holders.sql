@@ -4,6 +4,7 @@ from unnest($2::text[]) as wanted (key)
 cross join lateral (
     select email_key, id
     from users
-    where tenant = $1 and email_key = wanted.key
+    where tenant = $1 and email_key between wanted.key and wanted.key
+    order by email_key
     limit 1
 ) u

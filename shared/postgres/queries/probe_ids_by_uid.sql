@@ -4,6 +4,7 @@ from unnest($2::text[]) as wanted (key)
 cross join lateral (
     select id
     from users
-    where tenant = $1 and uid = wanted.key
+    where tenant = $1 and uid between wanted.key and wanted.key
+    order by uid
     limit 1
 ) u

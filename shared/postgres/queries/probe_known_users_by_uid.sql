@@ -5,6 +5,7 @@ from unnest($2::text[]) as wanted (key)
 cross join lateral (
     select uid, id, row_digest
     from users
-    where tenant = $1 and uid = wanted.key
+    where tenant = $1 and uid between wanted.key and wanted.key
+    order by uid
     limit 1
 ) u

@@ -8,6 +8,7 @@ cross join lateral (
         job_nm, job_view, org_unit_ltxt, org_unit_stxt, cost_center_nm, cost_ctr_ort01, cost_ctr_regio,
         cost_ctr_land1, known_as_nm, network_id, manager_pnr, company_id, attributes::text
     from users
-    where tenant = $1 and username_key = wanted.key
+    where tenant = $1 and username_key between wanted.key and wanted.key
+    order by username_key
     limit 1
 ) u

@@ -13,6 +13,7 @@ cross join lateral (
         user_field2, user_field3, user_field4, user_field5, custom_info::text, language, role_id::text,
         manager_uid::text, attributes::text
     from users
-    where tenant = $1 and username_key = wanted.key
+    where tenant = $1 and username_key between wanted.key and wanted.key
+    order by username_key
     limit 1
 ) u

@@ -173,6 +173,10 @@ impl Outcome {
 impl Work for Apply {
     type Output = Applied;
 
+    /// A table that is empty while a look-up is planned may be full before it ends, because other batches fill
+    /// it: rows are looked up by an index, however few there are.
+    const BEGIN: &'static str = "begin; set local enable_seqscan = off";
+
     async fn run(self, connection: &mut PgConnection) -> Result<Applied, sqlx::Error> {
         let batch = &*self.batch;
         if !share_running_job(connection, batch).await? {

@@ -16,6 +16,9 @@ pub(crate) const CLIENT_DEADLINE: Duration = Duration::from_secs(90);
 pub(crate) trait Work: Send {
     type Output: Send;
 
+    /// How its transaction begins.
+    const BEGIN: &'static str = "begin";
+
     /// Does the work. An error rolls the transaction back.
     fn run(self, connection: &mut PgConnection) -> impl Future<Output = Result<Self::Output, sqlx::Error>> + Send;
 }
@@ -36,7 +39,7 @@ pub(crate) async fn run<W: Work>(pool: &PgPool, work: W) -> Result<W::Output, sq
 }
 
 async fn in_transaction<W: Work>(connection: &mut PgConnection, work: W) -> Result<W::Output, sqlx::Error> {
-    let mut transaction: sqlx::Transaction<'_, Postgres> = connection.begin().await?;
+    let mut transaction: sqlx::Transaction<'_, Postgres> = connection.begin_with(W::BEGIN).await?;
     match work.run(&mut transaction).await {
         Ok(output) => {
             transaction.commit().await?;
