@@ -154,9 +154,12 @@ async fn request_ids_are_taken_over_if_they_are_plain() {
     };
     assert_eq!(ask("order-7.2_b").await, "order-7.2_b");
     site.client.upload_with(&[("x-request-id", "order-8")], users(["a"])).await;
-    let line = site.output();
-    let line = line.lines().find(|line| line.contains("job accepted")).unwrap();
-    let line: serde_json::Value = serde_json::from_str(line).unwrap();
+    let line = wait_until("the decision is in the log", || async {
+        let output = site.output();
+        output.lines().find(|line| line.contains("job accepted")).map(str::to_owned).ok_or(output)
+    })
+    .await;
+    let line: serde_json::Value = serde_json::from_str(&line).unwrap();
     let span = &line["span"];
     assert_eq!((span["request_id"].as_str(), span["route"].as_str()), (Some("order-8"), Some("/bulk/v1/files")));
     assert_eq!((span["job"].as_str(), span["tenant"].as_str()), (Some("1"), Some("1")), "{line}");
