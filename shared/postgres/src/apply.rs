@@ -40,6 +40,14 @@ use crate::transaction::{self, Work};
 pub(crate) use look::Guesses;
 use look::Look;
 
+/// Begins a transaction that looks many keys up.
+///
+/// A table that is empty while a look-up is planned may be full before it ends, because other batches fill it. And
+/// the index of the ids, which has the shortest entries, costs the least as long as it alone has one page, although
+/// it leads through all users of a tenant. A look-up is ordered by its key, so one that may neither scan nor sort
+/// has only the index of this key.
+const BEGIN_LOOK_UPS: &str = "begin; set local enable_seqscan = off; set local enable_sort = off";
+
 /// How often a batch is tried when other transactions are in the way.
 const ATTEMPTS: u32 = 8;
 
@@ -91,11 +99,9 @@ impl Batches for PostgresStore {
         batch: BatchNo,
         uids: Vec<String>,
     ) -> Result<Vec<String>, StoreError> {
-        ask!(self, connection => sqlx::query_scalar(sql::PROBE_NEW_UIDS)
-            .bind(tenant.0)
-            .bind(job.0)
-            .bind(batch.0.cast_signed())
-            .bind(uids).fetch_all(connection))
+        let pool = self.pool.clone();
+        let look = async move { transaction::run_once(&pool, NewUids { tenant, job, batch, uids }).await };
+        self.tasks.spawn("look up uids", look).await.map_err(aborted)?
     }
 
     async fn apply_batch(&self, batch: BatchToApply) -> Result<Applied, StoreError> {
@@ -156,6 +162,29 @@ struct Apply {
     look: Look,
 }
 
+struct NewUids {
+    tenant: TenantId,
+    job: JobId,
+    batch: BatchNo,
+    uids: Vec<String>,
+}
+
+impl Work for NewUids {
+    type Output = Vec<String>;
+
+    const BEGIN: &'static str = BEGIN_LOOK_UPS;
+
+    async fn run(self, connection: &mut PgConnection) -> Result<Vec<String>, sqlx::Error> {
+        sqlx::query_scalar(sql::PROBE_NEW_UIDS)
+            .bind(self.tenant.0)
+            .bind(self.job.0)
+            .bind(self.batch.0.cast_signed())
+            .bind(self.uids)
+            .fetch_all(connection)
+            .await
+    }
+}
+
 /// What the steps of a transaction add up to.
 #[derive(Default)]
 struct Outcome {
@@ -173,9 +202,7 @@ impl Outcome {
 impl Work for Apply {
     type Output = Applied;
 
-    /// A table that is empty while a look-up is planned may be full before it ends, because other batches fill
-    /// it: rows are looked up by an index, however few there are.
-    const BEGIN: &'static str = "begin; set local enable_seqscan = off";
+    const BEGIN: &'static str = BEGIN_LOOK_UPS;
 
     async fn run(self, connection: &mut PgConnection) -> Result<Applied, sqlx::Error> {
         let batch = &*self.batch;

@@ -10,7 +10,7 @@ macro_rules! statements {
 }
 
 statements! {
-    ALLOW_SCANS => "allow_scans",
+    ALLOW_ALL_PLANS => "allow_all_plans",
     APPLIED_BATCHES => "applied_batches",
     BATCH_IS_MISSING => "batch_is_missing",
     BEGIN_ANEW => "begin_anew",

@@ -33,7 +33,7 @@ fn sqlite_understands_every_statement() {
 #[test]
 fn both_stores_have_the_same_statements() {
     let only_postgres = [
-        "allow_scans",
+        "allow_all_plans",
         "claim_batch",
         "copy_spigit_stage",
         "copy_spigit_users",

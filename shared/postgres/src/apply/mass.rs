@@ -53,7 +53,7 @@ pub(super) async fn update(
     let statements = Statements::of(batch);
     sqlx::query(sql::CREATE_STAGE).execute(&mut *connection).await?;
     text.send(connection, statements.copy_stage).await?;
-    sqlx::query(sql::ALLOW_SCANS).execute(&mut *connection).await?;
+    sqlx::query(sql::ALLOW_ALL_PLANS).execute(&mut *connection).await?;
     let done = sqlx::query(statements.update_staged).execute(connection).await?;
     if done.rows_affected() < updates.len() as u64 {
         return Err(moved());

@@ -1,3 +1,0 @@
--- allow_scans: for the rest of the transaction. The stage has no index, and a planner that may not scan it takes
--- any plan for as good as another.
-select set_config('enable_seqscan', 'on', true)
