@@ -4,6 +4,8 @@
 //! What csv-core lacks is added here: a limit on the size and the lines of a record, so that an
 //! unclosed quote cannot swallow the rest of a file, and the line on which each record starts.
 
+use std::ops::Range;
+
 use csv_core::{ReadRecordResult, Reader, ReaderBuilder};
 use serde::{Deserialize, Serialize};
 
@@ -170,9 +172,19 @@ impl RecordScanner {
 
     /// The value at a position, without its quotes.
     pub fn field(&self, index: usize) -> Option<&[u8]> {
+        Some(&self.fields[self.place(index)?])
+    }
+
+    /// All values one behind the other, without quotes and separators.
+    pub fn fields(&self) -> &[u8] {
+        &self.fields[..self.fields_len]
+    }
+
+    /// Where in [`fields`](Self::fields) a value stands.
+    pub fn place(&self, index: usize) -> Option<Range<usize>> {
         let end = *self.ends[..self.ends_len].get(index)?;
         let start = index.checked_sub(1).map_or(0, |before| self.ends[before]);
-        Some(&self.fields[start..end])
+        Some(start..end)
     }
 
     /// Whether quotes stand where the CSV grammar (RFC 4180) allows them. csv-core accepts any.

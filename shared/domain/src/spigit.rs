@@ -45,7 +45,7 @@ pub fn check_batch(
 }
 
 fn check_record(header: &Header, handling: Handling, scanner: &RecordScanner, batch: &mut CheckedBatch) {
-    let check = RowCheck { header, handling, scanner };
+    let check = RowCheck::new(header, handling, scanner);
     if let Err((column, error)) = batch.attempt(|batch| check.run(batch)) {
         let column = column.map(|position| header.titles()[position].as_str());
         batch.push_rejection(error.rejection(scanner.line(), column));
@@ -59,9 +59,19 @@ struct RowCheck<'a> {
     header: &'a Header,
     handling: Handling,
     scanner: &'a RecordScanner,
+    /// All values of the row, if they are UTF-8: one check of a whole row costs less than one of each value.
+    text: Option<&'a str>,
+    /// Whether the row has no character that could be refused.
+    is_printable: bool,
 }
 
-impl RowCheck<'_> {
+impl<'a> RowCheck<'a> {
+    fn new(header: &'a Header, handling: Handling, scanner: &'a RecordScanner) -> Self {
+        let bytes = scanner.fields();
+        let text = std::str::from_utf8(bytes).ok();
+        Self { header, handling, scanner, text, is_printable: text::is_printable_ascii(bytes) }
+    }
+
     fn run(&self, batch: &mut CheckedBatch) -> Result<(), RowError> {
         self.check_shape()?;
         let mut cells = [SpanCell::Keep; FIELD_COUNT];
@@ -124,9 +134,14 @@ impl RowCheck<'_> {
 
     /// The trimmed value of a column; a missing trailing cell counts as empty (lenient handling).
     fn value(&self, position: usize) -> Result<&str, ValueError> {
-        let bytes = self.scanner.field(position).unwrap_or_default();
-        let not_utf8 = |_| ValueError { code: RejectionCode::Utf8Invalid, problem: "is not UTF-8".to_owned() };
-        Ok(std::str::from_utf8(bytes).map_err(not_utf8)?.trim())
+        let Some(place) = self.scanner.place(position) else { return Ok("") };
+        let value = match self.text {
+            // Halves of a character that stand at the edges of two values are none.
+            Some(text) => text.get(place),
+            None => std::str::from_utf8(&self.scanner.fields()[place]).ok(),
+        };
+        let not_utf8 = || ValueError { code: RejectionCode::Utf8Invalid, problem: "is not UTF-8".to_owned() };
+        value.map(text::trim).ok_or_else(not_utf8)
     }
 
     /// What a row says about a field; nothing if an unreadable option is left out.
@@ -139,7 +154,7 @@ impl RowCheck<'_> {
         let cell = self.value(position).and_then(|value| match value {
             "" if spec.required => Err(missing()),
             "" => Ok(SpanCell::Clear),
-            value => checked(spec.kind, value, batch),
+            value => self.checked(spec.kind, value, batch),
         });
         self.unless_optional(spec.required, cell)
     }
@@ -148,9 +163,16 @@ impl RowCheck<'_> {
     fn attribute(&self, position: usize, batch: &mut CheckedBatch) -> Result<Option<SpanCell>, ValueError> {
         let cell = self.value(position).and_then(|value| match value {
             "" => Ok(SpanCell::Clear),
-            value => checked(FieldKind::Text(MAX_ATTRIBUTE), value, batch),
+            value => self.checked(FieldKind::Text(MAX_ATTRIBUTE), value, batch),
         });
         self.unless_optional(false, cell)
+    }
+
+    fn checked(&self, kind: FieldKind, value: &str, batch: &mut CheckedBatch) -> Result<SpanCell, ValueError> {
+        if !self.is_printable {
+            text::check_characters(value)?;
+        }
+        Ok(SpanCell::Set(batch.append(|out| text::canonical(kind, value, out))?))
     }
 
     /// Lenient handling leaves an optional value out that cannot be read.
@@ -186,14 +208,6 @@ impl RowCheck<'_> {
             Ok(())
         })
     }
-}
-
-fn checked(kind: FieldKind, value: &str, batch: &mut CheckedBatch) -> Result<SpanCell, ValueError> {
-    let span = batch.append(|out| {
-        text::check_characters(value)?;
-        text::canonical(kind, value, out)
-    })?;
-    Ok(SpanCell::Set(span))
 }
 
 #[cfg(test)]

@@ -35,10 +35,24 @@ pub(crate) fn refuse<T>(code: RejectionCode, problem: impl Into<String>) -> Resu
     Err(ValueError { code, problem: problem.into() })
 }
 
+/// Whether there are only characters of ASCII that can be seen, and blanks. Looks at every byte, because a loop
+/// that may end early looks at one byte at a time.
+pub(crate) fn is_printable_ascii(text: &[u8]) -> bool {
+    text.iter().fold(true, |printable, byte| printable & matches!(byte, b' '..=b'~'))
+}
+
+/// The same as [`str::trim`], quicker where nothing is to be trimmed.
+pub(crate) fn trim(value: &str) -> &str {
+    match value.as_bytes() {
+        [] | [b'!'..=b'~'] | [b'!'..=b'~', .., b'!'..=b'~'] => value,
+        _ => value.trim(),
+    }
+}
+
 /// Checks the characters of a cell: no control characters but line ends and tabs, no marks that
 /// change the direction of the text around them, nothing that is no character.
 pub fn check_characters(value: &str) -> Result<(), ValueError> {
-    if value.bytes().all(|b| matches!(b, b' '..=b'~')) {
+    if is_printable_ascii(value.as_bytes()) {
         return Ok(());
     }
     for c in value.chars() {
@@ -201,6 +215,13 @@ mod tests {
         assert!(error.problem.contains("U+202E"));
         for bad in ["\u{1b}[0m", "a\u{7}", "a\u{2067}b", "a\u{85}", "a\u{7f}", "a\u{fffe}", "a\u{1ffff}", "a\u{fdd0}"] {
             assert_eq!(check_characters(bad).unwrap_err().code, RejectionCode::ControlChar, "{bad:?}");
+        }
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn trimming_is_that_of_the_standard_library(value in "[ \\t\u{a0}\u{3000}aé]{0,6}") {
+            proptest::prop_assert_eq!(trim(&value), value.trim());
         }
     }
 

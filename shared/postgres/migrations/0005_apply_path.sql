@@ -6,7 +6,7 @@ alter table users
     alter column email_key type text collate "C",
     alter column uid type text collate "C",
     -- Of a row that would change nothing in this user: the one that wrote it last.
-    add column row_digest uuid;
+    add column row_digest bytea;
 
 -- Whoever else changes a user makes the digest untrue.
 create function users_forget_row_digest() returns trigger language plpgsql as $$

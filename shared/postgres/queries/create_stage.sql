@@ -6,7 +6,7 @@ create temporary table if not exists users_stage (
     tenant bigint,
     version_job bigint,
     version_line bigint,
-    row_digest uuid,
+    row_digest bytea,
     username_key text,
     email_key text,
     email text,

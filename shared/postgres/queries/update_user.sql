@@ -54,7 +54,7 @@ set
     role_id = $51::text::bigint,
     manager_uid = $52::json,
     attributes = $53::jsonb,
-    row_digest = $54::text::uuid,
+    row_digest = $54,
     updated_at = now()
 where u.tenant = $1
     and u.id = $55

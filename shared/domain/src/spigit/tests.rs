@@ -127,6 +127,15 @@ fn invalid_utf8_fails_the_row_only() {
 }
 
 #[test]
+fn halves_of_a_character_in_two_values_are_none() {
+    let header = Header::parse(TITLES.split(',').map(str::as_bytes)).unwrap();
+    let records = b"a@b,u,f\xc3,\xa4l,c,,\n";
+    let batch = check_batch(&header, Handling::Strict, RecordLimits::default(), 2, records);
+    assert_eq!(batch.rejections()[0].code, RejectionCode::Utf8Invalid);
+    assert_eq!(batch.rejections()[0].column.as_deref(), Some("FIRST_NM"));
+}
+
+#[test]
 fn lenient_handling_pads_short_rows_and_leaves_unreadable_options_out() {
     let batch = check(Handling::Lenient, "a@b,u,f,l,c,Dev\nc@d,v,f,l\nbroken,w,f,l\na@b,u,f,l,c,,x,y\n");
     assert_eq!(batch.initial_counts().warnings, 1);

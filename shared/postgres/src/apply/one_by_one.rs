@@ -163,5 +163,5 @@ fn bind_user<'q>(
     let query = query.bind(batch.tenant.0).bind(version.job).bind(version.line);
     let query = query.bind(folded.profile.username_key()).bind(folded.profile.email_key());
     let query = folded.profile.values().iter().fold(query, |query, value| query.bind(*value));
-    query.bind(attributes).bind(RowDigest::of(&row).to_string())
+    query.bind(attributes).bind(RowDigest::of(&row).0.to_vec())
 }
