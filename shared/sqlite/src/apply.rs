@@ -4,7 +4,7 @@
 //! rows is all that decides conflicts. `shared/postgres` must come to the same users and counts.
 
 use async_trait::async_trait;
-use muster_domain::field::FIELD_COUNT;
+use muster_domain::field::{FIELD_COUNT, SPIGIT_FIELD_COUNT};
 use muster_domain::profile::{Profile, StoredUser, Version, fold};
 use muster_domain::{
     BatchNo, CheckedRow, Counts, Dialect, Field, Handling, JobId, JobState, Rejection, RejectionCode, TenantId,
@@ -154,12 +154,11 @@ struct Writes<'db> {
 
 impl<'db> Statements<'db> {
     fn prepare(db: &'db Connection, dialect: Dialect) -> rusqlite::Result<Self> {
-        let by_key = match dialect {
-            Dialect::Spigit => sql::PROBE_USER,
-            Dialect::Collaborator => sql::PROBE_USER_BY_UID,
+        let (by_key, insert) = match dialect {
+            Dialect::Spigit => (sql::PROBE_USER, sql::INSERT_SPIGIT_USER),
+            Dialect::Collaborator => (sql::PROBE_USER_BY_UID, sql::INSERT_USER),
         };
-        let writes =
-            Writes { insert: db.prepare_cached(sql::INSERT_USER)?, update: db.prepare_cached(sql::UPDATE_USER)? };
+        let writes = Writes { insert: db.prepare_cached(insert)?, update: db.prepare_cached(sql::UPDATE_USER)? };
         Ok(Self { by_key: db.prepare_cached(by_key)?, writes })
     }
 }
@@ -236,12 +235,14 @@ fn write_user(
         Param::Text(Some(profile.username_key())),
         Param::Text(profile.email_key()),
     ];
-    let values = profile.values().iter().copied().chain([attributes.as_deref()]).map(Param::Text);
-    let (statement, last) = match id {
-        Some(id) => (&mut writes.update, Param::Number(id)),
-        None => (&mut writes.insert, Param::Text(profile.password_hash())),
+    // A new user of a Spigit file has the fields of such a file only, and no password.
+    let (statement, fields, last) = match (id, batch.rows.dialect()) {
+        (Some(id), _) => (&mut writes.update, FIELD_COUNT, Some(Param::Number(id))),
+        (None, Dialect::Spigit) => (&mut writes.insert, SPIGIT_FIELD_COUNT, None),
+        (None, Dialect::Collaborator) => (&mut writes.insert, FIELD_COUNT, Some(Param::Text(profile.password_hash()))),
     };
-    let values = head.into_iter().chain(values).chain([last]);
+    let values = profile.values()[..fields].iter().copied().chain([attributes.as_deref()]).map(Param::Text);
+    let values = head.into_iter().chain(values).chain(last);
     let written = statement.execute(params_from_iter(values))?;
     Ok(written > 0)
 }

@@ -38,6 +38,7 @@ statements! {
     FORGET_ATTEMPT => "forget_attempt",
     FORGET_NAMED => "forget_named",
     INSERT_REJECTION => "insert_rejection",
+    INSERT_SPIGIT_USER => "insert_spigit_user",
     INSERT_USER => "insert_user",
     JOB_RULES => "job_rules",
     JOB_STATE => "job_state",

@@ -56,7 +56,7 @@ fn both_stores_have_the_same_statements() {
         "update_spigit_staged",
         "update_staged",
     ];
-    let only_sqlite = ["insert_rejection", "login_is_taken", "probe_user", "probe_user_by_uid"];
+    let only_sqlite = ["insert_rejection", "insert_spigit_user", "login_is_taken", "probe_user", "probe_user_by_uid"];
     let names =
         |all: &[(&'static str, &str)]| all.iter().map(|(name, _)| *name).collect::<std::collections::BTreeSet<_>>();
     let (postgres, sqlite) = (names(muster_postgres::sql::ALL), names(muster_sqlite::sql::ALL));
