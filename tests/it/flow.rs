@@ -13,6 +13,7 @@ mod import;
 mod keys;
 mod lookups;
 mod order;
+mod polling;
 mod protocol;
 mod refusals;
 mod reports;

@@ -33,22 +33,24 @@ pub(crate) struct Ingest {
     pub(crate) deps: IngestDeps,
     pub(crate) config: Arc<IngestConfig>,
     pub(crate) slots: Slots,
+    authorize: Authorize,
 }
 
 impl FromRef<Ingest> for Authorize {
     fn from_ref(ingest: &Ingest) -> Self {
-        Self(ingest.deps.store.clone())
+        ingest.authorize.clone()
     }
 }
 
 pub(crate) fn router(deps: IngestDeps, config: IngestConfig) -> Router {
     let slots = Slots::new(config.max_uploads, config.max_uploads_per_tenant);
+    let authorize = Authorize::new(deps.store.clone());
     Router::new()
         .route("/bulk/v1/files", post(post_file))
         .route("/bulk/v1/files/{id}", delete(delete_file))
         .route("/bulk/v1/files/{id}/cancel", post(cancel_file))
         .merge(users_import::routes())
-        .with_state(Ingest { deps, config: Arc::new(config), slots })
+        .with_state(Ingest { deps, config: Arc::new(config), slots, authorize })
 }
 
 async fn post_file(

@@ -9,9 +9,9 @@ use muster_http::{ApiError, Caller, IdPath, JSON, public_base};
 use muster_ports::{JobFilter, JobView, PageAfter, Scope};
 use serde::Deserialize;
 use serde_json::{Value, json};
-use sha2::{Digest, Sha256};
 
 use crate::Status;
+use crate::answers::{Answer, Question};
 use crate::progress::Progress;
 
 const DEFAULT_PAGE: u32 = 50;
@@ -25,19 +25,19 @@ pub(crate) async fn show(
     headers: HeaderMap,
 ) -> Result<Response, ApiError> {
     caller.require(Scope::ImportRead)?;
-    let job = status.deps.store.find_job(caller.tenant(), id).await?.ok_or_else(ApiError::file_not_found)?;
-    let body = describe(&status, caller.tenant(), &job, &base(&status, &headers)).await?.to_string();
-    let digest: [u8; 32] = Sha256::digest(&body).into();
-    let tag = format!("\"{:032x}\"", u128::from_be_bytes(*digest.first_chunk().expect("32 bytes hold 16")));
-    let mut response = if headers.get(header::IF_NONE_MATCH).is_some_and(|known| known.as_bytes() == tag.as_bytes()) {
+    let question = Question { tenant: caller.tenant(), job: id, base: base(&status, &headers) };
+    let Answer { body, tag, is_final, source } =
+        status.answers.ask(question.clone(), || Answer::to(&status, &question)).await?;
+    status.deps.metrics.answered(source);
+    let mut response = if headers.get(header::IF_NONE_MATCH) == Some(&tag) {
         StatusCode::NOT_MODIFIED.into_response()
     } else {
         ([(header::CONTENT_TYPE, JSON)], body).into_response()
     };
     let answer = response.headers_mut();
     answer.insert(header::CACHE_CONTROL, HeaderValue::from_static("private, no-cache"));
-    answer.extend(HeaderValue::from_str(&tag).map(|tag| (header::ETAG, tag)));
-    if !job.state.is_final() {
+    answer.insert(header::ETAG, tag);
+    if !is_final {
         answer.insert(header::RETRY_AFTER, HeaderValue::from_static("1"));
     }
     Ok(response)
@@ -67,7 +67,9 @@ pub(crate) async fn list(
     let base = base(&status, &headers);
     let mut files = Vec::with_capacity(jobs.len());
     for job in &jobs {
-        files.push(describe(&status, caller.tenant(), job, &base).await?);
+        let (file, source) = describe(&status, caller.tenant(), job, &base).await?;
+        status.deps.metrics.answered(source);
+        files.push(file);
     }
     let full_page = jobs.len() == filter.limit as usize;
     let next = jobs.last().filter(|_| full_page).map(|job| {
@@ -105,9 +107,14 @@ pub(crate) fn invalid(message: &str) -> ApiError {
     ApiError::new(StatusCode::BAD_REQUEST, "parameter_invalid", message)
 }
 
-/// A job with the vendor's five keys first and ours behind them.
-async fn describe(status: &Status, tenant: TenantId, job: &JobView, base: &str) -> Result<Value, ApiError> {
-    let view = status.views.of(job).await?;
+/// A job with the vendor's five keys first and ours behind them, and where its progress was found.
+pub(crate) async fn describe(
+    status: &Status,
+    tenant: TenantId,
+    job: &JobView,
+    base: &str,
+) -> Result<(Value, &'static str), ApiError> {
+    let (view, source) = status.views.of(job).await?;
     let progress = Progress::of(job, &view);
     let counts = progress.counts;
     let first = if counts.failed > 0 && !job.reports_removed {
@@ -121,7 +128,7 @@ async fn describe(status: &Status, tenant: TenantId, job: &JobView, base: &str) 
     } else {
         error_message(job.file_error.as_ref(), &first, counts.failed)
     };
-    Ok(json!({
+    let description = json!({
         "total_users": progress.total,
         "failed_users": counts.failed,
         "created_users": counts.created,
@@ -142,7 +149,8 @@ async fn describe(status: &Status, tenant: TenantId, job: &JobView, base: &str) 
         "started_at": job.started_ms.and_then(time),
         "finished_at": job.finished_ms.and_then(time),
         "errors_url": format!("{base}/bulk/v1/files/{}/errors", job.id),
-    }))
+    });
+    Ok((description, source))
 }
 
 /// RFC 3339 in UTC.

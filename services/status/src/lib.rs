@@ -3,6 +3,7 @@
 //! A job row is read first. If the job is final, that is the answer; otherwise the counters say how
 //! far it is, and the ledger where they have nothing. This service writes nothing.
 
+mod answers;
 mod errors;
 mod files;
 #[doc(hidden)]
@@ -19,6 +20,7 @@ use axum::routing::get;
 use muster_http::Authorize;
 use muster_ports::{Counters, Store};
 
+use answers::Answers;
 pub use metrics::StatusMetrics;
 use progress::Views;
 
@@ -40,21 +42,25 @@ pub struct StatusDeps {
 pub(crate) struct Status {
     pub(crate) deps: StatusDeps,
     pub(crate) views: Arc<Views>,
+    pub(crate) answers: Arc<Answers>,
+    authorize: Authorize,
 }
 
 impl FromRef<Status> for Authorize {
     fn from_ref(status: &Status) -> Self {
-        Self(status.deps.store.clone())
+        status.authorize.clone()
     }
 }
 
 /// The HTTP side of the service.
 pub fn router(deps: StatusDeps) -> Router {
     let views = Arc::new(Views::new(&deps));
+    let authorize = Authorize::new(deps.store.clone());
+    let status = Status { deps, views, answers: Arc::new(answers::none()), authorize };
     Router::new()
         .route("/bulk/v1/files", get(files::list))
         .route("/bulk/v1/files/{id}", get(files::show))
         .route("/bulk/v1/files/{id}/errors", get(errors::list))
         .route("/bulk/v1/users/{username}", get(users::show))
-        .with_state(Status { deps, views })
+        .with_state(status)
 }

@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use muster_domain::{Counts, JobId};
 use muster_ports::{Counters, JobView, Store, StoreError, View};
 
-use crate::{StatusDeps, StatusMetrics};
+use crate::StatusDeps;
 
 /// Jobs whose last answer is kept.
 const KEPT: usize = 4096;
@@ -15,36 +15,31 @@ const KEPT: usize = 4096;
 pub(crate) struct Views {
     store: Arc<dyn Store>,
     counters: Arc<dyn Counters>,
-    metrics: StatusMetrics,
     answered: Mutex<HashMap<JobId, View>>,
 }
 
 impl Views {
     pub(crate) fn new(deps: &StatusDeps) -> Self {
-        let StatusDeps { store, counters, metrics, .. } = deps.clone();
-        Self { store, counters, metrics, answered: Mutex::default() }
+        let StatusDeps { store, counters, .. } = deps.clone();
+        Self { store, counters, answered: Mutex::default() }
     }
 
-    /// What has been done of a job so far.
-    pub(crate) async fn of(&self, job: &JobView) -> Result<View, StoreError> {
+    /// What has been done of a job so far, and where that was found.
+    pub(crate) async fn of(&self, job: &JobView) -> Result<(View, &'static str), StoreError> {
         if let Some(counts) = job.final_counts {
-            self.metrics.answered("job");
             self.answered.lock().unwrap_or_else(PoisonError::into_inner).remove(&job.id);
-            return Ok(View { counts, bytes: job.total_bytes.unwrap_or_default(), batches: 0 });
+            return Ok((View { counts, bytes: job.total_bytes.unwrap_or_default(), batches: 0 }, "job"));
         }
         if job.started_ms.is_none() {
-            self.metrics.answered("job");
-            return Ok(View::default());
+            return Ok((View::default(), "job"));
         }
-        let view = if let Ok(Some(view)) = self.counters.read(job.id).await {
-            self.metrics.answered("counters");
-            view
+        let (view, source) = if let Ok(Some(view)) = self.counters.read(job.id).await {
+            (view, "counters")
         } else {
-            self.metrics.answered("ledger");
             let totals = self.store.ledger_totals(job.id).await?;
-            View { counts: totals.counts, bytes: totals.bytes, batches: totals.batches }
+            (View { counts: totals.counts, bytes: totals.bytes, batches: totals.batches }, "ledger")
         };
-        Ok(self.at_least_as_before(job.id, view))
+        Ok((self.at_least_as_before(job.id, view), source))
     }
 
     fn at_least_as_before(&self, job: JobId, view: View) -> View {

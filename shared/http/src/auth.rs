@@ -11,6 +11,7 @@ use axum::http::request::Parts;
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use muster_domain::TenantId;
 use muster_ports::{Grant, Scope, TenantSettings, Tenants};
+use muster_runtime::SingleFlight;
 
 use crate::error::ApiError;
 use crate::token::token_sha256;
@@ -21,9 +22,36 @@ const VENDOR_HEADER: &str = "x-cbr-authorization";
 /// How long a caller waits for the look-up of its token.
 const DEADLINE: Duration = Duration::from_secs(5);
 
-/// Looks tokens up. Part of the state of every service.
+/// When a look-up is not waited for any more by those who come later: longer than the database of a busy
+/// machine takes.
+const PATIENCE: Duration = Duration::from_millis(250);
+
+/// What tokens stand for, by their SHA-256.
+type Grants = SingleFlight<[u8; 32], Result<Option<Grant>, ApiError>>;
+
+/// Looks tokens up, each for all requests that bring it at the same time. A token that is revoked is refused to
+/// every request that comes later. Part of the state of every service.
 #[derive(Clone)]
-pub struct Authorize(pub Arc<dyn Tenants>);
+pub struct Authorize {
+    tenants: Arc<dyn Tenants>,
+    grants: Arc<Grants>,
+}
+
+impl Authorize {
+    /// Looks up in this database.
+    pub fn new(tenants: Arc<dyn Tenants>) -> Self {
+        Self { tenants, grants: Arc::new(Grants::new(PATIENCE)) }
+    }
+
+    async fn grant(&self, sha256: [u8; 32]) -> Result<Option<Grant>, ApiError> {
+        let look = || async { Ok(self.tenants.find_grant(&sha256).await?) };
+        // Around the wait for others too: nobody waits longer because others wait as well.
+        let found = tokio::time::timeout(DEADLINE, self.grants.ask(sha256, look)).await;
+        found.unwrap_or_else(|_| {
+            Err(ApiError::unavailable("database_unavailable", "The database is not available; try again."))
+        })
+    }
+}
 
 /// An authenticated caller. Extracting one answers 401 to everybody else.
 #[derive(Clone, Debug)]
@@ -61,11 +89,7 @@ where
 
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, ApiError> {
         let sha256 = token_sha256(bearer(&parts.headers, parts.uri.query())?);
-        let Authorize(tenants) = Authorize::from_ref(state);
-        let found = tokio::time::timeout(DEADLINE, tenants.find_grant(&sha256)).await;
-        let found = found
-            .map_err(|_| ApiError::unavailable("database_unavailable", "The database is not available; try again."))?;
-        match found? {
+        match Authorize::from_ref(state).grant(sha256).await? {
             Some(grant) => {
                 tracing::Span::current().record("tenant", tracing::field::display(grant.tenant));
                 Ok(Self { grant })

@@ -37,7 +37,7 @@ impl Subject {
 }
 
 /// An error to be answered.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct ApiError {
     status: StatusCode,
     code: &'static str,

@@ -1,14 +1,16 @@
 //! What every service needs to start, to wait and to stop: named tasks, a two-step shutdown,
-//! backoff with jitter, and fail points for tests.
+//! backoff with jitter, looks that are shared, and fail points for tests.
 
 mod backoff;
 #[cfg(feature = "failpoints")]
 pub mod failpoint;
 mod shutdown;
+mod single_flight;
 mod tasks;
 
 pub use backoff::Backoff;
 pub use shutdown::Shutdown;
+pub use single_flight::SingleFlight;
 pub use tasks::{Interrupted, Tasks};
 
 /// Marks a place at which a test may stop, delay or kill the process. Nothing in other builds.
