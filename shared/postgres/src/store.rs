@@ -67,10 +67,9 @@ const SERVER_DEADLINES: [(&str, &str); 4] = [
     ("client_min_messages", "warning"),
 ];
 
-/// How the server plans. (That `queries/probe_*.sql` order by the key which they compare has a reason too: on a
-/// table without statistics every index that begins with the tenant seems as good, and only one has this order.) A plan that was made while a table was empty, and kept, scans all of the table when
-/// it has grown (a million rows then took a minute and more instead of ten seconds), so each is made for the
-/// tables as they are. And tables this size are looked up on disks without heads.
+/// How the server plans. A plan that was made while a table was empty, and kept, scans all of the table when it has
+/// grown (a million rows then took a minute and more instead of ten seconds), so each is made for the tables as they
+/// are. And tables this size are looked up on disks without heads.
 const PLANNING: [(&str, &str); 2] = [("plan_cache_mode", "force_custom_plan"), ("random_page_cost", "1.1")];
 
 impl PostgresStore {
