@@ -101,7 +101,10 @@ fn apply(db: &Connection, batch: &BatchToApply) -> rusqlite::Result<Applied> {
     let mut statements = Statements::prepare(db, batch.rows.dialect())?;
     for row in batch.rows.rows() {
         match apply_row(db, &mut statements, batch, row) {
-            Ok(Ok(outcome)) => counts.add(&outcome),
+            Ok(Ok(outcome)) => {
+                statements.expects_new = outcome.created > 0 && !row.is_found_by_uid();
+                counts.add(&outcome);
+            }
             Ok(Err(rejection)) => {
                 counts.failed += 1;
                 insert_rejection(db, batch, &rejection)?;
@@ -145,6 +148,9 @@ fn ledger_counts(db: &Connection, batch: &BatchToApply) -> rusqlite::Result<Opti
 struct Statements<'db> {
     by_key: CachedStatement<'db>,
     writes: Writes<'db>,
+    /// Whether the row before was of a new user. The next is then taken for one too, and looked up only if the
+    /// unique indexes refuse it: the result is the same, and a file of new users needs no look-up.
+    expects_new: bool,
 }
 
 struct Writes<'db> {
@@ -159,7 +165,7 @@ impl<'db> Statements<'db> {
             Dialect::Collaborator => (sql::PROBE_USER_BY_UID, sql::INSERT_USER),
         };
         let writes = Writes { insert: db.prepare_cached(insert)?, update: db.prepare_cached(sql::UPDATE_USER)? };
-        Ok(Self { by_key: db.prepare_cached(by_key)?, writes })
+        Ok(Self { by_key: db.prepare_cached(by_key)?, writes, expects_new: false })
     }
 }
 
@@ -170,7 +176,13 @@ fn apply_row(
     batch: &BatchToApply,
     row: CheckedRow<'_>,
 ) -> rusqlite::Result<Result<Counts, Rejection>> {
-    let Statements { by_key, writes } = statements;
+    let Statements { by_key, writes, expects_new } = statements;
+    if *expects_new && row.missing_for_new().is_none() {
+        let folded = fold(None, [row]);
+        if write_user(writes, None, batch, row, &folded.profile)? {
+            return Ok(Ok(folded.counts));
+        }
+    }
     let mut found = by_key.query(params![batch.tenant.0, row.key()])?;
     if let Some(user) = found.next()? {
         return write_row(db, writes, batch, row, Some(&read_user(user)?));
