@@ -26,6 +26,7 @@ max_connections = 300
 shared_buffers = 256MB
 max_wal_size = 4GB
 checkpoint_timeout = 15min
+# Postgres 15 or newer, built with lz4, as the packages of Debian are.
 wal_compression = lz4
 # Durability stays on: a user whose import was acknowledged must not be lost.
 fsync = on

@@ -136,9 +136,10 @@ impl<'a> RowCheck<'a> {
     fn value(&self, position: usize) -> Result<&str, ValueError> {
         let Some(place) = self.scanner.place(position) else { return Ok("") };
         let value = match self.text {
-            // Halves of a character that stand at the edges of two values are none.
-            Some(text) => text.get(place),
-            None => std::str::from_utf8(&self.scanner.fields()[place]).ok(),
+            // Halves of a character that stand at the edges of two values are none, and an empty value may stand
+            // between them.
+            Some(text) if !place.is_empty() => text.get(place),
+            _ => std::str::from_utf8(&self.scanner.fields()[place]).ok(),
         };
         let not_utf8 = || ValueError { code: RejectionCode::Utf8Invalid, problem: "is not UTF-8".to_owned() };
         value.map(text::trim).ok_or_else(not_utf8)

@@ -13,8 +13,8 @@ const ENCRYPTED: u8 = b'e';
 const NONCE_BYTES: usize = 12;
 /// No batch is larger when unpacked: a batch has at most 512 KiB and one record more.
 const MAX_UNPACKED: usize = 8 * 1024 * 1024;
-/// CSV shrinks to a fifth. Level 3 saves 3 % of that for a fifth more CPU; -5 makes bodies two thirds larger, which costs
-/// the broker what it saves here.
+/// CSV shrinks to a fifth. Level 3 saves 3 % of that for a fifth more CPU; -5 makes bodies two thirds larger, which
+/// costs the broker what it saves here (`docs/performance.md`).
 const ZSTD_LEVEL: i32 = 1;
 
 /// Why a body cannot be sealed or opened.

@@ -11,6 +11,7 @@ macro_rules! statements {
 
 statements! {
     ALLOW_ALL_PLANS => "allow_all_plans",
+    ALLOW_LOOK_UPS_ONLY => "allow_look_ups_only",
     APPLIED_BATCHES => "applied_batches",
     BATCH_IS_MISSING => "batch_is_missing",
     BEGIN_ANEW => "begin_anew",

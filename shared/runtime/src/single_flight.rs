@@ -35,16 +35,18 @@ struct Asked<V> {
 
 impl<K: Eq + Hash + Clone, V: Clone> SingleFlight<K, V> {
     /// Nobody asks yet. A look that takes longer than `patience` does not hold the next one up any
-    /// more: one answer that got lost on its way must not be the loss of everybody.
+    /// more: who comes later than that does not share the loss of an answer.
     pub fn new(patience: Duration) -> Self {
         Self { patience, asked: Mutex::default() }
     }
 
-    /// Gives what a look gave that began after this call: the caller's own, or that of another. Begins it
-    /// after `patience` at the latest.
+    /// Gives what a look gave that began after this call: the caller's own, or that of another. It begins
+    /// after `patience` at the latest, later only if the caller who began it went away. A look has the deadline
+    /// of whoever asks.
     pub async fn ask<F: Future<Output = V>>(&self, key: K, look: impl FnOnce() -> F) -> V {
         let caller = self.join(key);
         let look = || async {
+            // Held over the look, which is what the next one waits for; `patience` passes a holder by that hangs.
             let turn = tokio::time::timeout(self.patience, caller.turn.lock()).await;
             caller.close();
             let value = look().await;

@@ -34,6 +34,7 @@ fn sqlite_understands_every_statement() {
 fn both_stores_have_the_same_statements() {
     let only_postgres = [
         "allow_all_plans",
+        "allow_look_ups_only",
         "claim_batch",
         "copy_spigit_stage",
         "copy_spigit_users",

@@ -27,7 +27,7 @@ async fn far_from_its_database(site: &mut Site, wire: &Proxy) {
     let url = wire.url(&site.servers.as_ref().unwrap().database_url);
     site.options.variables.push(("MUSTER_DATABASE_URL".to_owned(), url));
     site.start_status().await;
-    wire.set(Traffic::Delay(Duration::from_millis(20)));
+    wire.set(Traffic::Delay(Duration::from_millis(60)));
 }
 
 #[tokio::test(flavor = "multi_thread")]

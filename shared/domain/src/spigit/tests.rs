@@ -136,6 +136,16 @@ fn halves_of_a_character_in_two_values_are_none() {
 }
 
 #[test]
+fn an_empty_value_between_halves_of_a_character_clears() {
+    let header = Header::parse(TITLES.split(',').map(str::as_bytes)).unwrap();
+    let records = b"a@b,u,f,l,c\xc3,,\xa4\n";
+    let batch = check_batch(&header, Handling::Lenient, RecordLimits::default(), 2, records);
+    let row = batch.rows().next().unwrap();
+    assert_eq!((row.cell(Field::WorkCity), row.cell(Field::IntfPublishDt)), (Cell::Keep, Cell::Clear));
+    assert_eq!((row.attributes().count(), batch.initial_counts().warnings), (0, 2));
+}
+
+#[test]
 fn lenient_handling_pads_short_rows_and_leaves_unreadable_options_out() {
     let batch = check(Handling::Lenient, "a@b,u,f,l,c,Dev\nc@d,v,f,l\nbroken,w,f,l\na@b,u,f,l,c,,x,y\n");
     assert_eq!(batch.initial_counts().warnings, 1);

@@ -46,6 +46,7 @@ impl CopyText {
         self.push_columns(batch, write);
         // Few values have anything to escape, and one look at a whole line costs less than one at each value.
         let special = self.buffer[start..].iter().filter(|byte| is_special(**byte)).count();
+        debug_assert!(special >= self.of_form, "the form of a line is counted wrongly");
         if special > self.of_form {
             self.buffer.truncate(start);
             self.escapes = true;

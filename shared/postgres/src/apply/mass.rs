@@ -54,7 +54,8 @@ pub(super) async fn update(
     sqlx::query(sql::CREATE_STAGE).execute(&mut *connection).await?;
     text.send(connection, statements.copy_stage).await?;
     sqlx::query(sql::ALLOW_ALL_PLANS).execute(&mut *connection).await?;
-    let done = sqlx::query(statements.update_staged).execute(connection).await?;
+    let done = sqlx::query(statements.update_staged).execute(&mut *connection).await?;
+    sqlx::query(sql::ALLOW_LOOK_UPS_ONLY).execute(connection).await?;
     if done.rows_affected() < updates.len() as u64 {
         return Err(moved());
     }
