@@ -1,7 +1,5 @@
 //! The state of one job as it is answered, once for all who ask for it at the same time.
 
-use std::time::Duration;
-
 use axum::http::HeaderValue;
 use bytes::Bytes;
 use muster_domain::{JobId, TenantId};
@@ -12,17 +10,8 @@ use sha2::{Digest, Sha256};
 use crate::Status;
 use crate::files::describe;
 
-/// When a look at a job is not waited for any more by those who come later: longer than the servers of a
-/// busy machine take.
-const PATIENCE: Duration = Duration::from_millis(250);
-
 /// Shares what was found, an error too.
 pub(crate) type Answers = SingleFlight<Question, Result<Answer, ApiError>>;
-
-/// Nobody asks yet.
-pub(crate) fn none() -> Answers {
-    SingleFlight::new(PATIENCE)
-}
 
 /// What is asked. The address is part of it, because it is part of the answer.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]

@@ -56,7 +56,7 @@ impl FromRef<Status> for Authorize {
 pub fn router(deps: StatusDeps) -> Router {
     let views = Arc::new(Views::new(&deps));
     let authorize = Authorize::new(deps.store.clone());
-    let status = Status { deps, views, answers: Arc::new(answers::none()), authorize };
+    let status = Status { deps, views, answers: Arc::default(), authorize };
     Router::new()
         .route("/bulk/v1/files", get(files::list))
         .route("/bulk/v1/files/{id}", get(files::show))

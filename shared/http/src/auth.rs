@@ -22,10 +22,6 @@ const VENDOR_HEADER: &str = "x-cbr-authorization";
 /// How long a caller waits for the look-up of its token.
 const DEADLINE: Duration = Duration::from_secs(5);
 
-/// When a look-up is not waited for any more by those who come later: longer than the database of a busy
-/// machine takes.
-const PATIENCE: Duration = Duration::from_millis(250);
-
 /// What tokens stand for, by their SHA-256.
 type Grants = SingleFlight<[u8; 32], Result<Option<Grant>, ApiError>>;
 
@@ -40,7 +36,7 @@ pub struct Authorize {
 impl Authorize {
     /// Looks up in this database.
     pub fn new(tenants: Arc<dyn Tenants>) -> Self {
-        Self { tenants, grants: Arc::new(Grants::new(PATIENCE)) }
+        Self { tenants, grants: Arc::default() }
     }
 
     async fn grant(&self, sha256: [u8; 32]) -> Result<Option<Grant>, ApiError> {

@@ -33,6 +33,17 @@ struct Asked<V> {
     next: Arc<OnceCell<V>>,
 }
 
+/// When a look is not waited for any more by those who come later: five times what one takes on a machine whose
+/// processors are full (`docs/performance.md`).
+const PATIENCE: Duration = Duration::from_millis(250);
+
+/// With a patience for servers of the same site.
+impl<K: Eq + Hash + Clone, V: Clone> Default for SingleFlight<K, V> {
+    fn default() -> Self {
+        Self::new(PATIENCE)
+    }
+}
+
 impl<K: Eq + Hash + Clone, V: Clone> SingleFlight<K, V> {
     /// Nobody asks yet. A look that takes longer than `patience` does not hold the next one up any
     /// more: who comes later than that does not share the loss of an answer.

@@ -5,9 +5,9 @@ use crate::batch::Cell;
 
 const TITLES: &str = "EMAIL,USERNAME,FIRST_NM,LAST_NM,WORK_CITY,INTF_PUBLISH_DT,badge";
 
-fn check(handling: Handling, records: &str) -> CheckedBatch {
+fn check(handling: Handling, records: impl AsRef<[u8]>) -> CheckedBatch {
     let header = Header::parse(TITLES.split(',').map(str::as_bytes)).unwrap();
-    check_batch(&header, handling, RecordLimits::default(), 2, records.as_bytes())
+    check_batch(&header, handling, RecordLimits::default(), 2, records.as_ref())
 }
 
 fn rejected(records: &str) -> Vec<(u64, &'static str, String)> {
@@ -108,7 +108,7 @@ fn values_are_taken_literally() {
         "1e5",
         "\u{1f600}",
     ] {
-        let batch = check(Handling::Strict, &format!("a@b,u,{value},l,{value},,{value}\n"));
+        let batch = check(Handling::Strict, format!("a@b,u,{value},l,{value},,{value}\n"));
         assert_eq!(batch.rejections(), [], "{value}");
         let row = batch.rows().next().unwrap();
         assert_eq!((row.cell(Field::FirstName), row.cell(Field::WorkCity)), (Cell::Set(value), Cell::Set(value)));
@@ -118,9 +118,7 @@ fn values_are_taken_literally() {
 
 #[test]
 fn invalid_utf8_fails_the_row_only() {
-    let header = Header::parse(TITLES.split(',').map(str::as_bytes)).unwrap();
-    let records = b"a@b,u,\xc4\xe8,l,c,,\nc@d,v,f,l,c,,\n";
-    let batch = check_batch(&header, Handling::Strict, RecordLimits::default(), 2, records);
+    let batch = check(Handling::Strict, b"a@b,u,\xc4\xe8,l,c,,\nc@d,v,f,l,c,,\n");
     assert_eq!(batch.rejections()[0].code, RejectionCode::Utf8Invalid);
     assert_eq!(batch.rejections()[0].column.as_deref(), Some("FIRST_NM"));
     assert_eq!(batch.rows().len(), 1);
@@ -128,18 +126,14 @@ fn invalid_utf8_fails_the_row_only() {
 
 #[test]
 fn halves_of_a_character_in_two_values_are_none() {
-    let header = Header::parse(TITLES.split(',').map(str::as_bytes)).unwrap();
-    let records = b"a@b,u,f\xc3,\xa4l,c,,\n";
-    let batch = check_batch(&header, Handling::Strict, RecordLimits::default(), 2, records);
+    let batch = check(Handling::Strict, b"a@b,u,f\xc3,\xa4l,c,,\n");
     assert_eq!(batch.rejections()[0].code, RejectionCode::Utf8Invalid);
     assert_eq!(batch.rejections()[0].column.as_deref(), Some("FIRST_NM"));
 }
 
 #[test]
 fn an_empty_value_between_halves_of_a_character_clears() {
-    let header = Header::parse(TITLES.split(',').map(str::as_bytes)).unwrap();
-    let records = b"a@b,u,f,l,c\xc3,,\xa4\n";
-    let batch = check_batch(&header, Handling::Lenient, RecordLimits::default(), 2, records);
+    let batch = check(Handling::Lenient, b"a@b,u,f,l,c\xc3,,\xa4\n");
     let row = batch.rows().next().unwrap();
     assert_eq!((row.cell(Field::WorkCity), row.cell(Field::IntfPublishDt)), (Cell::Keep, Cell::Clear));
     assert_eq!((row.attributes().count(), batch.initial_counts().warnings), (0, 2));
