@@ -5,8 +5,8 @@
 //! | job row shared, batch claimed in the ledger | here |
 //! | how much is looked up | [`look`] |
 //! | which users exist, who holds which e-mail | [`probe`] |
-//! | changed and new users in one go | [`mass`], rows in COPY form by [`copy`] |
-//! | contested users row by row | [`one_by_one`] |
+//! | changed and new users in one go | [`mass`], rows in COPY form by [`copy`], few by [`user`] |
+//! | contested users row by row | [`one_by_one`], each by [`user`] |
 //! | rejections, counts, commit | here |
 //!
 //! What other transactions can do meanwhile: another delivery of this batch waits at the claim and
@@ -19,6 +19,7 @@ mod look;
 mod mass;
 mod one_by_one;
 mod probe;
+mod user;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -123,7 +124,7 @@ async fn apply(pool: PgPool, guesses: Arc<Guesses>, batch: Arc<BatchToApply>) ->
             }
             Err(error) => error,
         };
-        let (refused, moved) = (is_unique_violation(&error), is_moved(&error));
+        let (refused, moved) = (is_unique_violation(&error) || is_refused(&error), is_moved(&error));
         if refused && look != Look::AroundConflicts {
             look = look.closer();
             continue;
@@ -155,6 +156,20 @@ pub(crate) fn moved() -> sqlx::Error {
 
 fn is_moved(error: &sqlx::Error) -> bool {
     matches!(error, sqlx::Error::AnyDriverError(inner) if inner.is::<Moved>())
+}
+
+/// A user was not written, either because another one has its e-mail or login, or because it is no longer as it
+/// was looked up. A closer look tells.
+#[derive(Debug, thiserror::Error)]
+#[error("a user is in the way of others, or not as it was looked up")]
+struct Refused;
+
+fn refused() -> sqlx::Error {
+    sqlx::Error::AnyDriverError(Box::new(Refused))
+}
+
+fn is_refused(error: &sqlx::Error) -> bool {
+    matches!(error, sqlx::Error::AnyDriverError(inner) if inner.is::<Refused>())
 }
 
 struct Apply {

@@ -94,6 +94,7 @@ statements! {
     STOP_JOB => "stop_job",
     TENANT_GUARD => "tenant_guard",
     UPDATE_SPIGIT_STAGED => "update_spigit_staged",
+    UPDATE_SPIGIT_USER => "update_spigit_user",
     UPDATE_STAGED => "update_staged",
     UPDATE_USER => "update_user",
     UPLOADS_TO_REMOVE => "uploads_to_remove",

@@ -55,6 +55,7 @@ fn both_stores_have_the_same_statements() {
         "probe_users_by_uid",
         "schema_version",
         "update_spigit_staged",
+        "update_spigit_user",
         "update_staged",
     ];
     let only_sqlite = ["insert_rejection", "insert_spigit_user", "login_is_taken", "probe_user", "probe_user_by_uid"];

@@ -1,6 +1,7 @@
 //! The users-import calls of the Collaborator LMS: the counts are in the reply itself.
 
 mod accounts;
+mod amounts;
 mod big;
 mod broken;
 mod clients;

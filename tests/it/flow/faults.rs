@@ -107,17 +107,15 @@ async fn after_one_more_kill(attempts_before: u32) -> (Site, serde_json::Value) 
     servers.execute(sleeps).await;
     servers.execute("create trigger sleeps before insert on users for each row execute function sleeps()").await;
     site.start_worker().await;
-    let copying = "select count(*) from pg_stat_activity where datname = current_database() and query like '%copy users%' \
-                   and state = 'active' and pid <> pg_backend_pid()";
-    wait_until("the worker copies users", || async {
-        if servers.number(copying).await > 0 { Ok(()) } else { Err("not yet") }
+    let asleep = "from pg_stat_activity where datname = current_database() and wait_event = 'PgSleep'";
+    wait_until("the worker writes users", || async {
+        let found = servers.number(&format!("select count(*) {asleep}")).await;
+        if found > 0 { Ok(()) } else { Err("not yet") }
     })
     .await;
     site.workers[0].kill();
     // The server would notice the death of its client only after the sleep.
-    let end = "select pg_terminate_backend(pid) from pg_stat_activity where datname = current_database() \
-               and query like '%copy users%' and pid <> pg_backend_pid()";
-    servers.execute(end).await;
+    servers.execute(&format!("select pg_terminate_backend(pid) {asleep}")).await;
     servers.execute("drop trigger sleeps on users").await;
     site.start_worker().await;
     let status = site.client.finished(&path).await;

@@ -10,8 +10,13 @@ use sqlx::postgres::PgConnection;
 
 use super::copy::CopyText;
 use super::look::Look;
-use super::{Outcome, moved};
+use super::user::{self, UserWrite};
+use super::{Outcome, moved, refused};
 use crate::sql;
+
+/// Up to so many users are written by a statement each. COPY waits some 40 ms for the end of its data where the
+/// client's small packets wait for acknowledgements (docs/performance.md), a statement takes half of one.
+const FEW: usize = 32;
 
 /// The statements with the columns that a batch can have.
 struct Statements {
@@ -42,8 +47,8 @@ pub(super) async fn update(
     updates: &[(&StoredUser<'_>, Write<'_>)],
     outcome: &mut Outcome,
 ) -> Result<(), sqlx::Error> {
-    if updates.is_empty() {
-        return Ok(());
+    if updates.len() <= FEW {
+        return update_few(connection, batch, updates, outcome).await;
     }
     let mut text = CopyText::with_capacity(updates.len());
     for (user, write) in updates {
@@ -74,8 +79,8 @@ pub(super) async fn insert<'a>(
     look: Look,
     outcome: &mut Outcome,
 ) -> Result<Vec<CheckedRow<'a>>, sqlx::Error> {
-    if writes.is_empty() {
-        return Ok(Vec::new());
+    if writes.len() <= FEW {
+        return insert_few(connection, batch, writes, look, outcome).await;
     }
     let statements = Statements::of(batch);
     let staged = look == Look::AroundConflicts;
@@ -104,6 +109,41 @@ pub(super) async fn insert<'a>(
             outcome.counts.add(&write.folded.counts);
         } else {
             left.extend(write.rows);
+        }
+    }
+    Ok(left)
+}
+
+async fn update_few(
+    connection: &mut PgConnection,
+    batch: &BatchToApply,
+    updates: &[(&StoredUser<'_>, Write<'_>)],
+    outcome: &mut Outcome,
+) -> Result<(), sqlx::Error> {
+    for (stored, write) in updates {
+        if !user::update(connection, batch, stored, &UserWrite::of(batch, write)).await? {
+            return Err(refused());
+        }
+        outcome.counts.add(&write.folded.counts);
+    }
+    Ok(())
+}
+
+async fn insert_few<'a>(
+    connection: &mut PgConnection,
+    batch: &BatchToApply,
+    writes: Vec<Write<'a>>,
+    look: Look,
+    outcome: &mut Outcome,
+) -> Result<Vec<CheckedRow<'a>>, sqlx::Error> {
+    let mut left = Vec::new();
+    for write in writes {
+        if user::insert(connection, batch, &UserWrite::of(batch, &write)).await? {
+            outcome.counts.add(&write.folded.counts);
+        } else if look == Look::AroundConflicts {
+            left.extend(write.rows);
+        } else {
+            return Err(refused());
         }
     }
     Ok(left)

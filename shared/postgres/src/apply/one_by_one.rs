@@ -1,14 +1,14 @@
 //! Applies rows one at a time, in line order, as a single-threaded run would.
 
-use muster_domain::profile::{Folded, StoredUser, Version, fold};
+use muster_domain::profile::{Version, fold};
 use muster_domain::{CheckedRow, Field, Rejection, RejectionCode, RowDigest};
 use muster_ports::BatchToApply;
-use sqlx::postgres::{PgArguments, PgConnection, PgRow};
-use sqlx::{Executor, Postgres, query::Query};
+use sqlx::Executor;
+use sqlx::postgres::{PgConnection, PgRow};
 
+use super::user::{self, UserWrite};
 use super::{Outcome, moved, probe};
 use crate::error::{is_unique_violation, leaves_connection_usable, store_error};
-use crate::sql;
 
 /// Applies contested rows.
 pub(super) async fn apply<'a>(
@@ -63,15 +63,17 @@ async fn apply_row(
         return Ok(());
     }
     let folded = fold(stored.as_ref().map(|user| &user.profile), [row]);
-    if stored.as_ref().is_some_and(|user| user.version >= Version::new(batch.job, row.line())) {
+    let version = Version::new(batch.job, row.line());
+    if stored.as_ref().is_some_and(|user| user.version >= version) {
         tracing::error!(job = %batch.job, batch = %batch.batch, "a later row has written a user before an earlier one");
         outcome.counts.unchanged += 1;
         return Ok(());
     }
+    let write = UserWrite { folded: &folded, version, digest: RowDigest::of(&row) };
     let written = match (&stored, folded.written_by) {
         (_, None) => true,
-        (Some(user), Some(_)) => update(connection, batch, row, user, &folded).await?,
-        (None, Some(_)) => insert(connection, batch, row, &folded).await?,
+        (Some(user), Some(_)) => user::update(connection, batch, user, &write).await?,
+        (None, Some(_)) => user::insert(connection, batch, &write).await?,
     };
     if written {
         outcome.counts.add(&folded.counts);
@@ -121,47 +123,4 @@ async fn conflict(
     };
     let name = row.name_of(field);
     Ok(Some(row.reject(Some(name), code, format!("{name} belongs to another user"))))
-}
-
-/// False if another user has the e-mail or the login.
-async fn insert(
-    connection: &mut PgConnection,
-    batch: &BatchToApply,
-    row: CheckedRow<'_>,
-    folded: &Folded<'_>,
-) -> Result<bool, sqlx::Error> {
-    let attributes = folded.profile.attributes_json();
-    let query = bind_user(sqlx::query(sql::INSERT_USER), batch, row, folded, attributes.as_deref());
-    Ok(query.bind(folded.profile.password_hash()).fetch_optional(connection).await?.is_some())
-}
-
-/// False if another user has the e-mail or the login.
-async fn update(
-    connection: &mut PgConnection,
-    batch: &BatchToApply,
-    row: CheckedRow<'_>,
-    user: &StoredUser<'_>,
-    folded: &Folded<'_>,
-) -> Result<bool, sqlx::Error> {
-    let attributes = folded.profile.attributes_json();
-    let query = bind_user(sqlx::query(sql::UPDATE_USER), batch, row, folded, attributes.as_deref());
-    let query = query.bind(user.id).bind(user.version.job).bind(user.version.line);
-    Ok(query.execute(connection).await?.rows_affected() > 0)
-}
-
-type UserQuery<'q> = Query<'q, Postgres, PgArguments>;
-
-/// Binds the columns in the order of `insert_user.sql`.
-fn bind_user<'q>(
-    query: UserQuery<'q>,
-    batch: &BatchToApply,
-    row: CheckedRow<'q>,
-    folded: &Folded<'q>,
-    attributes: Option<&'q str>,
-) -> UserQuery<'q> {
-    let version = Version::new(batch.job, row.line());
-    let query = query.bind(batch.tenant.0).bind(version.job).bind(version.line);
-    let query = query.bind(folded.profile.username_key()).bind(folded.profile.email_key());
-    let query = folded.profile.values().iter().fold(query, |query, value| query.bind(*value));
-    query.bind(attributes).bind(RowDigest::of(&row).0.to_vec())
 }
