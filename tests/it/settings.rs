@@ -40,6 +40,8 @@ fn what_is_not_set_is_asked_for() {
 fn wrong_values_are_refused_with_their_range() {
     let error = check(&["worker"], &[("MUSTER_CONCURRENCY", "65")]).unwrap_err();
     assert!(error.contains("65") && error.contains("1..=64"), "{error}");
+    let error = check(&["ingest"], &[("MUSTER_JOB_WINDOW", "0")]).unwrap_err();
+    assert!(error.contains("--job-window") && error.contains("1..=4096"), "{error}");
     let error = check(&["ingest"], &[("MUSTER_RAW_STORE", "ftp://canary@files.example")]).unwrap_err();
     assert!(error.contains("MUSTER_RAW_STORE: expected file://") && !error.contains("canary"), "{error}");
     let error = check(&["worker"], &[("MUSTER_REDIS_URL", "http://:canary@counters.example")]).unwrap_err();

@@ -5,7 +5,7 @@ use muster_ports::{MissingUsers, ShortRows, TenantSettings};
 
 use crate::settings::{
     CountersArgs, DatabaseArgs, HttpArgs, ImportArgs, MetricsArgs, PayloadArgs, ProcessArgs, QueueArgs, RawStoreArgs,
-    ServersArgs, StoreArgs,
+    ServersArgs, StoreArgs, WindowArgs,
 };
 
 /// Muster takes users in by the million: upload a CSV, poll its status, find every row applied or
@@ -143,6 +143,8 @@ pub(crate) struct IngestArgs {
     pub(crate) raw_store: RawStoreArgs,
     #[command(flatten)]
     pub(crate) payload: PayloadArgs,
+    #[command(flatten)]
+    pub(crate) windows: WindowArgs,
     #[command(flatten)]
     pub(crate) process: ProcessArgs,
 }

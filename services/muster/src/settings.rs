@@ -49,6 +49,17 @@ pub(crate) struct ImportArgs {
     pub(crate) retain_reports_days: Retention,
 }
 
+#[derive(Debug, Args)]
+pub(crate) struct WindowArgs {
+    /// Batches of one job on the queue at most, counted until they are applied. All slots of all workers should
+    /// find some.
+    #[arg(long, env = "MUSTER_JOB_WINDOW", default_value_t = 64, value_parser = clap::value_parser!(u16).range(1..=4096))]
+    pub(crate) job_window: u16,
+    /// Batches of all jobs of this process on the queue at most.
+    #[arg(long, env = "MUSTER_TOTAL_WINDOW", default_value_t = 512, value_parser = clap::value_parser!(u16).range(1..=32_768))]
+    pub(crate) total_window: u16,
+}
+
 /// How long something is kept; for ever, if nothing is in it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Retention(pub(crate) Option<Duration>);

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use muster_ingest::{IngestDeps, IngestMetrics};
+use muster_ingest::{IngestConfig, IngestDeps, IngestMetrics};
 use muster_ports::Publisher;
 
 use crate::cli::IngestArgs;
@@ -28,7 +28,11 @@ pub(crate) async fn run(args: IngestArgs) -> anyhow::Result<()> {
         tasks: process.tasks.clone(),
         shutdown: process.shutdown.clone(),
     };
-    let config = wiring::ingest_config(&args.http, &args.import, Some(&args.payload));
+    let config = IngestConfig {
+        job_window: usize::from(args.windows.job_window),
+        total_window: usize::from(args.windows.total_window),
+        ..wiring::ingest_config(&args.http, &args.import, Some(&args.payload))
+    };
     process.serve(&args.http, muster_ingest::router(deps.clone(), config.clone()), ready)?;
     muster_ingest::start(&deps, &config);
     drop(deps);
