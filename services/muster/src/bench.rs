@@ -2,13 +2,14 @@
 //!
 //! | part | file |
 //! | --- | --- |
-//! | the processes of Muster under test | [`site`], their memory in [`memory`] |
+//! | the processes of Muster under test | [`site`], their memory in [`memory`], everyone's time in [`cpu`] |
 //! | the scripts of an expert | [`psql`], [`sqlite`] |
 //! | what is imported | [`files`] |
 //! | what is measured | [`rows`], [`scale`], [`collaborator`], [`embedded`], [`latency`] |
 //! | what is shown | [`report`], [`plot`] |
 
 mod collaborator;
+mod cpu;
 mod embedded;
 mod files;
 mod latency;

@@ -102,6 +102,13 @@ pub(crate) struct BenchArgs {
     /// Also files of five and ten times as many rows.
     #[arg(long)]
     pub(crate) big: bool,
+    /// A setting of the processes of Muster, as `MUSTER_CONCURRENCY=1`; repeat for several.
+    #[arg(long, value_name = "NAME=VALUE")]
+    pub(crate) set: Vec<Setting>,
+    /// A setting of Postgres that its role may change, as `work_mem=64MB`, for Muster and its yardsticks; repeat for
+    /// several.
+    #[arg(long, value_name = "NAME=VALUE")]
+    pub(crate) postgres_set: Vec<Setting>,
     /// Where to write everything that was measured, as JSON.
     #[arg(long)]
     pub(crate) json: Option<std::path::PathBuf>,
@@ -110,12 +117,32 @@ pub(crate) struct BenchArgs {
     pub(crate) plot: Option<std::path::PathBuf>,
 }
 
+/// A name and its value.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Setting {
+    pub(crate) name: String,
+    pub(crate) value: String,
+}
+
+impl std::str::FromStr for Setting {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let is_name =
+            |name: &str| !name.is_empty() && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_');
+        match text.split_once('=') {
+            Some((name, value)) if is_name(name) => Ok(Self { name: name.to_owned(), value: value.to_owned() }),
+            _ => Err("expected a name of letters, digits and underscores, = and a value".to_owned()),
+        }
+    }
+}
+
 /// What can be measured, in the order in which it is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Scenario {
     /// New users, the same file again, half of each, every row changed; beside psql.
     Rows,
-    /// A file in which one row in a hundred repeats an earlier one.
+    /// Files in which rows repeat earlier ones.
     Repeats,
     /// A Collaborator file, and calls of ten rows.
     Collaborator,

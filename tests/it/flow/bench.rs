@@ -12,7 +12,9 @@ async fn the_benchmark_compares_muster_with_its_yardsticks() {
     let (json, plot) = (folder.path().join("bench.json"), folder.path().join("bench.svg"));
     let (json_text, plot_text) = (json.display().to_string(), plot.display().to_string());
     let arguments = ["bench", "--rows", "2000", "--rounds", "1", "--workers", "1", "--only", "rows"];
-    let arguments: Vec<&str> = arguments.into_iter().chain(["--json", &json_text, "--plot", &plot_text]).collect();
+    let settings = ["--set", "MUSTER_CONCURRENCY=1", "--postgres-set", "synchronous_commit=off"];
+    let arguments = arguments.into_iter().chain(settings);
+    let arguments: Vec<&str> = arguments.chain(["--json", &json_text, "--plot", &plot_text]).collect();
     #[expect(clippy::disallowed_methods, reason = "the benchmark starts psql")]
     let path = std::env::var("PATH").unwrap();
     let variables = [
@@ -30,7 +32,14 @@ async fn the_benchmark_compares_muster_with_its_yardsticks() {
         for key in ["yardstick_median", "muster_median", "ratio"] {
             assert!(found[key].as_f64().unwrap() > 0.0, "{name}: {found}");
         }
+        for part in ["postgres", "workers", "ingest", "status", "rabbitmq", "redis"] {
+            assert!(found["cpu_median"][part].is_number(), "{part} of {name}: {found}");
+        }
+        assert!(found["cpu_median"]["postgres"].as_f64().unwrap() > 0.0, "{name}: {found}");
     }
+    assert_eq!(report["environment"]["set"], "MUSTER_CONCURRENCY=1");
+    let postgres = report["environment"]["postgres"].as_str().unwrap();
+    assert!(postgres.contains("synchronous_commit off"), "{postgres}");
     assert!(report["memory"].as_array().unwrap().iter().any(|series| series["name"] == "worker 1"));
     assert!(std::fs::read_to_string(plot).unwrap().contains("<svg"));
     let left = "select count(*) from pg_database where datname like 'muster_bench_%'";

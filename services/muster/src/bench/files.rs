@@ -13,6 +13,8 @@ pub(super) const SEED: u64 = 1;
 const OTHER_SEED: u64 = 2;
 /// One row in so many repeats an earlier one.
 pub(super) const REPEAT_EVERY: u64 = 100;
+/// So seldom that what counts is the end of an epoch, not the looks at users who are there.
+pub(super) const RARE_REPEAT_EVERY: u64 = 10_000;
 
 /// New users, or known ones, depending on who is there.
 pub(super) fn users(folder: &Path, rows: u64, seed: u64) -> anyhow::Result<PathBuf> {
@@ -59,23 +61,29 @@ pub(super) fn half(folder: &Path, rows: u64) -> anyhow::Result<PathBuf> {
 
 /// Users of whom one row in a hundred is a row that stood anywhere before.
 pub(super) fn repeats(folder: &Path, rows: u64) -> anyhow::Result<PathBuf> {
-    let path = folder.join("repeats.csv");
+    let mut place: u64 = 0;
+    repeating(folder, rows, REPEAT_EVERY, |number| {
+        // Scattered, and the same in every run.
+        place = place.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        let earlier = 1 + (place >> 33) % (number - 1);
+        // One that stands in the file, and is not a repeat itself.
+        earlier + u64::from(earlier.is_multiple_of(REPEAT_EVERY))
+    })
+}
+
+/// Users of whom one row in ten thousand is a row that stood a few batches before.
+pub(super) fn rare_repeats(folder: &Path, rows: u64) -> anyhow::Result<PathBuf> {
+    repeating(folder, rows, RARE_REPEAT_EVERY, |number| number - RARE_REPEAT_EVERY / 2)
+}
+
+/// Users whose rows with a number that `every` divides are those with the number that `earlier` gives for it.
+fn repeating(folder: &Path, rows: u64, every: u64, mut earlier: impl FnMut(u64) -> u64) -> anyhow::Result<PathBuf> {
+    let path = folder.join(format!("repeats-{every}.csv"));
     let rows_of_file = lines(&users(folder, rows, SEED)?)?.collect::<Result<Vec<_>, _>>()?;
     let mut out = writer(&path)?;
-    let mut place: u64 = 0;
     for (number, row) in (0u64..).zip(&rows_of_file) {
-        let row = if number > 0 && number.is_multiple_of(REPEAT_EVERY) {
-            // Scattered, and the same in every run.
-            place = place.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
-            let mut earlier = 1 + (place >> 33) % (number - 1);
-            // One that stands in the file, and is not a repeat itself.
-            if earlier.is_multiple_of(REPEAT_EVERY) {
-                earlier += 1;
-            }
-            &rows_of_file[usize::try_from(earlier)?]
-        } else {
-            row
-        };
+        let repeats = number > 0 && number.is_multiple_of(every);
+        let row = if repeats { &rows_of_file[usize::try_from(earlier(number))?] } else { row };
         writeln!(out, "{row}")?;
     }
     out.flush()?;

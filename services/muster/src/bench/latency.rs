@@ -67,10 +67,10 @@ pub(super) async fn measure_polling(args: &BenchArgs, site: &Site, report: &mut 
     progress("an import that is polled by 64");
     let file = files::users(site.folder.path(), args.rows, SEED)?;
     site.empty().await?;
-    report.muster("new, before polling", args.rows, import(&site.clients[0], &file, [args.rows, 0, 0]).await?);
+    site.measure("new, before polling", &file, [args.rows, 0, 0], report).await?;
     site.empty().await?;
     let (stop, stopped) = watch::channel(false);
-    let begun = Instant::now();
+    let (before, begun) = (site.usage(), Instant::now());
     let status_url = site.clients[0].upload(&file).await?;
     let mut pollers = JoinSet::new();
     for _ in 0..POLLERS {
@@ -79,6 +79,7 @@ pub(super) async fn measure_polling(args: &BenchArgs, site: &Site, report: &mut 
     }
     until_final(&site.readers[0], &status_url).await?;
     report.muster("new, polled by 64", args.rows, begun.elapsed().as_secs_f64());
+    report.usage("new, polled by 64", site.usage().since(&before));
     stop.send(true).context("the pollers have ended before the job")?;
     let mut seconds = Vec::new();
     while let Some(polled) = pollers.join_next().await {

@@ -45,6 +45,11 @@ impl Memory {
         lock(&self.series).push(Series { name: name.to_owned(), pid, points: Vec::new(), peak: 0.0 });
     }
 
+    /// Name and id of every process that is or was watched.
+    pub(super) fn processes(&self) -> Vec<(String, u32)> {
+        lock(&self.series).iter().map(|series| (series.name.clone(), series.pid)).collect()
+    }
+
     pub(super) async fn end(&mut self) -> Vec<Series> {
         self.sampling.abort();
         let _ = (&mut self.sampling).await;

@@ -12,6 +12,8 @@ use tokio::io::AsyncWriteExt;
 use tokio::process::Command;
 use url::Url;
 
+use crate::cli::Setting;
+
 /// No script takes longer.
 const DEADLINE: Duration = Duration::from_hours(2);
 /// Rows of a transaction where several connections share a file.
@@ -25,10 +27,16 @@ pub(super) struct Psql {
 }
 
 impl Psql {
-    pub(super) async fn with_own_database(server: &SecretString) -> anyhow::Result<Self> {
+    /// With these settings, for everyone who connects to it.
+    pub(super) async fn with_own_database(server: &SecretString, settings: &[Setting]) -> anyhow::Result<Self> {
         let name = format!("muster_bench_{:08x}", rand::random::<u32>());
         let mut url = Url::parse(server.expose_secret()).context("the address of Postgres cannot be read")?;
         run(server, &format!("create database {name};")).await.context("a database cannot be created")?;
+        for Setting { name: setting, value } in settings {
+            let value = value.replace('\'', "''");
+            let done = run(server, &format!("alter database {name} set \"{setting}\" = '{value}';")).await;
+            done.with_context(|| format!("Postgres does not take {setting} = {value}"))?;
+        }
         url.set_path(&name);
         let psql = Self { server: server.clone(), url: SecretString::from(String::from(url)), name };
         psql.run(&schema()).await?;

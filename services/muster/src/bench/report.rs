@@ -5,8 +5,9 @@ use std::io::Write;
 
 use serde_json::{Value, json};
 
+use super::cpu::{Part, Usage};
 use super::memory::Series;
-use crate::cli::BenchArgs;
+use crate::cli::{BenchArgs, Setting};
 use crate::demo::thousands;
 
 /// The seconds of one scenario, in the order in which they were measured.
@@ -16,6 +17,8 @@ pub(super) struct Comparison {
     rows: u64,
     yardstick: Vec<f64>,
     muster: Vec<f64>,
+    /// Who took the processors during each of Muster's.
+    usage: Vec<Usage>,
 }
 
 /// A single number.
@@ -40,6 +43,11 @@ impl Comparison {
         (median(&self.yardstick), median(&self.muster))
     }
 
+    /// The median of the seconds that a part took the processors.
+    fn cpu(&self, part: Part) -> Option<f64> {
+        median(&self.usage.iter().filter_map(|usage| usage.of(part)).collect::<Vec<_>>())
+    }
+
     fn ratio(&self) -> Option<f64> {
         let (yardstick, muster) = self.medians();
         Some(muster? / yardstick?)
@@ -49,8 +57,10 @@ impl Comparison {
 impl Report {
     pub(super) fn new(args: &BenchArgs, postgres: &str) -> Self {
         let cores = std::thread::available_parallelism().map_or(0, std::num::NonZero::get);
+        let set: Vec<String> = args.set.iter().map(|Setting { name, value }| format!("{name}={value}")).collect();
         let environment = [
             ("muster", json!(env!("CARGO_PKG_VERSION"))),
+            ("set", json!(if set.is_empty() { "nothing".to_owned() } else { set.join(" ") })),
             ("cores", json!(cores)),
             ("workers", json!(args.workers)),
             ("rounds", json!(args.rounds)),
@@ -65,6 +75,13 @@ impl Report {
 
     pub(super) fn muster(&mut self, name: &str, rows: u64, seconds: f64) {
         self.comparison(name, rows).muster.push(seconds);
+    }
+
+    /// Notes who took the processors during an import.
+    pub(super) fn usage(&mut self, name: &str, usage: Usage) {
+        if let Some(comparison) = self.comparisons.iter_mut().find(|comparison| comparison.name == name) {
+            comparison.usage.push(usage);
+        }
     }
 
     /// Compares what Muster needed for one scenario with another yardstick as well.
@@ -122,6 +139,7 @@ impl Report {
                 shown(comparison.ratio())
             )?;
         }
+        self.print_cpu(&mut out)?;
         writeln!(out)?;
         for Figure { name, value, unit } in &self.figures {
             writeln!(out, "{name:<52} {value:>9.2} {unit}")?;
@@ -132,9 +150,24 @@ impl Report {
         Ok(out.flush()?)
     }
 
+    fn print_cpu(&self, out: &mut impl Write) -> std::io::Result<()> {
+        let measured = || self.comparisons.iter().filter(|comparison| !comparison.usage.is_empty());
+        if measured().next().is_none() {
+            return Ok(());
+        }
+        let cells = |cell: &dyn Fn(Part) -> String| Part::ALL.map(|part| format!(" {:>8}", cell(part))).concat();
+        writeln!(out, "\n{:<30}{}", "CPU seconds", cells(&|part| part.title().to_owned()))?;
+        for comparison in measured() {
+            writeln!(out, "{:<30}{}", comparison.name, cells(&|part| shown(comparison.cpu(part))))?;
+        }
+        Ok(())
+    }
+
     pub(super) fn to_json(&self) -> Value {
         let comparisons = self.comparisons.iter().map(|comparison| {
             let (yardstick, muster) = comparison.medians();
+            let cpu =
+                Part::ALL.into_iter().filter_map(|part| Some((part.title().to_owned(), json!(comparison.cpu(part)?))));
             json!({
                 "name": comparison.name,
                 "rows": comparison.rows,
@@ -143,6 +176,7 @@ impl Report {
                 "yardstick_median": yardstick,
                 "muster_median": muster,
                 "ratio": comparison.ratio(),
+                "cpu_median": cpu.collect::<serde_json::Map<_, _>>(),
             })
         });
         let figures = self

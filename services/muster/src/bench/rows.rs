@@ -1,9 +1,9 @@
 //! How long a file takes, by what is known of its users, beside psql.
 
 use super::files::{self, SEED};
+use super::progress;
 use super::report::Report;
-use super::site::{Expected, Site, import};
-use super::{progress, site};
+use super::site::{Expected, Site};
 use crate::cli::BenchArgs;
 use std::path::PathBuf;
 
@@ -49,7 +49,7 @@ async fn measure_case(
 ) -> anyhow::Result<()> {
     for is_muster in [muster_first, !muster_first] {
         if is_muster {
-            report.muster(case.name, rows, import(&site.clients[0], &case.file, case.expected).await?);
+            site.measure(case.name, &case.file, case.expected, report).await?;
         } else {
             report.yardstick(case.name, rows, site.psql.stage_and_merge(&case.file).await?);
         }
@@ -59,14 +59,19 @@ async fn measure_case(
 
 /// What repeated keys cost: each ends an epoch, which waits until all that is on its way is applied.
 pub(super) async fn measure_repeats(args: &BenchArgs, site: &Site, report: &mut Report) -> anyhow::Result<()> {
-    let rows = args.rows;
-    let file = files::repeats(site.folder.path(), rows)?;
-    let repeated = (rows + 1).div_ceil(files::REPEAT_EVERY) - 1;
+    let (folder, rows) = (site.folder.path(), args.rows);
+    let cases = [
+        ("no row repeats", files::users(folder, rows, SEED)?, u64::MAX),
+        ("one row in ten thousand repeats", files::rare_repeats(folder, rows)?, files::RARE_REPEAT_EVERY),
+        ("one row in a hundred repeats", files::repeats(folder, rows)?, files::REPEAT_EVERY),
+    ];
     for round in 1..=args.rounds {
-        progress(&format!("round {round}: repeats"));
-        site.empty().await?;
-        let seconds = site::import(&site.clients[0], &file, [rows - repeated, 0, repeated]).await?;
-        report.muster("one row in a hundred repeats", rows, seconds);
+        for (name, file, every) in &cases {
+            progress(&format!("round {round}: {name}"));
+            site.empty().await?;
+            let repeated = rows / every;
+            site.measure(name, file, [rows - repeated, 0, repeated], report).await?;
+        }
     }
     Ok(())
 }

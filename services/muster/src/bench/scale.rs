@@ -3,7 +3,7 @@
 use super::files::{self, SEED};
 use super::progress;
 use super::report::Report;
-use super::site::{Site, import};
+use super::site::Site;
 use crate::cli::BenchArgs;
 
 pub(super) async fn measure_workers(args: &BenchArgs, site: &Site, report: &mut Report) -> anyhow::Result<()> {
@@ -13,8 +13,7 @@ pub(super) async fn measure_workers(args: &BenchArgs, site: &Site, report: &mut 
         for round in 1..=args.rounds {
             progress(&format!("round {round}: {workers} workers"));
             site.empty().await?;
-            let seconds = import(&site.clients[0], &file, [args.rows, 0, 0]).await?;
-            report.muster(&format!("new, {workers} workers"), args.rows, seconds);
+            site.measure(&format!("new, {workers} workers"), &file, [args.rows, 0, 0], report).await?;
         }
     }
     site.scale(args.workers).await
@@ -29,8 +28,7 @@ pub(super) async fn measure_sizes(args: &BenchArgs, site: &Site, report: &mut Re
         progress(&format!("a file of {rows} rows"));
         site.empty().await?;
         let file = files::users(site.folder.path(), rows, SEED)?;
-        let seconds = import(&site.clients[0], &file, [rows, 0, 0]).await?;
-        report.muster(&format!("new, {factor} times the rows"), rows, seconds);
+        let seconds = site.measure(&format!("new, {factor} times the rows"), &file, [rows, 0, 0], report).await?;
         #[expect(clippy::cast_precision_loss, reason = "a rate for people to read")]
         let rate = rows as f64 / seconds;
         let one = *rate_of_one.get_or_insert(rate);

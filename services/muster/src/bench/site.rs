@@ -1,7 +1,7 @@
 //! The processes of Muster under test, on a database of their own.
 
 use std::net::TcpListener;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use std::time::{Duration, Instant};
 
@@ -14,8 +14,10 @@ use tempfile::TempDir;
 use tokio::process::{Child, Command};
 use tokio::sync::Mutex;
 
+use super::cpu::Usage;
 use super::memory::{Memory, Series};
 use super::psql::Psql;
+use super::report::Report;
 use crate::cli::BenchArgs;
 use crate::client::{Client, JobStatus};
 use crate::settings::DatabaseArgs;
@@ -37,7 +39,7 @@ pub(super) struct Site {
     pub(super) readers: Vec<Client>,
     pub(super) status_address: String,
     pub(super) token: String,
-    variables: Vec<(&'static str, SecretString)>,
+    variables: Vec<(String, SecretString)>,
     services: Vec<Child>,
     workers: Mutex<Vec<Child>>,
     memory: Memory,
@@ -49,7 +51,7 @@ const TENANTS: usize = 4;
 impl Site {
     pub(super) async fn start(args: &BenchArgs) -> anyhow::Result<Self> {
         let folder = tempfile::Builder::new().prefix("muster-bench-").tempdir()?;
-        let psql = Psql::with_own_database(&args.servers.database.database_url).await?;
+        let psql = Psql::with_own_database(&args.servers.database.database_url, &args.postgres_set).await?;
         let database = DatabaseArgs { database_url: psql.url().clone() };
         PostgresStore::migrate(&POOL.config(&database)).await.context("the schema could not be created")?;
         let tokens = tokens(&database).await?;
@@ -66,6 +68,8 @@ impl Site {
             ("MUSTER_RAW_STORE", secret(&format!("file://{}/raw", folder.path().display()))),
             ("MUSTER_MAX_UPLOAD_BYTES", secret(&u64::MAX.to_string())),
         ];
+        let variables = variables.into_iter().map(|(name, value)| (name.to_owned(), value));
+        let variables = variables.chain(args.set.iter().map(|set| (set.name.clone(), secret(&set.value)))).collect();
         std::fs::create_dir(folder.path().join("raw"))?;
         let clients = |address: &str| -> anyhow::Result<Vec<Client>> {
             tokens.iter().map(|token| Client::new(format!("http://{address}"), token)).collect()
@@ -127,6 +131,26 @@ impl Site {
         self.folder.path().join(format!("{name}.log"))
     }
 
+    /// The time of the processors that everyone has taken so far.
+    pub(super) fn usage(&self) -> Usage {
+        Usage::now(&self.memory.processes())
+    }
+
+    /// Imports a file for the first tenant, and notes how long it took and who took the processors.
+    pub(super) async fn measure(
+        &self,
+        name: &str,
+        file: &Path,
+        expected: Expected,
+        report: &mut Report,
+    ) -> anyhow::Result<f64> {
+        let before = self.usage();
+        let seconds = import(&self.clients[0], file, expected).await?;
+        report.muster(name, expected.iter().sum(), seconds);
+        report.usage(name, self.usage().since(&before));
+        Ok(seconds)
+    }
+
     /// Removes all users, of Muster and of the yardstick.
     pub(super) async fn empty(&self) -> anyhow::Result<()> {
         self.psql.run("truncate users, ledger, rejections; truncate yardstick.users;").await
@@ -177,7 +201,7 @@ pub(super) async fn until<F: Future<Output = bool>>(what: &str, is_met: impl Fn(
 pub(super) type Expected = [u64; 3];
 
 /// Uploads a file, waits until its job is final, and compares the counts. Gives the seconds.
-pub(super) async fn import(client: &Client, file: &std::path::Path, expected: Expected) -> anyhow::Result<f64> {
+pub(super) async fn import(client: &Client, file: &Path, expected: Expected) -> anyhow::Result<f64> {
     let begun = Instant::now();
     let status_url = client.upload(file).await?;
     let status = until_final(client, &status_url).await?;

@@ -69,7 +69,10 @@ async fn emails_of_earlier_files_stay_with_their_users(site: Site) {
         assert_eq!(counts(&status), [total, 0, total - 1, 0, 1]);
         assert_eq!(status["error_message"], "Line 3: EMAIL belongs to another user");
         let user = site.client.user(&names[1]).await;
-        assert_eq!((&user["first_name"], &user["email"]), (&json!("Changed"), &json!(format!("{}@x.example", names[1]))));
+        assert_eq!(
+            (&user["first_name"], &user["email"]),
+            (&json!("Changed"), &json!(format!("{}@x.example", names[1])))
+        );
     }
     assert_eq!(site.client.user("owner").await["email"], "owner@x.example");
 }
