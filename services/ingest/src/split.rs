@@ -53,7 +53,7 @@ pub(crate) struct Shared {
     pub(crate) job_window: usize,
     pub(crate) small: Arc<Semaphore>,
     pub(crate) big: Arc<Semaphore>,
-    pub(crate) turns: Semaphore,
+    pub(crate) turns: Arc<Semaphore>,
     pub(crate) window: Arc<Semaphore>,
 }
 
@@ -66,7 +66,7 @@ pub(crate) fn start(deps: &IngestDeps, config: &IngestConfig) {
         job_window: config.job_window,
         small: Arc::new(Semaphore::new(SMALL_SPLITS)),
         big: Arc::new(Semaphore::new(BIG_SPLITS)),
-        turns: Semaphore::new(TURNS),
+        turns: Arc::new(Semaphore::new(TURNS)),
         window: Arc::new(Semaphore::new(config.total_window)),
     });
     let (window, total) = (shared.window.clone(), config.total_window);

@@ -163,7 +163,8 @@ impl Cutter {
         if !ends_epoch {
             if self.progress.batches == BIG_FILE_BATCHES {
                 // At once: a set that grows step by step has two copies at its last step.
-                self.epoch_keys.reserve(usize::try_from(self.rules.epoch_rows).unwrap_or_default());
+                let rows = usize::try_from(self.rules.epoch_rows).unwrap_or_default();
+                self.epoch_keys.reserve(rows.saturating_sub(self.epoch_keys.len()));
             }
             self.epoch_keys.extend(closed.keys);
             self.epoch_rows += u64::from(closed.rows);

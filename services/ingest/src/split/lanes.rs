@@ -17,8 +17,6 @@ use super::stop::Stop;
 
 /// A job of so many batches is small.
 const SMALL_JOB_BATCHES: usize = 5;
-/// Publications of one job in flight at most.
-const IN_FLIGHT: usize = 4;
 
 /// The batches of one job on their way to the queue.
 pub(crate) struct Lanes {
@@ -79,20 +77,24 @@ impl Lanes {
 
     /// Puts a batch on its way to the queue.
     pub(crate) async fn publish(&mut self, lane: QueueName, cut: Cut) -> Result<(), Stop> {
-        while self.publishing.len() >= IN_FLIGHT {
-            if let Some(published) = self.publishing.join_next().await {
-                published.map_err(|_| Stop::Stopping)??;
-            }
+        // Here, so that a job that waits for its turn has one batch in memory.
+        let turn = self.shared.turns.clone().acquire_owned().await.map_err(|_| Stop::Stopping)?;
+        while let Some(published) = self.publishing.try_join_next() {
+            published.map_err(|_| Stop::Stopping)??;
         }
         let publishing = publish(self.shared.clone(), self.job, self.dialect, lane, cut);
-        self.publishing.spawn(publishing.in_current_span());
+        let in_turn = async move {
+            let published = publishing.await;
+            drop(turn);
+            published
+        };
+        self.publishing.spawn(in_turn.in_current_span());
         Ok(())
     }
 }
 
-/// Compresses and publishes one batch, when it is its job's turn.
+/// Compresses and publishes one batch.
 async fn publish(shared: Arc<Shared>, job: JobId, dialect: Dialect, lane: QueueName, cut: Cut) -> Result<(), Stop> {
-    let _turn = shared.turns.acquire().await.map_err(|_| Stop::Stopping)?;
     let sealing = shared.clone();
     let message = shared.deps.tasks.blocking(move || seal(&sealing, job, dialect, &cut)).await;
     let message = message.map_err(|_| Stop::Stopping)??;
