@@ -15,7 +15,7 @@ use super::{Outcome, moved, refused};
 use crate::sql;
 
 /// Up to so many users are written by a statement each. COPY waits some 40 ms for the end of its data where the
-/// client's small packets wait for acknowledgements (docs/performance.md), a statement takes half of one.
+/// client's small packets wait for acknowledgements (docs/performance.md), a statement takes half a millisecond.
 const FEW: usize = 32;
 
 /// The statements with the columns that a batch can have.
