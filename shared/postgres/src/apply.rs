@@ -124,7 +124,7 @@ async fn apply(pool: PgPool, guesses: Arc<Guesses>, batch: Arc<BatchToApply>) ->
             }
             Err(error) => error,
         };
-        let (refused, moved) = (is_unique_violation(&error) || is_refused(&error), is_moved(&error));
+        let (refused, moved) = (is_unique_violation(&error) || is::<Refused>(&error), is::<Moved>(&error));
         if refused && look != Look::AroundConflicts {
             look = look.closer();
             continue;
@@ -154,10 +154,6 @@ pub(crate) fn moved() -> sqlx::Error {
     sqlx::Error::AnyDriverError(Box::new(Moved))
 }
 
-fn is_moved(error: &sqlx::Error) -> bool {
-    matches!(error, sqlx::Error::AnyDriverError(inner) if inner.is::<Moved>())
-}
-
 /// A user was not written, either because another one has its e-mail or login, or because it is no longer as it
 /// was looked up. A closer look tells.
 #[derive(Debug, thiserror::Error)]
@@ -168,8 +164,8 @@ fn refused() -> sqlx::Error {
     sqlx::Error::AnyDriverError(Box::new(Refused))
 }
 
-fn is_refused(error: &sqlx::Error) -> bool {
-    matches!(error, sqlx::Error::AnyDriverError(inner) if inner.is::<Refused>())
+fn is<E: std::error::Error + 'static>(error: &sqlx::Error) -> bool {
+    matches!(error, sqlx::Error::AnyDriverError(inner) if inner.is::<E>())
 }
 
 struct Apply {
