@@ -78,8 +78,8 @@ pub(super) async fn measure_polling(args: &BenchArgs, site: &Site, report: &mut 
         pollers.spawn(poll(client, status_url.clone(), stopped.clone()));
     }
     until_final(&site.readers[0], &status_url).await?;
-    report.muster("new, polled by 64", args.rows, begun.elapsed().as_secs_f64());
-    report.usage("new, polled by 64", site.usage().since(&before));
+    let (seconds, usage) = (begun.elapsed().as_secs_f64(), site.usage().since(&before));
+    report.muster_with_usage("new, polled by 64", args.rows, seconds, usage);
     stop.send(true).context("the pollers have ended before the job")?;
     let mut seconds = Vec::new();
     while let Some(polled) = pollers.join_next().await {

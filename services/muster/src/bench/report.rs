@@ -77,11 +77,11 @@ impl Report {
         self.comparison(name, rows).muster.push(seconds);
     }
 
-    /// Notes who took the processors during an import.
-    pub(super) fn usage(&mut self, name: &str, usage: Usage) {
-        if let Some(comparison) = self.comparisons.iter_mut().find(|comparison| comparison.name == name) {
-            comparison.usage.push(usage);
-        }
+    /// Also notes who took the processors meanwhile.
+    pub(super) fn muster_with_usage(&mut self, name: &str, rows: u64, seconds: f64, usage: Usage) {
+        let comparison = self.comparison(name, rows);
+        comparison.muster.push(seconds);
+        comparison.usage.push(usage);
     }
 
     /// Compares what Muster needed for one scenario with another yardstick as well.

@@ -146,8 +146,7 @@ impl Site {
     ) -> anyhow::Result<f64> {
         let before = self.usage();
         let seconds = import(&self.clients[0], file, expected).await?;
-        report.muster(name, expected.iter().sum(), seconds);
-        report.usage(name, self.usage().since(&before));
+        report.muster_with_usage(name, expected.iter().sum(), seconds, self.usage().since(&before));
         Ok(seconds)
     }
 
