@@ -1,6 +1,6 @@
 //! Processes that die, and servers that are away.
 
-use muster_testkit::{Backend, Client, Program, Site, SiteOptions, wait_until};
+use muster_testkit::{Backend, Client, Program, Servers, Site, SiteOptions, wait_until};
 
 use super::{counts, users};
 use crate::MUSTER;
@@ -93,6 +93,29 @@ async fn rows_are_encrypted_on_the_queue_where_a_key_is_set() {
     assert_eq!(counts(&site.client.finished(&path).await), [1, 1, 0, 0, 0]);
 }
 
+/// Connections that wait in [`make_writers_sleep`]'s trigger.
+const ASLEEP: &str = "from pg_stat_activity where datname = current_database() and wait_event = 'PgSleep'";
+
+/// Makes everyone who inserts a user stop in the middle of it.
+async fn make_writers_sleep(servers: &Servers) {
+    let sleeps =
+        "create function sleeps() returns trigger language plpgsql as 'begin perform pg_sleep(600); return new; end'";
+    servers.execute(sleeps).await;
+    servers.execute("create trigger sleeps before insert on users for each row execute function sleeps()").await;
+}
+
+async fn until_asleep(servers: &Servers, wanted: i64) {
+    wait_until("so many batches are begun", || async {
+        let found = servers.number(&format!("select count(*) {ASLEEP}")).await;
+        if found == wanted { Ok(()) } else { Err(found) }
+    })
+    .await;
+}
+
+async fn end_sleepers(servers: &Servers) {
+    servers.execute(&format!("select pg_terminate_backend(pid) {ASLEEP}")).await;
+}
+
 /// Kills a worker in the middle of a batch that was begun so often before, and gives the final status.
 async fn after_one_more_kill(attempts_before: u32) -> (Site, serde_json::Value) {
     let mut site =
@@ -102,20 +125,12 @@ async fn after_one_more_kill(attempts_before: u32) -> (Site, serde_json::Value) 
     if attempts_before > 0 {
         servers.execute(&format!("insert into attempts values (1, 1, {attempts_before})")).await;
     }
-    let sleeps =
-        "create function sleeps() returns trigger language plpgsql as 'begin perform pg_sleep(600); return new; end'";
-    servers.execute(sleeps).await;
-    servers.execute("create trigger sleeps before insert on users for each row execute function sleeps()").await;
+    make_writers_sleep(&servers).await;
     site.start_worker().await;
-    let asleep = "from pg_stat_activity where datname = current_database() and wait_event = 'PgSleep'";
-    wait_until("the worker writes users", || async {
-        let found = servers.number(&format!("select count(*) {asleep}")).await;
-        if found > 0 { Ok(()) } else { Err("not yet") }
-    })
-    .await;
+    until_asleep(&servers, 1).await;
     site.workers[0].kill();
     // The server would notice the death of its client only after the sleep.
-    servers.execute(&format!("select pg_terminate_backend(pid) {asleep}")).await;
+    end_sleepers(&servers).await;
     servers.execute("drop trigger sleeps on users").await;
     site.start_worker().await;
     let status = site.client.finished(&path).await;
@@ -152,34 +167,22 @@ async fn a_batch_that_only_waited_or_was_broken_off_is_not_held_guilty() {
     let servers = site.servers.clone().unwrap();
     let path = site.client.upload(many()).await;
     servers.execute("insert into attempts select 1, batch, 2 from generate_series(1, 30) as batch").await;
-    let sleeps =
-        "create function sleeps() returns trigger language plpgsql as 'begin perform pg_sleep(600); return new; end'";
-    servers.execute(sleeps).await;
-    servers.execute("create trigger sleeps before insert on users for each row execute function sleeps()").await;
-    let asleep = "from pg_stat_activity where datname = current_database() and wait_event = 'PgSleep'";
-    let begun = async |wanted: i64| {
-        wait_until("so many batches are begun", || async {
-            let found = servers.number(&format!("select count(*) {asleep}")).await;
-            if found == wanted { Ok(()) } else { Err(found) }
-        })
-        .await;
-    };
-    let end_them = format!("select pg_terminate_backend(pid) {asleep}");
+    make_writers_sleep(&servers).await;
     let noted = "select sum(attempts - 2)::bigint from attempts";
 
     site.start_worker().await;
-    begun(2).await;
+    until_asleep(&servers, 2).await;
     site.workers[0].kill();
-    servers.execute(&end_them).await;
-    begun(0).await;
+    end_sleepers(&servers).await;
+    until_asleep(&servers, 0).await;
     // What two were begun comes again: one of them runs alone, the other waits for it.
     site.start_worker().await;
-    begun(1).await;
+    until_asleep(&servers, 1).await;
     assert_eq!(servers.number(noted).await, 1);
     site.workers[1].terminate().await;
     assert_eq!(servers.number(noted).await, 0, "the attempt was taken back");
 
-    servers.execute(&end_them).await;
+    end_sleepers(&servers).await;
     servers.execute("drop trigger sleeps on users").await;
     site.start_worker().await;
     assert_eq!(counts(&site.client.finished(&path).await), [ROWS, ROWS, 0, 0, 0]);

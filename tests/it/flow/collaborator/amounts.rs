@@ -52,12 +52,11 @@ async fn rows_of_one_api_leave_what_the_other_wrote(site: Site) {
 async fn emails_of_earlier_files_stay_with_their_users(site: Site) {
     site.client.import(csv(TITLES, [row("owner", "First")])).await;
     for amount in AMOUNTS {
-        let names = names(amount);
+        let (names, total) = (names(amount), amount as u64);
         for (first_name, created) in [("First", 1), ("Changed", 0)] {
             let mut rows = rows(&names, first_name);
             rows.insert(1, format!("OWNER@x.example,thief{amount},First,Last"));
             let status = site.client.import(csv(TITLES, rows)).await;
-            let total = amount as u64;
             assert_eq!(counts(&status), [total + 1, created * total, (1 - created) * total, 0, 1], "{first_name}");
             assert_eq!(status["error_message"], "Line 3: EMAIL belongs to another user");
         }
@@ -65,7 +64,6 @@ async fn emails_of_earlier_files_stay_with_their_users(site: Site) {
         let mut rows = rows(&names, "Last");
         rows[1] = format!("owner@x.example,{},Last,Last", names[1]);
         let status = site.client.import(csv(TITLES, rows)).await;
-        let total = amount as u64;
         assert_eq!(counts(&status), [total, 0, total - 1, 0, 1]);
         assert_eq!(status["error_message"], "Line 3: EMAIL belongs to another user");
         let user = site.client.user(&names[1]).await;
