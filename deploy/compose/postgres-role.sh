@@ -1,6 +1,6 @@
 # shellcheck shell=bash
-# Sourced by the Postgres image on its first start: the role of Muster, which is no superuser, and
-# its database.
+# The Postgres image sources this file at its first start. It creates Muster's role, which is not a superuser, and
+# Muster's database.
 psql --no-psqlrc --set ON_ERROR_STOP=1 --set password="$DATABASE_PASSWORD" \
     --username "$POSTGRES_USER" --dbname postgres <<'SQL'
 CREATE ROLE muster LOGIN PASSWORD :'password';

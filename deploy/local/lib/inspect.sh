@@ -1,17 +1,18 @@
-# The commands that only look: logs, status and env.
+# shellcheck shell=bash
+# The commands that change nothing: logs, status and env.
 
 command_logs() {
-    (($# <= 1)) || usage_error "'logs' takes one name at most."
+    (($# <= 1)) || usage_error "'logs' takes at most one name."
     require_stack
     local files=()
     case ${1:-} in
         '') files=("$LOG_DIR"/*.log) ;;
         worker) files=("$LOG_DIR"/worker-*.log) ;;
-        */*) usage_error "'$1' is not a component's name." ;;
+        */*) usage_error "'$1' is not the name of a component." ;;
         *) files=("$LOG_DIR/$1.log") ;;
     esac
     [[ -e ${files[0]} ]] ||
-        die "no log of '$1'. There are: $(cd "$LOG_DIR" && printf '%s ' *.log | sed 's/\.log//g')"
+        die "there is no log of '$1'. Logs: $(cd "$LOG_DIR" && printf '%s ' *.log | sed 's/\.log//g')"
     if [[ -n ${1:-} ]]; then tail -n 200 -- "${files[@]}"; else tail -n 20 -- "${files[@]}"; fi
 }
 
@@ -35,7 +36,7 @@ command_status() {
 
 command_env() {
     require_stack
-    [[ -e $STACK_DIR/env ]] || die "the stack in $STACK_DIR is not up yet."
+    [[ -e $STACK_DIR/env ]] || die "the stack in $STACK_DIR has not started yet."
     cat -- "$STACK_DIR/env"
     [[ $(setting mode) != full ]] || export_line MUSTER_WORKER_PIDS "$(worker_pids)"
 }

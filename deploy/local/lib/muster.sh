@@ -1,26 +1,27 @@
+# shellcheck shell=bash
 # Muster's own roles: ingest, status and the workers.
 
-# Finds or builds the program and remembers it for later commands.
+# Finds or builds the program.
 choose_muster() {
     local program=${MUSTER_BIN:-}
     if [[ -n $program ]]; then
         program=$(command -v -- "$program") ||
-            die "MUSTER_BIN is '$MUSTER_BIN', which is not a program that can be run."
+            die "MUSTER_BIN is '$MUSTER_BIN', which is not an executable program."
     else
         command -v cargo >/dev/null ||
             die "cargo is not installed, so muster cannot be built; install Rust, or set MUSTER_BIN to a muster program."
         say "Building muster ..."
         (cd "$REPOSITORY" && cargo build --release --locked --bin muster) >&2 ||
-            die "cargo could not build muster; its messages are above."
+            die "cargo could not build muster; see its messages above."
         program=${CARGO_TARGET_DIR:-$REPOSITORY/target}/release/muster
-        # Relative to where cargo ran.
+        # A relative path is relative to the folder in which cargo ran.
         [[ $program == /* ]] || program=$REPOSITORY/$program
         [[ -x $program ]] || die "cargo built muster, but there is no $program."
     fi
     MUSTER_PROGRAM=$(realpath -- "$program")
 }
 
-# Later commands use the program of `up`, unless they are given another one.
+# Later commands use the same program as `up`, unless MUSTER_BIN names another one.
 remember_muster() { set_setting muster-program "$MUSTER_PROGRAM"; }
 muster_program() { setting muster-program; }
 
@@ -30,15 +31,15 @@ use_given_muster() {
     remember_muster
 }
 
-# What every role is told. Other MUSTER_* variables of the caller pass through.
+# Exports the variables that every role needs. Other MUSTER_* variables of the caller are kept.
 export_servers() {
-    # One port for metrics cannot be that of all.
+    # The roles cannot all listen on the same port.
     unset MUSTER_LISTEN MUSTER_METRICS_LISTEN MUSTER_TOKEN MUSTER_WORKER_PIDS MUSTER_STACK_OWN_URLS
     MUSTER_DATABASE_URL=$(server_url postgres)
     MUSTER_AMQP_URL=$(server_url rabbitmq)
     MUSTER_REDIS_URL=$(server_url redis)
     export MUSTER_DATABASE_URL MUSTER_AMQP_URL MUSTER_REDIS_URL
-    # Heaps of the C library: one for each thread would cost memory and gain no time.
+    # By default the C library keeps up to eight heaps per core, which costs memory and saves no time.
     export MALLOC_ARENA_MAX=${MALLOC_ARENA_MAX:-2}
 }
 
@@ -50,7 +51,7 @@ run_http_role() {
     MUSTER_PUBLIC_URL=$(gateway_url)
     MUSTER_RAW_STORE=$(raw_store_url)
     export MUSTER_LISTEN MUSTER_PUBLIC_URL MUSTER_RAW_STORE
-    # Status works from the database and Redis alone.
+    # Status uses only the database and Redis.
     if [[ $role == status ]]; then unset MUSTER_AMQP_URL MUSTER_RAW_STORE; fi
     detach "$program" "$role"
 }
@@ -76,7 +77,7 @@ run_worker() {
 }
 ready_worker() { grep -q 'worker ready' < <(log_of_this_run "$1"); }
 
-# A one-off muster command; what it says besides its result goes to the log.
+# Runs one muster command; its standard error goes to the log.
 muster_once() (
     program=$(muster_program)
     export_servers
@@ -94,17 +95,17 @@ migrate() { muster_once migrate >>"$LOG_DIR/setup.log" || fail_setup migrate; }
 
 create_token() {
     local token
-    # In a database of the caller's the tenant may be there from an earlier
-    # run; if there is none the next command fails.
+    # The caller's database may have the tenant from an earlier run; if creating it failed for another reason, the next
+    # command fails too.
     muster_once tenant create local >>"$LOG_DIR/setup.log" || [[ -n $(setting external-postgres) ]] ||
         fail_setup tenant create local
     token=$(muster_once token create --tenant local) || fail_setup token create --tenant local
     [[ -n $token && $token != *[[:space:]]* ]] ||
-        die "'muster token create' was expected to print the token alone on one line, and printed something else."
+        die "'muster token create' did not print the token alone on one line."
     printf '%s' "$token" >"$SECRET_DIR/token"
 }
 
-# All workers started, dead ones among them.
+# Prints all workers that were started, including dead ones.
 worker_names() {
     local file
     for file in "$RUN_DIR"/worker-*.pid; do
@@ -123,7 +124,7 @@ worker_pids() {
     echo "${pids[*]}"
 }
 
-# Brings the number of running workers to the one wanted.
+# Starts or stops workers until the given number is running.
 scale_workers() {
     local wanted=$1 name number running
     set_setting workers "$wanted"

@@ -1,11 +1,11 @@
+# shellcheck shell=bash
 # nginx, the gateway in front of ingest and status.
 
 NGINX_TEMPLATE=$REPOSITORY/deploy/nginx/nginx.conf.template
 
 prepare_nginx() {
     local dir=$STACK_DIR/nginx
-    # nginx's workers, as root those of another user, pass through to the
-    # folders of temporary files.
+    # As root, nginx's workers run as another user, who must be able to enter this folder to use the temporary files.
     mkdir -p "$dir"
     chmod 0711 "$dir"
     sed -e "s|@LISTEN@|127.0.0.1:$(port nginx)|g" \
@@ -24,7 +24,7 @@ run_nginx() {
     detach "$nginx" -p "$STACK_DIR/nginx" -c "$STACK_DIR/nginx/nginx.conf" -e stderr
 }
 
-# When its port is taken nginx does not end at once but tries for seconds.
+# If its port is taken, nginx retries for some seconds before it exits.
 ready_nginx() { owns_port "$(running_pid nginx)" "$(port nginx)"; }
 
 gateway_url() { echo "http://127.0.0.1:$(port nginx)"; }

@@ -1,6 +1,7 @@
-# Finding the servers' programs and installing the distribution's packages.
+# shellcheck shell=bash
+# Finds the servers' programs and installs the distribution's packages.
 
-# The newest of the given paths that exists.
+# Prints the existing path with the highest version.
 newest() {
     local path
     for path in "$@"; do if [[ -e $path ]]; then echo "$path"; fi; done | sort -V | tail -n 1
@@ -13,14 +14,14 @@ postgres_bin_dir() {
     dirname "$(realpath "$initdb")"
 }
 
-# The scripts themselves: the wrapper in /usr/sbin refuses most users.
+# The script that the wrapper in /usr/sbin starts; the wrapper itself refuses most users.
 rabbitmq_script() {
     local script
     script=$(newest /usr/lib/rabbitmq/lib/rabbitmq_server-*/sbin/rabbitmq-server)
     [[ -n $script ]] && echo "$script"
 }
 
-# sbin is not in the PATH of ordinary users on every distribution.
+# Some distributions do not include sbin in the PATH of ordinary users.
 find_program() { PATH=$PATH:/usr/local/sbin:/usr/sbin:/sbin command -v "$1"; }
 
 have_server() {
@@ -45,7 +46,7 @@ package_is_known() {
     [[ $(apt-cache policy "$1" 2>/dev/null) =~ Candidate:\ +[0-9] ]]
 }
 
-# ensure_packages SERVER...
+# ensure_packages SERVER...: checks that the servers are installed. As root, installs missing ones.
 ensure_packages() {
     local server missing=() packages=()
     for server in "$@"; do have_server "$server" || missing+=("$server"); done
@@ -65,12 +66,12 @@ ensure_packages() {
     if ! install_packages >"$log" 2>&1; then
         tail -n 30 "$log" | sed 's/^/    /' >&2
         rm -f "$log"
-        die "could not install ${packages[*]}: apt-get's last words are above."
+        die "could not install ${packages[*]}; see the end of apt-get's output above."
     fi
     rm -f "$log"
     for server in "${missing[@]}"; do
         have_server "$server" ||
-            die "$server is not found after installing $(package_of "$server"); see 'dpkg -L $(package_of "$server")'."
+            die "$server was not found after installing $(package_of "$server"); see 'dpkg -L $(package_of "$server")'."
     done
 }
 
@@ -83,13 +84,13 @@ apt_install() {
     apt-get install -y --no-install-recommends -o DPkg::Lock::Timeout=120 "${packages[@]}" </dev/null
 }
 
-# In a subshell, so that its trap puts the system back whatever happens.
+# Runs in a subshell, so that its trap undoes the temporary changes to the system in every case.
 install_packages() (
     policy=/usr/sbin/policy-rc.d
     cluster_dir=/etc/postgresql-common/createcluster.d
     cluster_conf=$cluster_dir/muster-stack.conf
     made=()
-    # shellcheck disable=SC2317  # called by the trap
+    # shellcheck disable=SC2317,SC2329  # the trap calls it (SC2317: ShellCheck before 0.11)
     restore() {
         for path in "${made[@]}"; do
             if [[ -d $path ]]; then rmdir --ignore-fail-on-non-empty "$path"; else rm -f "$path"; fi
@@ -99,8 +100,8 @@ install_packages() (
     trap 'exit 130' INT
     trap 'exit 143' TERM HUP
 
-    # The packages would start system services, and PostgreSQL's would create
-    # a cluster of its own; the stack wants the programs alone.
+    # The stack needs only the programs. Without these files the packages would start system services, and PostgreSQL's
+    # package would create a cluster.
     if [[ ! -e $policy && ! -L $policy ]]; then
         made+=("$policy")
         printf '#!/bin/sh\nexit 101\n' >"$policy"

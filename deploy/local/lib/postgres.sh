@@ -1,7 +1,8 @@
+# shellcheck shell=bash
 # A private PostgreSQL.
 
-# PostgreSQL refuses to run as root; then the package's own user runs it.
-# setpriv, unlike su and its kin, becomes the program instead of staying above it.
+# PostgreSQL refuses to run as root; in this case the user of its package runs it. Unlike su and sudo, setpriv replaces
+# itself with the program instead of staying its parent.
 as_postgres_user() {
     if ((EUID == 0)); then
         setpriv --reuid=postgres --regid=postgres --init-groups -- "$@"
@@ -10,17 +11,17 @@ as_postgres_user() {
     fi
 }
 
-# The caller's PGHOST, PGOPTIONS and so on are meant for other servers.
+# Unsets the caller's PGHOST, PGOPTIONS and so on, which are meant for other servers.
 without_pg_variables() { unset "${!PG@}"; }
 
 prepare_postgres() {
     local dir=$STACK_DIR/postgres
     if [[ ! -e $dir/data/PG_VERSION ]]; then create_cluster "$dir"; fi
-    # Included by postgresql.conf. Written anew each time: the port may change.
+    # postgresql.conf includes this file. It is rewritten at each start, because the port may change.
     cat >"$dir/stack.conf" <<CONF
 listen_addresses = '127.0.0.1'
 port = $(port postgres)
-# No socket: its path would have to be shorter than some folders' names.
+# No Unix socket: the length of its path is limited, and the state folder may have a longer one.
 unix_socket_directories = ''
 max_connections = 300
 shared_buffers = 256MB
@@ -47,7 +48,7 @@ create_cluster() {
     (umask 077 && secret postgres-superuser >"$dir/password")
     ((EUID != 0)) || chown -R postgres: "$dir"
     as_postgres_user test -w "$dir" ||
-        die "the user postgres cannot reach $dir, because a folder above it is closed to others; set MUSTER_STACK_DIR to a folder elsewhere."
+        die "the user postgres cannot enter $dir, because a folder above it is closed to other users; set MUSTER_STACK_DIR to another folder."
     if ! (
         cd "$STACK_DIR"
         without_pg_variables
@@ -81,7 +82,7 @@ ready_postgres() {
     )
 }
 
-# SQL from the standard input, as the superuser.
+# Runs SQL from standard input as the superuser.
 superuser_psql() (
     without_pg_variables
     PGPASSWORD=$(secret postgres-superuser)
@@ -90,7 +91,7 @@ superuser_psql() (
 )
 
 create_database() {
-    # CREATEDB because tests make their databases from a template.
+    # CREATEDB, because tests create their databases from a template.
     superuser_psql <<SQL || die "could not create the database in the new PostgreSQL; see $LOG_DIR/postgres.log."
 CREATE ROLE muster LOGIN CREATEDB PASSWORD '$(secret postgres)';
 CREATE DATABASE muster OWNER muster;

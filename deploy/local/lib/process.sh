@@ -1,10 +1,11 @@
-# Starting, watching and ending the stack's processes.
+# shellcheck shell=bash
+# Starts, watches and stops the stack's processes.
 #
 # A component NAME is described by functions:
 #   prepare_NAME  writes its files (optional)
-#   run_NAME      becomes the server, by `detach`
+#   run_NAME      becomes the server, with `detach`
 #   ready_NAME    succeeds once it serves
-# A worker is a component "worker-1", "worker-2"...; they share one set.
+# The workers are the components "worker-1", "worker-2", ...; they share the functions of "worker".
 
 TIMEOUT=${MUSTER_STACK_TIMEOUT:-90}
 [[ $TIMEOUT =~ ^[0-9]{1,5}$ ]] || die "MUSTER_STACK_TIMEOUT must be a number of seconds, not '$TIMEOUT'."
@@ -12,8 +13,8 @@ BOOT_ID=$(cat /proc/sys/kernel/random/boot_id)
 
 kind_of() { if [[ $1 == worker-* ]]; then echo worker; else echo "$1"; fi; }
 
-# Fields 3 and up of /proc/PID/stat: state first, session fourth, start time
-# twentieth. The command's name before them may itself hold blanks.
+# Prints /proc/PID/stat from field 3 on: the state is the first of them, the session the fourth, the start time the
+# twentieth. The name of the command before them may contain spaces.
 stat_fields() {
     local stat
     { stat=$(<"/proc/$1/stat"); } 2>/dev/null || return 1
@@ -31,8 +32,8 @@ record_pid() {
     echo "$2 $(start_time "$2" || echo ended) $BOOT_ID" >"$RUN_DIR/$1.pid"
 }
 
-# Prints the pid of NAME and succeeds only while it is the process we started:
-# a pid may have been given to another process since.
+# Prints the pid of NAME. Succeeds only if it is still the process that the stack started: the kernel may have reused
+# the pid.
 running_pid() {
     local pid started boot
     { read -r pid started boot <"$RUN_DIR/$1.pid"; } 2>/dev/null || return 1
@@ -42,8 +43,8 @@ running_pid() {
 
 is_running() { running_pid "$1" >/dev/null; }
 
-# Runs in the forked child: nothing of the caller's terminal, pipes or locks
-# may stay open in a server that outlives it.
+# Replaces the forked child with a program. Closes the caller's terminal, pipes and locks first, because the server
+# outlives the caller.
 detach() {
     local fd
     cd "$STACK_DIR" || exit
@@ -51,20 +52,19 @@ detach() {
         fd=${fd##*/}
         if ((fd > 2 && fd != 255)); then eval "exec $fd>&-"; fi
     done
-    # Not the hard limit as it is: where that is a billion, some servers
-    # allocate a table of that size.
+    # The hard limit is capped: some servers allocate a table of its size, and it may be a billion.
     local files
     files=$(ulimit -Hn)
     [[ $files != unlimited && $files -le 65536 ]] || files=65536
     ulimit -Sn "$files" || true
-    # A shell's background processes ignore INT and QUIT unless told otherwise.
+    # --default-signal: background processes of a shell would otherwise ignore INT and QUIT.
     exec setsid env --default-signal "$@"
 }
 
 spawn() {
     local name=$1 log=$LOG_DIR/$1.log
     touch "$log"
-    # Where this run's output begins.
+    # The offset in the log at which the output of this run starts.
     stat -c %s "$log" >"$RUN_DIR/$name.logstart"
     "run_$(kind_of "$name")" "$name" </dev/null >>"$log" 2>&1 &
     record_pid "$name" $!
@@ -76,7 +76,7 @@ log_of_this_run() {
     tail -c "+$(($(<"$RUN_DIR/$1.logstart") + 1))" "$LOG_DIR/$1.log"
 }
 
-# Waits until NAME is ready. On failure FAILED and FAILURE tell of it.
+# Waits until NAME is ready. Sets FAILED and FAILURE for fail_with_log.
 await() {
     local name=$1 deadline=$((SECONDS + TIMEOUT))
     FAILED=$name
@@ -92,7 +92,7 @@ await() {
     return 1
 }
 
-# Starts components side by side.
+# Starts components at the same time.
 start_components() {
     local name
     for name in "$@"; do
@@ -113,14 +113,14 @@ fail_with_log() {
     exit 1
 }
 
-# epmd says nothing when its port is taken, but then somebody answers there.
+# epmd logs nothing if its port is taken, but then another program accepts connections on it.
 port_was_taken() {
     grep -qiE 'address.*in use|eaddrinuse|port_already_used' < <(log_of_this_run "$1") ||
         { [[ -n $(port "$1") ]] && ! is_running "$1" && port_is_open "$(port "$1")"; }
 }
 
-# start_on_free_ports "PORT..." COMPONENT...: between the choice of a port and
-# the server's bind somebody else may take it; then others are tried.
+# start_on_free_ports "PORT..." COMPONENT...: starts components on new ports. Retries with other ports if another
+# program takes one before the server binds it.
 start_on_free_ports() {
     local ports=$1 try name
     shift
@@ -135,9 +135,8 @@ start_on_free_ports() {
     fail_with_log
 }
 
-# What belongs to the session that NAME leads, e.g. the workers of an nginx
-# whose master was killed. As long as one of them lives the kernel gives the
-# session's number to no other process.
+# session_members PID: prints the processes of the session that PID leads, for example the workers of an nginx whose
+# master was killed. The kernel does not reuse the number of a session that still has a process.
 session_members() {
     local leader=$1 file pid
     local -a fields
@@ -153,7 +152,7 @@ end_session() {
     local pid started boot
     { read -r pid started boot <"$RUN_DIR/$1.pid"; } 2>/dev/null || return 0
     [[ $boot == "$BOOT_ID" ]] || return 0
-    # The number now belongs to somebody else: our session is long gone.
+    # The pid was reused, so the session has ended.
     if [[ -e /proc/$pid ]] && ! is_running "$1"; then return 0; fi
     session_members "$pid" | while read -r pid; do
         kill -KILL "$pid" 2>/dev/null || true
@@ -162,19 +161,19 @@ end_session() {
 
 ask_to_stop() {
     local pid signal=TERM
-    # PostgreSQL would wait for its clients on TERM.
+    # On TERM, PostgreSQL would wait for its clients to disconnect.
     if [[ $1 == postgres ]]; then signal=INT; fi
     if pid=$(running_pid "$1"); then kill -"$signal" "$pid" 2>/dev/null || true; fi
 }
 
-# Asks all to stop first and then waits for each, so that they stop side by side.
+# Asks all components to stop before it waits for each, so that they stop at the same time.
 stop_components() {
     local name asked=$SECONDS deadline=$((SECONDS + 60))
     for name in "$@"; do ask_to_stop "$name"; done
     for name in "$@"; do
         while is_running "$name" && ((SECONDS < deadline)); do
             sleep 0.05
-            # Early in its boot the Erlang machine drops the signal.
+            # The Erlang virtual machine ignores the signal while it boots.
             if [[ $name == rabbitmq ]] && ((SECONDS > asked)); then
                 asked=$SECONDS
                 ask_to_stop "$name"

@@ -1,4 +1,5 @@
-# A private RabbitMQ, with an epmd (Erlang's name server) of its own.
+# shellcheck shell=bash
+# A private RabbitMQ, with its own epmd (Erlang's name server).
 
 run_epmd() {
     local epmd
@@ -11,7 +12,7 @@ ready_epmd() { port_is_open "$(port epmd)"; }
 
 prepare_rabbitmq() {
     local dir=$STACK_DIR/rabbitmq
-    # RabbitMQ looks for it as it boots.
+    # RabbitMQ needs epmd while it boots.
     await epmd || return 1
     install -d -m 0700 "$dir"
     if [[ ! -e $dir/.erlang.cookie ]]; then
@@ -36,22 +37,22 @@ CONF
     )
 }
 
-# What the node and the commands that talk to it have in common.
+# Sets the environment that the node and its administration commands share.
 rabbitmq_environment() {
     local dir=$STACK_DIR/rabbitmq
-    # The caller's settings are meant for other nodes; NOTIFY_SOCKET would have
-    # RabbitMQ report to the service manager above the caller.
+    # The caller's settings are meant for other nodes. With NOTIFY_SOCKET, RabbitMQ would report to the service manager
+    # of the caller.
     unset "${!RABBITMQ_@}" "${!ERL_@}" NOTIFY_SOCKET
     PATH=$PATH:/usr/local/sbin:/usr/sbin:/sbin
     export HOME=$dir
     export LANG=C.UTF-8
-    # It uses our epmd or fails; one it started itself would outlive the stack.
+    # RabbitMQ must use the stack's epmd; an epmd that it starts itself would outlive the stack.
     export ERL_FLAGS='-start_epmd false'
     ERL_EPMD_PORT=$(port epmd)
     export ERL_EPMD_PORT ERL_EPMD_ADDRESS=127.0.0.1
     RABBITMQ_NODENAME=muster-$(port rabbitmq)@localhost
     export RABBITMQ_NODENAME
-    # Names no file: the system's settings in /etc/rabbitmq are for its service.
+    # This file does not exist: the settings in /etc/rabbitmq are for the system's service.
     export RABBITMQ_CONF_ENV_FILE=$dir/rabbitmq-env.conf
 }
 
@@ -59,8 +60,8 @@ run_rabbitmq() {
     local dir=$STACK_DIR/rabbitmq script
     script=$(rabbitmq_script)
     rabbitmq_environment
-    # The script then becomes the Erlang machine, so that its pid is the one we
-    # recorded; without it, the script would stay above as a shell.
+    # Makes the script replace itself with the Erlang virtual machine, so that the recorded pid is correct. Otherwise
+    # the script would stay its parent.
     export RUNNING_UNDER_SYSTEMD=true
     RABBITMQ_DIST_PORT=$(port rabbitmq-dist)
     export RABBITMQ_DIST_PORT
@@ -76,16 +77,15 @@ run_rabbitmq() {
     detach "$script"
 }
 
-# RabbitMQ's own administration command, on the node of this stack.
+# Runs RabbitMQ's own administration command on the node of this stack.
 command_rabbitmqctl() (
     require_stack
-    [[ -z $(setting external-rabbitmq) ]] || die "rabbitmq is not run by this stack: MUSTER_AMQP_URL was set on 'up'."
+    [[ -z $(setting external-rabbitmq) ]] || die "rabbitmq is not run by this stack: MUSTER_AMQP_URL was set for 'up'."
     rabbitmq_environment
     exec "$(dirname "$(rabbitmq_script)")/rabbitmqctl" "$@"
 )
 
-# RabbitMQ listens only once it has booted; answering AMQP's greeting with a
-# method frame (its first byte is 1) is then the proof.
+# Sends an AMQP protocol header. A booted RabbitMQ replies with a method frame, whose first byte is 1.
 ready_rabbitmq() {
     local byte=
     {

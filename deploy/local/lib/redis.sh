@@ -1,11 +1,11 @@
+# shellcheck shell=bash
 # A private Redis.
 
 prepare_redis() {
     local dir=$STACK_DIR/redis
     install -d -m 0700 "$dir"
     [[ -e $SECRET_DIR/redis ]] || create_secret redis
-    # What Redis holds can all be had again, so it writes nothing to disk; and
-    # it must never drop a key on its own.
+    # The contents of Redis can be rebuilt, so it writes nothing to disk; but it must never evict a key.
     (
         umask 077
         cat >"$dir/redis.conf" <<CONF
@@ -39,5 +39,5 @@ ready_redis() {
     [[ $auth == +OK* && $pong == +PONG* ]]
 }
 
-# With the name of the user, because some clients take an empty one literally.
+# The URL names the user, because some clients send an empty user name instead of the default one.
 redis_url() { echo "redis://default:$(secret redis)@127.0.0.1:$(port redis)/0"; }

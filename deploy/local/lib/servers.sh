@@ -1,4 +1,5 @@
-# The servers as a whole: which ones the stack runs itself, and their addresses.
+# shellcheck shell=bash
+# The servers together: which ones the stack runs itself, and their URLs.
 
 SERVERS=(postgres rabbitmq redis)
 
@@ -18,9 +19,8 @@ default_port_of() {
     esac
 }
 
-# The address the caller set for a server on `up`, if any. One that came from
-# `stack env` is not the caller's: after `down` and a new `up` in the same
-# shell it would name a server that has ended.
+# Prints the URL that the caller set for a server before `up`, if any. A URL from `stack env` is ignored: after `down`
+# and another `up` in the same shell, it would name a server that has stopped.
 given_url() {
     local variable url
     variable=$(variable_of "$1")
@@ -46,11 +46,11 @@ check_given_servers() {
     for server in "${SERVERS[@]}"; do
         url=$(given_url "$server")
         [[ -z $url ]] || url_answers "$url" "$(default_port_of "$server")" ||
-            die "$(variable_of "$server") is set, but nothing answers at the host and port it names. Start that server, or unset the variable to get a private one."
+            die "$(variable_of "$server") is set, but its host and port accept no connections. Start that server, or unset the variable to use a private one."
     done
 }
 
-# These settings hold passwords; RUN_DIR is closed to other users.
+# These settings contain passwords; RUN_DIR is closed to other users.
 remember_given_servers() {
     local server url
     for server in "${SERVERS[@]}"; do
@@ -61,7 +61,7 @@ remember_given_servers() {
 
 start_servers() {
     local server ports=() components=()
-    # RabbitMQ takes longest to boot and goes first; the others start meanwhile.
+    # RabbitMQ starts first, because it takes longest to boot.
     for server in rabbitmq redis postgres; do
         [[ -z $(setting "external-$server") ]] || continue
         if [[ $server == rabbitmq ]]; then

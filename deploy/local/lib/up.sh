@@ -1,3 +1,4 @@
+# shellcheck shell=bash
 # The command `up`.
 
 command_up() {
@@ -7,14 +8,14 @@ command_up() {
             --workers) (($# > 1)) || usage_error "--workers needs a number."; workers=$2; shift ;;
             --workers=*) workers=${1#*=} ;;
             --servers-only) mode=servers-only ;;
-            *) usage_error "'up' does not know '$1'." ;;
+            *) usage_error "'up' has no option '$1'." ;;
         esac
         shift
     done
     require_count "$workers"
-    [[ $(uname -s) == Linux ]] || die "this runs on Linux only; this machine is $(uname -s)."
+    [[ $(uname -s) == Linux ]] || die "the stack runs on Linux only; this machine runs $(uname -s)."
 
-    clear_the_way
+    remove_dead_stack
     check_given_servers
     mapfile -t wanted < <(for server in "${SERVERS[@]}"; do
         [[ -n $(given_url "$server") ]] || echo "$server"
@@ -24,7 +25,7 @@ command_up() {
     [[ $mode != full ]] || choose_muster
 
     create_stack_dir
-    trap 'trap - EXIT; trap "" INT TERM HUP; say "Taking down what was started ..."; end_everything' EXIT
+    trap 'trap - EXIT; trap "" INT TERM HUP; say "Stopping what was started ..."; end_everything' EXIT
     trap 'exit 130' INT
     trap 'exit 143' TERM
     trap 'exit 129' HUP
@@ -38,9 +39,9 @@ command_up() {
     report
 }
 
-# A stack that runs stays; what one left behind that does not run (after the
-# machine was restarted, say) goes.
-clear_the_way() {
+# Refuses to replace a running stack. Removes the files of a stack of which nothing runs any more, for example after a
+# restart of the machine.
+remove_dead_stack() {
     local name
     stack_exists || return 0
     require_ownership
@@ -48,10 +49,10 @@ clear_the_way() {
     stack_exists || return 0
     for name in "$RUN_DIR"/*.pid; do
         if is_running "$(basename "$name" .pid)"; then
-            die "a stack already runs in $STACK_DIR. See '$PROGRAM status'; change the number of workers with '$PROGRAM workers N', or end it with '$PROGRAM down' first."
+            die "a stack is already running in $STACK_DIR. See '$PROGRAM status'; change the number of workers with '$PROGRAM workers N', or stop it with '$PROGRAM down' first."
         fi
     done
-    say "Removing what an earlier stack left in $STACK_DIR."
+    say "Removing the files of an earlier stack in $STACK_DIR."
     end_everything
     exec {LOCK_FD}<&-
 }
@@ -68,10 +69,10 @@ start_muster() {
 
 report() {
     if [[ $(setting mode) == full ]]; then
-        echo "Address:  $(gateway_url)"
+        echo "URL:      $(gateway_url)"
         echo "Token:    $(secret token)"
     else
-        echo "The servers run."
+        echo "The servers are running."
     fi
     echo "For a shell:  eval \"\$($PROGRAM env)\""
 }

@@ -1,83 +1,103 @@
-//! Every statement, by name. `ALL` is what the test prepares against a migrated database.
+//! Every statement, by name. A test prepares those in `ALL` against a migrated database.
 
 macro_rules! statements {
-    ($($name:ident => $file:literal,)*) => {
-        $(pub(crate) const $name: &str = include_str!(concat!("../queries/", $file, ".sql"));)*
+    ($($folder:literal { $($name:ident => $file:literal,)* })*) => {
+        $($(pub(crate) const $name: &str = include_str!(concat!("../queries/", $folder, "/", $file, ".sql"));)*)*
 
-        /// Every statement with its name.
-        pub const ALL: &[(&str, &str)] = &[$(($file, $name),)*];
+        /// Every statement: the folder and name of its file below `queries/`, and its text.
+        pub const ALL: &[(&str, &str, &str)] = &[$($(($folder, $file, $name),)*)*];
     };
 }
 
 statements! {
-    APPLIED_BATCHES => "applied_batches",
-    BATCH_IS_MISSING => "batch_is_missing",
-    BEGIN_ANEW => "begin_anew",
-    BEGIN_STOP => "begin_stop",
-    BLOCK_MISSING => "block_missing",
-    CANCEL_JOB => "cancel_job",
-    CLOSE_REPORTS => "close_reports",
-    COMPLETENESS => "completeness",
-    COUNT_ATTEMPTS => "count_attempts",
-    COUNT_BLOCKED => "count_blocked",
-    COUNT_MISSING => "count_missing",
-    CREATE_JOB => "create_job",
-    CREATE_TENANT => "create_tenant",
-    CREATE_TOKEN => "create_token",
-    DELETE_ATTEMPTS => "delete_attempts",
-    DELETE_JOB => "delete_job",
-    DELETE_LEDGER => "delete_ledger",
-    DELETE_REJECTIONS => "delete_rejections",
-    FIND_GRANT => "find_grant",
-    FIND_JOB => "find_job",
-    FIND_KEYED_JOB => "find_keyed_job",
-    FIND_USER => "find_user",
-    FINISH_JOB => "finish_job",
-    FINISH_SPLIT => "finish_split",
-    FIRST_UNFINISHED => "first_unfinished",
-    FORGET_ATTEMPT => "forget_attempt",
-    FORGET_NAMED => "forget_named",
-    INSERT_REJECTION => "insert_rejection",
-    INSERT_SPIGIT_USER => "insert_spigit_user",
-    INSERT_USER => "insert_user",
-    JOB_RULES => "job_rules",
-    JOB_STATE => "job_state",
-    JOB_TENANT => "job_tenant",
-    JOBS_TO_FINISH => "jobs_to_finish",
-    JOBS_TO_SPLIT => "jobs_to_split",
-    JOBS_TO_STOP => "jobs_to_stop",
-    LEASE_SPLIT => "lease_split",
-    LEDGER_COUNTS => "ledger_counts",
-    LEDGER_ROWS => "ledger_rows",
-    LEDGER_SUMS => "ledger_sums",
-    LIST_JOBS => "list_jobs",
-    LIST_REJECTIONS => "list_rejections",
-    LIST_TENANTS => "list_tenants",
-    LIST_TOKENS => "list_tokens",
-    LOCK_JOB => "lock_job",
-    LOGIN_IS_TAKEN => "login_is_taken",
-    NOTE_REPORTS_REMOVED => "note_reports_removed",
-    NOTE_UPLOAD_REMOVED => "note_upload_removed",
-    PROBE_IDS_BY_UID => "probe_ids_by_uid",
-    PROBE_NEW_UIDS => "probe_new_uids",
-    PROBE_USER => "probe_user",
-    PROBE_USER_BY_UID => "probe_user_by_uid",
-    RECORD_ATTEMPT => "record_attempt",
-    RELEASE_KEY => "release_key",
-    RELEASE_LEASE => "release_lease",
-    REMOVE_ATTEMPTS => "remove_attempts",
-    REMOVE_REJECTIONS => "remove_rejections",
-    RENEW_LEASE => "renew_lease",
-    RESTART_STALLED_SPLITS => "restart_stalled_splits",
-    REVOKE_TOKEN => "revoke_token",
-    RUNNING_JOBS => "running_jobs",
-    SET_TENANT => "set_tenant",
-    SETTLE_BATCH => "settle_batch",
-    SETTLE_MISSING => "settle_missing",
-    SHARE_JOB => "share_job",
-    STOP_JOB => "stop_job",
-    TENANT_GUARD => "tenant_guard",
-    UPDATE_USER => "update_user",
-    UPLOADS_TO_REMOVE => "uploads_to_remove",
-    UPLOADS_WITHOUT_JOB => "uploads_without_job",
+    "tenants" {
+        CREATE_TENANT => "create_tenant",
+        CREATE_TOKEN => "create_token",
+        FIND_GRANT => "find_grant",
+        LIST_TENANTS => "list_tenants",
+        LIST_TOKENS => "list_tokens",
+        REVOKE_TOKEN => "revoke_token",
+        SET_TENANT => "set_tenant",
+    }
+    "jobs" {
+        CREATE_JOB => "create_job",
+        DELETE_ATTEMPTS => "delete_attempts",
+        DELETE_JOB => "delete_job",
+        DELETE_LEDGER => "delete_ledger",
+        DELETE_REJECTIONS => "delete_rejections",
+        FIND_JOB => "find_job",
+        FIND_KEYED_JOB => "find_keyed_job",
+        FIRST_UNFINISHED => "first_unfinished",
+        JOB_STATE => "job_state",
+        JOB_TENANT => "job_tenant",
+        LIST_JOBS => "list_jobs",
+        LIST_REJECTIONS => "list_rejections",
+        LOCK_JOB => "lock_job",
+        RELEASE_KEY => "release_idempotency_key",
+    }
+    "finish" {
+        BEGIN_STOP => "begin_stop",
+        CANCEL_JOB => "cancel_job",
+        COMPLETENESS => "find_complete_job",
+        FINISH_JOB => "finish_job",
+        LEDGER_SUMS => "ledger_sums",
+        STOP_JOB => "complete_stop",
+    }
+    "missing_users" {
+        BLOCK_MISSING => "block_missing",
+        COUNT_BLOCKED => "record_blocked",
+        COUNT_MISSING => "count_missing",
+        FORGET_NAMED => "clear_named_users",
+        SETTLE_MISSING => "claim_missing_users_batch",
+        TENANT_GUARD => "missing_guard",
+    }
+    "splits" {
+        APPLIED_BATCHES => "applied_batches",
+        FINISH_SPLIT => "finish_split",
+        LEASE_SPLIT => "lease_split",
+        RELEASE_LEASE => "release_lease",
+        RENEW_LEASE => "renew_lease",
+    }
+    "batches" {
+        COUNT_ATTEMPTS => "count_attempts",
+        FORGET_ATTEMPT => "forget_attempt",
+        INSERT_REJECTION => "insert_rejection",
+        JOB_RULES => "job_rules",
+        LEDGER_COUNTS => "ledger_counts",
+        RECORD_ATTEMPT => "record_attempt",
+        SETTLE_BATCH => "record_batch",
+        SHARE_JOB => "lock_job_shared",
+    }
+    "users" {
+        FIND_USER => "find_user",
+        INSERT_SPIGIT_USER => "insert_spigit_user",
+        INSERT_USER => "insert_user",
+        UPDATE_USER => "update_user",
+    }
+    "lookups" {
+        LOGIN_IS_TAKEN => "login_is_taken",
+        PROBE_IDS_BY_UID => "probe_ids_by_uid",
+        PROBE_NEW_UIDS => "probe_new_uids",
+        PROBE_USER => "probe_user",
+        PROBE_USER_BY_UID => "probe_user_by_uid",
+    }
+    "upkeep" {
+        BATCH_IS_MISSING => "batch_is_missing",
+        BEGIN_ANEW => "reset_unfinished",
+        JOBS_TO_FINISH => "jobs_to_finish",
+        JOBS_TO_SPLIT => "jobs_to_split",
+        JOBS_TO_STOP => "jobs_to_stop",
+        LEDGER_ROWS => "ledger_rows",
+        RESTART_STALLED_SPLITS => "restart_stalled_splits",
+        RUNNING_JOBS => "running_jobs",
+        UPLOADS_WITHOUT_JOB => "uploads_without_job",
+    }
+    "retention" {
+        CLOSE_REPORTS => "close_reports",
+        NOTE_REPORTS_REMOVED => "record_reports_removed",
+        NOTE_UPLOAD_REMOVED => "record_upload_removed",
+        REMOVE_ATTEMPTS => "remove_attempts",
+        REMOVE_REJECTIONS => "remove_rejections",
+        UPLOADS_TO_REMOVE => "uploads_to_remove",
+    }
 }

@@ -1,5 +1,8 @@
 //! Every statement file is understood by a freshly migrated database of its kind.
 
+use std::collections::BTreeSet;
+use std::path::Path;
+
 use muster_testkit::Servers;
 use sqlx::{Connection, Executor, PgConnection, SqlStr};
 
@@ -10,71 +13,97 @@ async fn postgres_understands_every_statement() {
     let servers = Servers::private(MUSTER).await;
     let mut connection = PgConnection::connect(&servers.database_url).await.unwrap();
     let statements = muster_postgres::sql::ALL;
-    let create_stage = statements.iter().find(|(name, _)| *name == "create_stage").unwrap().1;
-    sqlx::query(create_stage).execute(&mut connection).await.unwrap();
-    // COPY cannot be prepared; the two of them run in every import.
-    for (name, statement) in statements.iter().filter(|(name, _)| !name.starts_with("copy_")) {
+    let (_, _, create_stage) = statements.iter().find(|(_, name, _)| *name == "create_stage").unwrap();
+    sqlx::query(*create_stage).execute(&mut connection).await.unwrap();
+    // COPY cannot be prepared; imports in other tests run these statements.
+    for (folder, name, statement) in statements.iter().filter(|(_, name, _)| !name.starts_with("copy_")) {
         let prepared = (&mut connection).prepare(SqlStr::from_static(statement)).await;
-        prepared.unwrap_or_else(|error| panic!("{name}: {error}"));
+        prepared.unwrap_or_else(|error| panic!("{folder}/{name}: {error}"));
     }
 }
 
 #[test]
 fn sqlite_understands_every_statement() {
-    let folder = tempfile::tempdir().unwrap();
-    drop(muster_sqlite::SqliteStore::open(folder.path()).unwrap());
-    let connection = rusqlite::Connection::open(folder.path().join("muster.db")).unwrap();
-    for (name, statement) in muster_sqlite::sql::ALL {
-        connection.prepare(statement).unwrap_or_else(|error| panic!("{name}: {error}"));
+    let data = tempfile::tempdir().unwrap();
+    drop(muster_sqlite::SqliteStore::open(data.path()).unwrap());
+    let connection = rusqlite::Connection::open(data.path().join("muster.db")).unwrap();
+    for (folder, name, statement) in muster_sqlite::sql::ALL {
+        connection.prepare(statement).unwrap_or_else(|error| panic!("{folder}/{name}: {error}"));
     }
 }
 
-/// A statement that one store has and the other has not is named here, with its reason.
+/// The statements that only one store has are listed here.
 #[test]
-fn both_stores_have_the_same_statements() {
+fn both_stores_have_the_same_statements_in_the_same_folders() {
     let only_postgres = [
-        "allow_all_plans",
-        "allow_look_ups_only",
-        "claim_batch",
-        "copy_spigit_stage",
-        "copy_spigit_users",
-        "copy_stage",
-        "copy_users",
-        "create_stage",
-        "empty_stage",
-        "insert_rejections",
-        "insert_staged",
-        "lead",
-        "lock_tenant",
-        "notify_job",
-        "probe_email_holders",
-        "probe_known_users",
-        "probe_known_users_by_uid",
-        "probe_spigit_users",
-        "probe_users",
-        "probe_users_by_uid",
-        "schema_version",
-        "update_spigit_staged",
-        "update_spigit_user",
-        "update_staged",
+        "batches/claim_batch",
+        "batches/insert_rejections",
+        "bulk/allow_all_plans",
+        "bulk/allow_only_lookup_plans",
+        "bulk/clear_stage",
+        "bulk/copy_spigit_stage",
+        "bulk/copy_spigit_users",
+        "bulk/copy_stage",
+        "bulk/copy_users",
+        "bulk/create_stage",
+        "bulk/insert_staged",
+        "bulk/update_spigit_staged",
+        "bulk/update_staged",
+        "finish/notify_job",
+        "jobs/lock_tenant",
+        "lookups/probe_email_holders",
+        "lookups/probe_spigit_users",
+        "lookups/probe_user_digests",
+        "lookups/probe_user_digests_by_uid",
+        "lookups/probe_users",
+        "lookups/probe_users_by_uid",
+        "upkeep/schema_version",
+        "upkeep/try_acquire_leadership",
+        "users/update_spigit_user",
     ];
-    let only_sqlite = ["insert_rejection", "insert_spigit_user", "login_is_taken", "probe_user", "probe_user_by_uid"];
-    let names =
-        |all: &[(&'static str, &str)]| all.iter().map(|(name, _)| *name).collect::<std::collections::BTreeSet<_>>();
-    let (postgres, sqlite) = (names(muster_postgres::sql::ALL), names(muster_sqlite::sql::ALL));
-    assert_eq!(postgres.difference(&sqlite).copied().collect::<Vec<_>>(), only_postgres);
-    assert_eq!(sqlite.difference(&postgres).copied().collect::<Vec<_>>(), only_sqlite);
+    let only_sqlite = [
+        "batches/insert_rejection",
+        "lookups/login_is_taken",
+        "lookups/probe_user",
+        "lookups/probe_user_by_uid",
+        "users/insert_spigit_user",
+    ];
+    let (postgres, sqlite) = (listed_files(muster_postgres::sql::ALL), listed_files(muster_sqlite::sql::ALL));
+    let missing_in = |others: &BTreeSet<String>, files: &BTreeSet<String>| -> Vec<String> {
+        files.difference(others).cloned().collect()
+    };
+    assert_eq!(missing_in(&sqlite, &postgres), only_postgres);
+    assert_eq!(missing_in(&postgres, &sqlite), only_sqlite);
 }
 
 /// A file that no list names would never be run.
 #[test]
-fn every_statement_file_is_listed() {
+fn every_statement_file_is_listed_and_starts_with_its_name() {
     for (kind, listed) in [("postgres", muster_postgres::sql::ALL), ("sqlite", muster_sqlite::sql::ALL)] {
-        let folder = format!("{}/../../shared/{kind}/queries", env!("CARGO_MANIFEST_DIR"));
-        let files = std::fs::read_dir(folder).unwrap().count();
-        assert_eq!(files, listed.len(), "{kind}");
-        for (name, statement) in listed {
-            assert!(statement.starts_with(&format!("-- {name}")), "{kind}: {name}.sql must begin with its name");
+        let queries = format!("{}/../../shared/{kind}/queries", env!("CARGO_MANIFEST_DIR"));
+        assert_eq!(stored_files(Path::new(&queries)), listed_files(listed), "{kind}");
+        for (folder, name, statement) in listed {
+            assert!(
+                statement.starts_with(&format!("-- {name}: ")),
+                "{kind}: {folder}/{name}.sql must start with its name"
+            );
         }
     }
+}
+
+/// The listed statements, as `folder/name`.
+fn listed_files(statements: &[(&str, &str, &str)]) -> BTreeSet<String> {
+    statements.iter().map(|(folder, name, _)| format!("{folder}/{name}")).collect()
+}
+
+/// The files in the folders of `queries`, as `folder/name`.
+fn stored_files(queries: &Path) -> BTreeSet<String> {
+    let mut files = BTreeSet::new();
+    for folder in std::fs::read_dir(queries).unwrap() {
+        for file in std::fs::read_dir(folder.unwrap().path()).unwrap() {
+            let path = file.unwrap().path().with_extension("");
+            files.insert(path.strip_prefix(queries).unwrap().to_str().unwrap().to_owned());
+        }
+    }
+    files
 }

@@ -1,4 +1,0 @@
--- create_token
-insert into tokens (tenant, sha256, prefix, scopes, expires_at)
-values ($1, $2, $3, $4, now() + make_interval(secs => $5::bigint))
-returning id

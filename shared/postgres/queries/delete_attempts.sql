@@ -1,2 +1,0 @@
--- delete_attempts
-delete from attempts where job = $1

@@ -1,0 +1,2 @@
+-- notify_job: Notifies all listeners, on commit, that the job whose id is $1 made progress.
+select pg_notify('muster_jobs', $1)

@@ -1,2 +1,0 @@
--- job_tenant
-select tenant from jobs where id = $1

@@ -1,6 +1,0 @@
--- list_rejections: in line order.
-select line, column_title, code, message, row_no
-from rejections
-where tenant = $1 and job = $2 and line > $3
-order by line
-limit $4

@@ -1,7 +1,0 @@
--- list_tokens
-select
-    id, prefix, scopes, (extract(epoch from created_at) * 1000)::bigint,
-    (extract(epoch from expires_at) * 1000)::bigint, (extract(epoch from revoked_at) * 1000)::bigint
-from tokens
-where tenant = $1
-order by id

@@ -1,2 +1,0 @@
--- notify_job
-select pg_notify('muster_jobs', $1)

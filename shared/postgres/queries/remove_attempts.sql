@@ -1,9 +1,0 @@
--- remove_attempts: of jobs that have been final for a while, so many at a time.
-delete from attempts
-where (job, batch) in (
-    select a.job, a.batch
-    from attempts a
-    join jobs j on j.id = a.job
-    where j.finished_at < now() - $1 * interval '1 millisecond'
-    limit $2
-)

@@ -1,0 +1,2 @@
+-- record_upload_removed: Records that the stored upload of the final job $1 was removed.
+update jobs set upload_removed_at = now() where id = $1 and finished_at is not null

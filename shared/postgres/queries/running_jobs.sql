@@ -1,2 +1,0 @@
--- running_jobs
-select id from jobs where state = 'PROCESSING'

@@ -1,2 +1,0 @@
--- schema_version
-select max(version) from _sqlx_migrations where success

@@ -1,4 +1,0 @@
--- set_tenant
-update tenants
-set short_rows = $2, missing_users = $3, missing_guard_percent = $4, missing_guard_min = $5
-where id = $1

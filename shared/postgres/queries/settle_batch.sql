@@ -1,7 +1,0 @@
--- settle_batch: the counts of a claimed batch; whoever waits for the job is told at commit.
-with told as (select pg_notify('muster_jobs', ($2::bigint)::text))
-update ledger
-set created = $4, updated = $5, unchanged = $6, failed = $7, warnings = $8,
-    blocked = $9, unblocked = $10, named = $11, unnamed = $12
-from told
-where tenant = $1 and job = $2 and batch = $3

@@ -1,0 +1,7 @@
+-- list_tokens: Returns the tokens of tenant $1, oldest first.
+select
+    id, prefix, scopes, (extract(epoch from created_at) * 1000)::bigint,
+    (extract(epoch from expires_at) * 1000)::bigint, (extract(epoch from revoked_at) * 1000)::bigint
+from tokens
+where tenant = $1
+order by id

@@ -1,8 +1,0 @@
--- uploads_to_remove: of jobs that have been final for long enough, oldest first.
-select id, raw_key
-from jobs
-where finished_at is not null
-    and upload_removed_at is null
-    and finished_at <= now() - $1 * interval '1 millisecond'
-order by finished_at
-limit $2

@@ -1,5 +1,0 @@
--- uploads_without_job: of these uploads, those that are old enough and that no job knows.
-select u.key
-from unnest($1::text[], $2::bigint[]) as u (key, stored_ms)
-where u.stored_ms < (extract(epoch from now()) * 1000)::bigint - $3
-    and not exists (select 1 from jobs j where j.raw_key = u.key)

@@ -1,6 +1,0 @@
--- applied_batches
-select l.batch
-from ledger l
-join jobs j on j.tenant = l.tenant and j.id = l.job
-where j.id = ?1 and l.batch > ?2
-order by l.batch

@@ -1,4 +1,0 @@
--- create_token
-insert into tokens (tenant, sha256, prefix, scopes, expires_at)
-values (?1, ?2, ?3, ?4, cast(unixepoch('subsec') * 1000 as integer) + ?5 * 1000)
-returning id

@@ -1,2 +1,0 @@
--- delete_job
-delete from jobs where tenant = ?1 and id = ?2

@@ -1,7 +1,0 @@
--- find_grant: what a token stands for, if it is valid now.
-select t.tenant, t.scopes, n.short_rows, n.missing_users, n.missing_guard_percent, n.missing_guard_min
-from tokens t
-join tenants n on n.id = t.tenant
-where t.sha256 = ?1
-    and t.revoked_at is null
-    and (t.expires_at is null or t.expires_at > cast(unixepoch('subsec') * 1000 as integer))

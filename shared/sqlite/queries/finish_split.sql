@@ -1,7 +1,0 @@
--- finish_split: only under the lease.
-update jobs
-set
-    total_batches = ?3, total_rows = ?4, total_bytes = ?5,
-    file_error_line = ?6, file_error_code = ?7, file_error_message = ?8,
-    split_at = cast(unixepoch('subsec') * 1000 as integer), lease_until = null
-where id = ?1 and lease_fence = ?2 and state = 'PROCESSING' and not stopping

@@ -1,2 +1,0 @@
--- job_state
-select state from jobs where tenant = ?1 and id = ?2

@@ -1,2 +1,0 @@
--- list_tokens
-select id, prefix, scopes, created_at, expires_at, revoked_at from tokens where tenant = ?1 order by id

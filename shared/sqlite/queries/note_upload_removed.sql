@@ -1,2 +1,0 @@
--- note_upload_removed
-update jobs set upload_removed_at = cast(unixepoch('subsec') * 1000 as integer) where id = ?1 and finished_at is not null

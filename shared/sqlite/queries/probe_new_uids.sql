@@ -1,5 +1,0 @@
--- probe_new_uids: of these uids, those that no user has; none if the batch is in the ledger.
-select n.value
-from json_each(?4) n
-where not exists (select 1 from users u where u.tenant = ?1 and u.uid = n.value)
-    and not exists (select 1 from ledger l where l.tenant = ?1 and l.job = ?2 and l.batch = ?3)

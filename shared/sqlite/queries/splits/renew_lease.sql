@@ -1,0 +1,4 @@
+-- renew_lease: Extends the lease of job ?1 to ?3 milliseconds from now, if fence ?2 is current and the job is running.
+update jobs
+set lease_until = cast(unixepoch('subsec') * 1000 as integer) + ?3
+where id = ?1 and lease_fence = ?2 and state = 'PROCESSING' and not stopping
