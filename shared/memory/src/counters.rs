@@ -1,4 +1,4 @@
-//! Counters in a map.
+//! Counters in a hash map.
 
 use std::collections::{HashMap, HashSet};
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -7,8 +7,8 @@ use async_trait::async_trait;
 use muster_domain::{BatchNo, Counts, JobId};
 use muster_ports::{Counters, CountersError, LedgerView, Recorded, View};
 
-/// Views that are kept at most.
-const KEPT: usize = 256;
+/// The maximum number of views that are kept.
+const MAX_VIEWS: usize = 256;
 
 #[derive(Default)]
 struct JobCounters {
@@ -17,14 +17,14 @@ struct JobCounters {
     bytes: u64,
 }
 
-/// The counters in process.
+/// In-process counters.
 #[derive(Default)]
 pub struct MemoryCounters {
     jobs: Mutex<HashMap<JobId, JobCounters>>,
 }
 
 impl MemoryCounters {
-    /// No views yet.
+    /// Creates counters without any views.
     pub fn new() -> Self {
         Self::default()
     }
@@ -49,8 +49,8 @@ impl Counters for MemoryCounters {
 
     async fn rebuild(&self, job: JobId, ledger: &LedgerView) -> Result<(), CountersError> {
         let mut jobs = self.jobs();
-        if jobs.len() >= KEPT && !jobs.contains_key(&job) {
-            // Views may vanish at any moment; the oldest job is most likely final.
+        if jobs.len() >= MAX_VIEWS && !jobs.contains_key(&job) {
+            // Views may disappear at any moment; the oldest job is most likely final.
             let oldest = jobs.keys().copied().min();
             oldest.and_then(|oldest| jobs.remove(&oldest));
         }

@@ -1,7 +1,7 @@
-//! The queue and the counters in process, for the embedded mode.
+//! In-process queue and counters for the embedded mode.
 //!
-//! Nothing here survives the process, and nothing needs to: the job rows and the ledger do, and at
-//! start every unfinished job is split again.
+//! Nothing here survives the process, and nothing needs to: the job rows and the ledger do, and at startup every
+//! unfinished job is split again.
 
 mod counters;
 mod queue;

@@ -1,4 +1,4 @@
-//! A queue of envelopes in memory, bounded by bytes.
+//! An in-memory queue of envelopes, bounded by bytes.
 
 use std::collections::{HashMap, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -9,13 +9,13 @@ use muster_ports::{Consumer, Delivery, Publisher, Queue, QueueError, QueueName, 
 use muster_runtime::{Shutdown, Tasks};
 use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore, mpsc};
 
-/// Bodies of all waiting messages at most, in bytes. A publisher waits for room.
-const MAX_BYTES: usize = 64 * 1024 * 1024;
+/// The maximum total size of the bodies of waiting messages. A publisher waits until there is room.
+const MAX_WAITING_BYTES: usize = 64 * 1024 * 1024;
 
-/// Dead letters that are kept at most.
-const DEAD_LETTERS: usize = 16;
+/// The maximum number of dead letters that are kept.
+const MAX_DEAD_LETTERS: usize = 16;
 
-/// The queue in process.
+/// The in-process queue.
 pub struct MemoryQueue {
     shared: Arc<Shared>,
     tasks: Tasks,
@@ -41,7 +41,7 @@ struct Item {
 }
 
 impl MemoryQueue {
-    /// An empty queue. `shutdown` ends its consumers.
+    /// Creates an empty queue. `shutdown` ends its consumers.
     pub fn new(tasks: Tasks, shutdown: Shutdown) -> Self {
         Self { shared: Arc::default(), tasks, shutdown }
     }
@@ -98,11 +98,12 @@ impl Shared {
         self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Takes the item if there is room, or if nothing else is waiting.
+    /// Takes the item out of `item` and adds it to the queue, if there is room or nothing else is waiting. Returns
+    /// whether it did.
     fn push(&self, queue: QueueName, item: &mut Option<Item>) -> bool {
         let mut waiting = self.waiting();
         let size = item.as_ref().map_or(0, |item| item.envelope.body.len());
-        if waiting.bytes > 0 && waiting.bytes + size > MAX_BYTES {
+        if waiting.bytes > 0 && waiting.bytes + size > MAX_WAITING_BYTES {
             return false;
         }
         waiting.bytes += size;
@@ -111,8 +112,8 @@ impl Shared {
         true
     }
 
-    /// Puts an item that was not settled to the front again.
-    fn put_back(&self, queue: QueueName, mut item: Item) {
+    /// Returns an unsettled item to the front of its queue.
+    fn requeue(&self, queue: QueueName, mut item: Item) {
         item.redelivered = true;
         let mut waiting = self.waiting();
         waiting.bytes += item.envelope.body.len();
@@ -120,13 +121,13 @@ impl Shared {
         self.arrived.notify_waiters();
     }
 
-    /// Keeps a dead letter; the oldest goes when there are too many.
-    fn bury(&self, envelope: Envelope) {
+    /// Adds a dead letter. Drops the oldest one if there are too many.
+    fn add_dead_letter(&self, envelope: Envelope) {
         let mut waiting = self.waiting();
         waiting.bytes += envelope.body.len();
         let letters = waiting.queues.entry(QueueName::Dead).or_default();
         letters.push_back(Item { envelope, redelivered: false });
-        let oldest = if letters.len() > DEAD_LETTERS { letters.pop_front() } else { None };
+        let oldest = if letters.len() > MAX_DEAD_LETTERS { letters.pop_front() } else { None };
         waiting.bytes -= oldest.map_or(0, |item| item.envelope.body.len());
         self.arrived.notify_waiters();
     }
@@ -166,14 +167,14 @@ impl Settle for MemorySettle {
     async fn reject(mut self: Box<Self>, mut envelope: Envelope, reason: &str) {
         envelope.headers.insert("reason".to_owned(), reason.to_owned());
         self.item = None;
-        self.shared.bury(envelope);
+        self.shared.add_dead_letter(envelope);
     }
 }
 
 impl Drop for MemorySettle {
     fn drop(&mut self) {
         if let Some(item) = self.item.take() {
-            self.shared.put_back(self.queue, item);
+            self.shared.requeue(self.queue, item);
         }
     }
 }

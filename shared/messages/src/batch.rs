@@ -1,4 +1,4 @@
-//! One batch of rows: the records as they were in the file.
+//! A batch of rows: the records, unchanged from the file.
 
 use std::collections::BTreeMap;
 
@@ -9,34 +9,34 @@ use crate::envelope::{Envelope, MessageError};
 
 const KIND: &str = "batch";
 const VERSION: u16 = 1;
-/// The databases count in signed numbers.
+/// The databases store signed integers.
 const MAX_OFFSET: u64 = i64::MAX.cast_unsigned();
 
-/// A batch to be applied. Tenant and settings are not here: the worker reads them from the job row.
+/// A batch to be applied. Its tenant and settings are not included: the worker reads them from the job row.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct BatchMessage {
-    /// The job of the batch.
+    /// The job that the batch belongs to.
     pub job: JobId,
     /// The number of the batch within its job.
     pub batch: BatchNo,
     /// The physical line on which the first record starts.
     pub first_line: u64,
-    /// The number of the first record in its file, counted from 1.
+    /// The number of the first record within the file, counted from 1.
     pub first_row: u64,
-    /// How many records there are.
+    /// The number of records.
     pub rows: u32,
-    /// Where in the decoded file the batch begins, in bytes; the end of the batch before.
+    /// The byte offset in the decoded file at which the batch starts; the end of the previous batch.
     pub first_offset: u64,
-    /// Where in the decoded file the batch ends, in bytes.
+    /// The byte offset in the decoded file at which the batch ends.
     pub end_offset: u64,
-    /// How the records are to be read.
+    /// The dialect of the file.
     pub dialect: Dialect,
     /// The records, sealed by a [`PayloadCodec`](crate::PayloadCodec).
     pub payload: Bytes,
 }
 
 impl BatchMessage {
-    /// `job:batch`, the same on every publication.
+    /// Returns `job:batch`, which is the same on every publication.
     pub fn message_id(&self) -> String {
         format!("{}:{}", self.job, self.batch)
     }
@@ -74,7 +74,7 @@ impl TryFrom<&Envelope> for BatchMessage {
             job: JobId(envelope.number("job")?),
             batch: BatchNo(envelope.number_if("batch", |number| *number > 0)?),
             first_line: envelope.number("first_line")?,
-            // Messages of earlier versions have none.
+            // Earlier builds did not send this header.
             first_row: if envelope.headers.contains_key("first_row") { envelope.number("first_row")? } else { 1 },
             rows: envelope.number("rows")?,
             first_offset,

@@ -1,4 +1,4 @@
-//! The common form of every message.
+//! The common structure of every message.
 
 use std::collections::BTreeMap;
 use std::str::FromStr;
@@ -6,54 +6,53 @@ use std::str::FromStr;
 use bytes::Bytes;
 use muster_domain::{BatchNo, JobId};
 
-/// A message as adapters carry it.
+/// A message, as adapters carry it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Envelope {
-    /// The type, for example `batch`.
+    /// The kind of message, for example `batch`.
     pub kind: String,
-    /// The version of the type.
+    /// The version of the kind.
     pub version: u16,
-    /// The same on every publication of the same message.
+    /// The id, which is the same on every publication of the message.
     pub message_id: String,
-    /// Names and values, all of them text.
+    /// The headers: names and values.
     pub headers: BTreeMap<String, String>,
     /// The content.
     pub body: Bytes,
 }
 
-/// Why a message cannot be read.
+/// Why an envelope cannot be decoded.
 #[derive(Debug, thiserror::Error)]
 pub enum MessageError {
-    /// Another type or version was expected.
+    /// The message has an unsupported kind or version.
     #[error("expected a {expected} message of version {expected_version}, found {found} of version {found_version}")]
-    Unknown {
-        /// The type that the consumer reads.
+    Unsupported {
+        /// The kind that the consumer supports.
         expected: &'static str,
-        /// The version that the consumer reads.
+        /// The version that the consumer supports.
         expected_version: u16,
-        /// The type of the message, cut to 32 characters.
+        /// The kind of the message, truncated to 32 characters.
         found: String,
         /// The version of the message.
         found_version: u16,
     },
-    /// A header is not there.
+    /// A required header is missing.
     #[error("the header {0} is missing")]
     HeaderMissing(&'static str),
-    /// A header has an unusable value.
-    #[error("the header {0} cannot be read")]
+    /// A header has an invalid value.
+    #[error("the header {0} is invalid")]
     HeaderInvalid(&'static str),
 }
 
 impl Envelope {
-    /// The message with more headers: those by which its reader follows the trace of its writer. Every
-    /// message may have them.
+    /// Adds headers: those by which the consumer continues the trace of the publisher.
     #[must_use]
     pub fn with_headers(mut self, headers: Vec<(String, String)>) -> Self {
         self.headers.extend(headers);
         self
     }
 
-    /// Any header, for example of a trace.
+    /// Returns the value of a header, for example one of a trace.
     pub fn find_header(&self, name: &str) -> Option<&str> {
         self.headers.get(name).map(String::as_str)
     }
@@ -62,7 +61,7 @@ impl Envelope {
         if self.kind == kind && self.version == version {
             return Ok(());
         }
-        Err(MessageError::Unknown {
+        Err(MessageError::Unsupported {
             expected: kind,
             expected_version: version,
             found: self.kind.chars().take(32).collect(),
@@ -74,8 +73,8 @@ impl Envelope {
         self.headers.get(name).map(String::as_str).ok_or(MessageError::HeaderMissing(name))
     }
 
-    /// The batch that the message is about, whatever its type and version are: the headers `job` and
-    /// `batch` mean the same in all of them.
+    /// Returns the batch that the message is about. The headers `job` and `batch` have the same meaning in every kind
+    /// and version.
     pub fn batch(&self) -> Option<(JobId, BatchNo)> {
         Some((JobId(self.number("job").ok()?), BatchNo(self.number("batch").ok()?)))
     }
@@ -83,10 +82,10 @@ impl Envelope {
     pub(crate) fn number_if<T: FromStr>(
         &self,
         name: &'static str,
-        is_usable: impl FnOnce(&T) -> bool,
+        is_valid: impl FnOnce(&T) -> bool,
     ) -> Result<T, MessageError> {
         let number = self.number(name)?;
-        if is_usable(&number) { Ok(number) } else { Err(MessageError::HeaderInvalid(name)) }
+        if is_valid(&number) { Ok(number) } else { Err(MessageError::HeaderInvalid(name)) }
     }
 
     pub(crate) fn number<T: FromStr>(&self, name: &'static str) -> Result<T, MessageError> {

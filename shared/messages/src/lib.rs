@@ -1,14 +1,13 @@
-//! What travels on the queue, with versions.
+//! The messages on the queue and their versions.
 //!
-//! A message becomes an [`Envelope`]: a type, a version, text headers and a body. Adapters carry
-//! envelopes; nobody else looks inside. Headers hold numbers and names of formats, never anything
-//! about a person: brokers log them. A message of an unknown type or version is refused with a
-//! reason, so that its consumer can dead-letter it and live on.
+//! A message is sent as an [`Envelope`]: a kind, a version, text headers and a body. Adapters carry envelopes without
+//! interpreting them. Brokers log headers, so headers hold only numbers and names of formats, never personal data. A
+//! message of an unknown kind or version is an error with a reason, so that its consumer can reject it and continue.
 //!
-//! Every message may carry the headers of W3C Trace Context, which its type does not know.
+//! Every message may also carry the headers of W3C Trace Context, which its type ignores.
 //!
-//! `tests/golden` has one file for each version. A new optional header with a default keeps the
-//! version; anything else is a new version, and the old one stays readable.
+//! `tests/golden` has one file per version. A new optional header with a default keeps the version; any other change
+//! needs a new version, and the old one stays readable.
 
 mod batch;
 mod envelope;

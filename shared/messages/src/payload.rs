@@ -1,40 +1,40 @@
-//! Seals the records of a batch: zstd, then AES-256-GCM where a key is set.
+//! Seals the records of a batch: compresses them with zstd and, if a key is set, encrypts them with AES-256-GCM.
 //!
-//! A broker stores message bodies in the clear. With a key, whoever reads its disk learns nothing,
-//! and whoever can publish cannot forge a body: the message id is authenticated with it.
+//! A broker stores message bodies unencrypted. With a key, its disk reveals no records, and a client that can publish
+//! cannot forge a body or move it to another message, because the message id is authenticated together with the body.
 
 use aws_lc_rs::aead::{AES_256_GCM, Aad, Nonce, RandomizedNonceKey};
 use bytes::Bytes;
 
-/// What stands before a body that is only compressed.
-const PLAIN: u8 = b'z';
-/// What stands before a body that is compressed and encrypted.
-const ENCRYPTED: u8 = b'e';
+/// The first byte of a body that is compressed only.
+const COMPRESSED_MARKER: u8 = b'z';
+/// The first byte of a body that is compressed and encrypted.
+const ENCRYPTED_MARKER: u8 = b'e';
 const NONCE_BYTES: usize = 12;
-/// No batch is larger when unpacked: a batch has at most 512 KiB and one record more.
-const MAX_UNPACKED: usize = 8 * 1024 * 1024;
-/// CSV shrinks to a fifth. Level 3 saves 3 % of that for a fifth more CPU; -5 makes bodies two thirds larger, which
-/// costs the broker what it saves here (`docs/performance.md`).
+/// The maximum size of the decompressed records. A batch has up to 512 KiB and one more record.
+const MAX_RECORDS_BYTES: usize = 8 * 1024 * 1024;
+/// Compresses CSV to a fifth. Level 3 would save another 3 % for a fifth more CPU time; level -5 would make bodies two
+/// thirds larger, which costs the broker what it saves here (`docs/performance.md`).
 const ZSTD_LEVEL: i32 = 1;
 
 /// Why a body cannot be sealed or opened.
 #[derive(Debug, thiserror::Error)]
 pub enum PayloadError {
-    /// The body is shorter than any body can be, or of an unknown form.
-    #[error("the body has an unknown form")]
-    Form,
-    /// The body is encrypted and no key is set, or the other way round.
-    #[error("the body is {found}, but this process {wants}: MUSTER_PAYLOAD_KEY must be the same everywhere")]
-    Key {
-        /// What the body is.
-        found: &'static str,
-        /// What the process expects.
-        wants: &'static str,
+    /// The body is too short or has an unknown format.
+    #[error("the body has an unknown format")]
+    UnknownFormat,
+    /// The body is encrypted and no key is set, or the reverse.
+    #[error("the body is {body}, but this process {process}: MUSTER_PAYLOAD_KEY must be the same for all processes")]
+    KeyMismatch {
+        /// `encrypted` or `not encrypted`.
+        body: &'static str,
+        /// `has a key` or `has no key`.
+        process: &'static str,
     },
-    /// The body was altered or sealed with another key.
-    #[error("the body cannot be decrypted: it was sealed with another key, or altered")]
-    Sealed,
-    /// The compressed data are damaged or too large.
+    /// The body was sealed with another key, belongs to another message, or was altered.
+    #[error("the body cannot be decrypted: it was sealed with another key or was altered")]
+    Encryption,
+    /// The compressed data is damaged or too large.
     #[error("the body cannot be decompressed")]
     Compression,
 }
@@ -46,54 +46,59 @@ pub struct PayloadCodec {
 }
 
 impl PayloadCodec {
-    /// A codec that compresses, and encrypts if there is a key.
+    /// Creates a codec that compresses, and also encrypts if there is a key.
     pub fn new(key: Option<&[u8; 32]>) -> Self {
-        let key =
-            key.map(|key| RandomizedNonceKey::new(&AES_256_GCM, key).expect("every 32 bytes are a key of AES-256"));
+        let key = key.map(|key| RandomizedNonceKey::new(&AES_256_GCM, key).expect("any 32 bytes are an AES-256 key"));
         Self { key }
     }
 
-    /// Seals records for the message of this id.
+    /// Seals the records of the message with this id.
     pub fn seal(&self, message_id: &str, records: &[u8]) -> Result<Bytes, PayloadError> {
         let mut body = zstd::bulk::compress(records, ZSTD_LEVEL).map_err(|_| PayloadError::Compression)?;
         let Some(key) = &self.key else {
-            body.insert(0, PLAIN);
+            body.insert(0, COMPRESSED_MARKER);
             return Ok(body.into());
         };
         let nonce = key
             .seal_in_place_append_tag(Aad::from(message_id.as_bytes()), &mut body)
-            .map_err(|_| PayloadError::Sealed)?;
+            .map_err(|_| PayloadError::Encryption)?;
         let mut sealed = Vec::with_capacity(1 + NONCE_BYTES + body.len());
-        sealed.push(ENCRYPTED);
+        sealed.push(ENCRYPTED_MARKER);
         sealed.extend_from_slice(nonce.as_ref());
         sealed.extend_from_slice(&body);
         Ok(sealed.into())
     }
 
-    /// Opens the body of the message of this id.
+    /// Opens the body of the message with this id and returns its records.
     pub fn open(&self, message_id: &str, body: &[u8]) -> Result<Vec<u8>, PayloadError> {
         match (body.split_first(), &self.key) {
-            (Some((&PLAIN, packed)), None) => unpack(packed),
-            (Some((&ENCRYPTED, sealed)), Some(key)) => unpack(&decrypt(key, message_id, sealed)?),
-            (Some((&PLAIN, _)), Some(_)) => Err(PayloadError::Key { found: "not encrypted", wants: "has a key" }),
-            (Some((&ENCRYPTED, _)), None) => Err(PayloadError::Key { found: "encrypted", wants: "has no key" }),
-            _ => Err(PayloadError::Form),
+            (Some((&COMPRESSED_MARKER, compressed)), None) => decompress(compressed),
+            (Some((&ENCRYPTED_MARKER, sealed)), Some(key)) => decompress(&decrypt(key, message_id, sealed)?),
+            (Some((&COMPRESSED_MARKER, _)), Some(_)) => {
+                Err(PayloadError::KeyMismatch { body: "not encrypted", process: "has a key" })
+            }
+            (Some((&ENCRYPTED_MARKER, _)), None) => {
+                Err(PayloadError::KeyMismatch { body: "encrypted", process: "has no key" })
+            }
+            _ => Err(PayloadError::UnknownFormat),
         }
     }
 }
 
 fn decrypt(key: &RandomizedNonceKey, message_id: &str, sealed: &[u8]) -> Result<Vec<u8>, PayloadError> {
-    let (nonce, text) = sealed.split_at_checked(NONCE_BYTES).ok_or(PayloadError::Form)?;
-    let nonce = Nonce::try_assume_unique_for_key(nonce).map_err(|_| PayloadError::Form)?;
-    let mut text = text.to_vec();
-    let length =
-        key.open_in_place(nonce, Aad::from(message_id.as_bytes()), &mut text).map_err(|_| PayloadError::Sealed)?.len();
+    let (nonce, ciphertext) = sealed.split_at_checked(NONCE_BYTES).ok_or(PayloadError::UnknownFormat)?;
+    let nonce = Nonce::try_assume_unique_for_key(nonce).map_err(|_| PayloadError::UnknownFormat)?;
+    let mut text = ciphertext.to_vec();
+    let length = key
+        .open_in_place(nonce, Aad::from(message_id.as_bytes()), &mut text)
+        .map_err(|_| PayloadError::Encryption)?
+        .len();
     text.truncate(length);
     Ok(text)
 }
 
-fn unpack(packed: &[u8]) -> Result<Vec<u8>, PayloadError> {
-    zstd::bulk::decompress(packed, MAX_UNPACKED).map_err(|_| PayloadError::Compression)
+fn decompress(compressed: &[u8]) -> Result<Vec<u8>, PayloadError> {
+    zstd::bulk::decompress(compressed, MAX_RECORDS_BYTES).map_err(|_| PayloadError::Compression)
 }
 
 #[cfg(test)]
@@ -101,7 +106,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn sealed_records_open_again() {
+    fn opening_a_sealed_body_returns_its_records() {
         for codec in [PayloadCodec::new(None), PayloadCodec::new(Some(&[7; 32]))] {
             let body = codec.seal("9:1", b"a,b\nc,d\n").unwrap();
             assert_eq!(codec.open("9:1", &body).unwrap(), b"a,b\nc,d\n");
@@ -109,30 +114,33 @@ mod tests {
     }
 
     #[test]
-    fn an_encrypted_body_is_unreadable_unalterable_and_bound_to_its_message() {
+    fn an_encrypted_body_hides_its_records_detects_changes_and_is_bound_to_its_message() {
         let codec = PayloadCodec::new(Some(&[7; 32]));
         let records = b"canary@example.com,canary";
         let body = codec.seal("9:1", records).unwrap();
         assert!(!body.windows(6).any(|window| window == b"canary"));
-        assert!(matches!(codec.open("9:2", &body), Err(PayloadError::Sealed)), "another message's body");
+        assert!(matches!(codec.open("9:2", &body), Err(PayloadError::Encryption)), "the body of another message");
         let mut altered = body.to_vec();
         altered[20] ^= 1;
-        assert!(matches!(codec.open("9:1", &altered), Err(PayloadError::Sealed)));
+        assert!(matches!(codec.open("9:1", &altered), Err(PayloadError::Encryption)));
         let other = PayloadCodec::new(Some(&[8; 32]));
-        assert!(matches!(other.open("9:1", &body), Err(PayloadError::Sealed)));
+        assert!(matches!(other.open("9:1", &body), Err(PayloadError::Encryption)));
     }
 
     #[test]
-    fn a_missing_or_superfluous_key_is_named() {
+    fn a_key_on_only_one_side_is_reported_as_a_key_mismatch() {
         let plain = PayloadCodec::new(None);
         let encrypted = PayloadCodec::new(Some(&[7; 32]));
         let error = plain.open("9:1", &encrypted.seal("9:1", b"x").unwrap()).unwrap_err();
         assert!(error.to_string().contains("MUSTER_PAYLOAD_KEY"));
-        assert!(matches!(encrypted.open("9:1", &plain.seal("9:1", b"x").unwrap()), Err(PayloadError::Key { .. })));
+        assert!(matches!(
+            encrypted.open("9:1", &plain.seal("9:1", b"x").unwrap()),
+            Err(PayloadError::KeyMismatch { .. })
+        ));
     }
 
     #[test]
-    fn garbage_is_refused() {
+    fn garbage_is_not_opened() {
         for body in [b"".as_slice(), b"x", b"zgarbage", b"?abc"] {
             assert!(PayloadCodec::new(None).open("9:1", body).is_err());
         }

@@ -1,4 +1,4 @@
-//! "This job can be split": a doorbell. All facts are in the job row.
+//! The split request. It names the job only; everything else is in the job row.
 
 use std::collections::BTreeMap;
 
@@ -10,7 +10,7 @@ use crate::envelope::{Envelope, MessageError};
 const KIND: &str = "split";
 const VERSION: u16 = 1;
 
-/// Rings for a job.
+/// Asks a splitter to split a job.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct SplitMessage {
     /// The job to be split.

@@ -1,40 +1,40 @@
-//! The counters: a fast view of the ledger that may vanish at any moment.
+//! The counters: a fast view of the ledger that may disappear at any moment.
 
 use async_trait::async_trait;
 use muster_domain::{BatchNo, Counts, JobId};
 
 use crate::error::CountersError;
 
-/// What became of a batch that was to be counted.
+/// The result of counting a batch.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Recorded {
-    /// It is counted now.
+    /// The batch has been counted.
     Now,
-    /// It was counted before; nothing changed.
+    /// The batch was already counted; nothing changed.
     Before,
-    /// There is no view of this job: it must be rebuilt from the ledger first.
+    /// There is no view of this job: rebuild it from the ledger first.
     NoView,
 }
 
 /// The view of one job.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct View {
-    /// The outcomes of the counted batches.
+    /// The outcomes of the rows of the counted batches.
     pub counts: Counts,
-    /// The bytes of the file that they cover.
+    /// The number of bytes of the decoded file that these batches cover.
     pub bytes: u64,
-    /// How many batches are counted.
+    /// The number of counted batches.
     pub batches: u64,
 }
 
-/// A snapshot of the ledger of one job, to rebuild its view from.
+/// A snapshot of the ledger of one job, from which its view is rebuilt.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct LedgerView {
-    /// The batches of the snapshot.
+    /// The applied batches.
     pub batches: Vec<BatchNo>,
     /// The outcomes of their rows.
     pub counts: Counts,
-    /// The bytes of the file that they cover.
+    /// The number of bytes of the decoded file that they cover.
     pub bytes: u64,
 }
 
@@ -47,15 +47,15 @@ impl LedgerView {
     }
 }
 
-/// Counts batches, each once, however often it is told of them.
+/// Counts each batch once, no matter how often it is recorded.
 #[async_trait]
 pub trait Counters: Send + Sync {
     /// Counts a batch.
     async fn record(&self, job: JobId, batch: BatchNo, counts: &Counts, bytes: u64) -> Result<Recorded, CountersError>;
-    /// Makes the view of a job, unless there is one.
+    /// Creates the view of a job, unless there already is one.
     async fn rebuild(&self, job: JobId, ledger: &LedgerView) -> Result<(), CountersError>;
-    /// The view of a job, if there is one.
+    /// Returns the view of a job, if there is one.
     async fn read(&self, job: JobId) -> Result<Option<View>, CountersError>;
-    /// Drops the view of a job.
+    /// Removes the view of a job.
     async fn forget(&self, job: JobId) -> Result<(), CountersError>;
 }

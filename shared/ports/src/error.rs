@@ -1,35 +1,35 @@
 //! Errors of the ports.
 
-/// An error of some library, kept as the source of ours.
+/// An error of some library, kept as the source of a port error.
 pub type BoxError = Box<dyn std::error::Error + Send + Sync>;
 
-/// The database could not do what was asked.
+/// A call to the database failed.
 #[derive(Debug, thiserror::Error)]
 pub enum StoreError {
-    /// It cannot be reached, is going down, or did not answer in time. Trying again helps.
-    #[error("the database cannot be reached or did not answer in time")]
+    /// The database is unreachable, is shutting down, or did not respond in time. A retry may succeed.
+    #[error("the database is unreachable or did not respond in time")]
     Unavailable(#[source] Option<BoxError>),
-    /// Other transactions were in the way more often than is normal. Trying again helps.
-    #[error("the database gave up after conflicts with other transactions (SQLSTATE {code})")]
+    /// Gave up after repeated conflicts with other transactions. A retry may succeed.
+    #[error("gave up after repeated conflicts with other transactions (SQLSTATE {code})")]
     Contention {
         /// The SQLSTATE of the last conflict.
         code: String,
     },
-    /// It refused the statement. Trying the same again does not help.
-    #[error("the database refused a statement (code {code}{})", constraint.as_deref().map(|c| format!(", constraint {c}")).unwrap_or_default())]
+    /// The database rejected a statement. A retry of the same statement fails again.
+    #[error("the database rejected a statement (code {code}{})", constraint.as_deref().map(|c| format!(", constraint {c}")).unwrap_or_default())]
     Refused {
         /// The SQLSTATE, or the result code of SQLite.
         code: String,
-        /// The constraint, where one was violated.
+        /// The violated constraint, if any.
         constraint: Option<String>,
     },
-    /// Its address cannot be understood.
-    #[error("the address of the database cannot be read; expected postgres://user:password@host:port/database")]
+    /// The URL of the database is invalid.
+    #[error("the database URL is invalid; expected postgres://user:password@host:port/database")]
     Address,
-    /// What it holds cannot be read: another version of Muster wrote it, or it was edited by hand.
+    /// A stored value is invalid: another version of Muster wrote it, or it was edited by hand.
     #[error("stored data cannot be read: {0}")]
     Unreadable(&'static str),
-    /// Its schema is not the one that this version of Muster needs.
+    /// The schema is not the one that this build needs.
     #[error("the database schema is at version {found}, expected {expected}: run `muster migrate`")]
     Schema {
         /// The version found.
@@ -40,50 +40,50 @@ pub enum StoreError {
 }
 
 impl StoreError {
-    /// Whether the same call may succeed later.
+    /// Returns whether the same call may succeed later.
     pub fn is_transient(&self) -> bool {
         matches!(self, Self::Unavailable(_) | Self::Contention { .. })
     }
 }
 
-/// The queue could not do what was asked; trying again helps.
+/// A call to the queue failed. A retry may succeed.
 #[derive(Debug, thiserror::Error)]
 pub enum QueueError {
-    /// It cannot be reached or did not answer in time. Whether a message was taken is not known.
-    #[error("the queue cannot be reached or did not answer in time")]
+    /// The queue is unreachable or did not respond in time. A message may or may not have been published.
+    #[error("the queue is unreachable or did not respond in time")]
     Unavailable(#[source] Option<BoxError>),
-    /// It did not take the message: the queue is full.
+    /// The queue is full and did not accept the message.
     #[error("the queue {0} is full")]
     Full(&'static str),
-    /// It had no queue for the message.
-    #[error("the queue {0} is not there")]
+    /// The queue that the message was published to does not exist.
+    #[error("the queue {0} does not exist")]
     Unroutable(&'static str),
-    /// Its address cannot be understood.
-    #[error("the address of the queue cannot be read ({0}); expected amqp://user:password@host:port/vhost")]
+    /// The URL of the queue is invalid.
+    #[error("the queue URL is invalid ({0}); expected amqp://user:password@host:port/vhost")]
     Address(String),
-    /// The queue exists with other properties than Muster needs.
-    #[error("the queue {0} exists with other arguments than Muster declares: delete it, or use another namespace")]
+    /// The queue exists with other arguments than Muster needs.
+    #[error("the queue {0} exists with other arguments than Muster declares: delete it, or use another queue prefix")]
     Mismatch(String),
 }
 
-/// The counters could not be read or written; nothing depends on them but speed.
+/// The counters could not be read or written. Only the speed of status requests depends on them.
 #[derive(Debug, thiserror::Error)]
-#[error("the counters cannot be reached or did not answer in time")]
+#[error("the counters are unreachable or did not respond in time")]
 pub struct CountersError(#[source] pub BoxError);
 
-/// The raw store could not do what was asked.
+/// A call to the raw store failed.
 #[derive(Debug, thiserror::Error)]
 pub enum RawStoreError {
-    /// The object is not there.
-    #[error("the stored upload is not there")]
+    /// There is no upload under this key.
+    #[error("the stored upload does not exist")]
     Missing,
-    /// The object is not the one that was stored.
+    /// The upload is not the one that was stored.
     #[error("the stored upload has changed since it was stored")]
     Changed,
     /// No space is left.
     #[error("no space is left for uploads")]
     Full(#[source] BoxError),
-    /// Anything else; trying again may help.
-    #[error("the raw store cannot be reached or failed")]
+    /// Any other error. A retry may succeed.
+    #[error("the raw store is unreachable or failed")]
     Unavailable(#[source] BoxError),
 }

@@ -1,4 +1,4 @@
-//! The end of a job, reached from three places: splitter, worker and reconciler.
+//! The end of a job, which the splitter, the worker and the reconciler can each reach.
 
 use muster_domain::JobId;
 use muster_messages::SplitMessage;
@@ -8,8 +8,8 @@ use crate::job::FinishedJob;
 use crate::queue::{Publisher, QueueName};
 use crate::store::Store;
 
-/// Finishes a job if it is complete, and rings for the tenant's next one. That the bell is not
-/// heard is no error: the reconciler rings again.
+/// Finishes a job if it is complete, and requests the split of the tenant's next one. If that request is lost, the
+/// reconciler repeats it.
 pub async fn finish_and_ring(
     store: &(impl Store + ?Sized),
     queue: &(impl Publisher + ?Sized),

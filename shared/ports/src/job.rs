@@ -1,4 +1,4 @@
-//! Jobs as the ports see them.
+//! Jobs, as the ports exchange them.
 
 use std::time::Duration;
 
@@ -12,40 +12,41 @@ use serde::{Deserialize, Serialize};
 /// The stored upload of a job.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RawFile {
-    /// Its key in the raw store.
+    /// The key in the raw store.
     pub key: String,
-    /// Its size as received, in bytes.
+    /// The size as received.
     pub bytes: u64,
-    /// SHA-256 of the bytes as received.
+    /// The SHA-256 of the bytes as received.
     pub sha256: [u8; 32],
-    /// How it is compressed: `identity`, `gzip` or `zstd`.
+    /// The compression: `identity`, `gzip` or `zstd`.
     pub encoding: String,
-    /// How its records are written.
+    /// The format of the records.
     pub format: Format,
-    /// In which encoding its text is, once decompressed.
+    /// The charset of the decompressed text.
     pub charset: Charset,
 }
 
-/// How a file is cut. Frozen in the job row, so that a repeated split cuts the same batches.
+/// How a file is cut into batches. Stored in the job row when the job is accepted, so that a repeated split cuts the
+/// same batches.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct CutRules {
-    /// Raised when the same rules would cut differently. A splitter leaves versions alone that it
+    /// Raised when the same rules would cut other batches than before. A splitter ignores jobs with a version that it
     /// does not know.
     pub version: u32,
-    /// Limits on one record.
+    /// The limits on one record.
     pub record: RecordLimits,
-    /// Rows of a batch at most.
+    /// The maximum number of rows per batch.
     pub batch_rows: u32,
-    /// Bytes of a batch at most, unless a single record is larger.
+    /// The maximum size of a batch, unless a single record is larger.
     pub batch_bytes: usize,
-    /// Rows of an epoch at most.
+    /// The maximum number of rows per epoch.
     pub epoch_rows: u64,
-    /// Bytes of the unpacked file at most.
+    /// The maximum size of the decoded file.
     pub unpacked_bytes: u64,
 }
 
 impl CutRules {
-    /// The version that this build cuts by.
+    /// The version of the cut rules that this build implements.
     pub const VERSION: u32 = 1;
 }
 
@@ -56,7 +57,7 @@ impl Default for CutRules {
             record: RecordLimits::default(),
             batch_rows: 2000,
             batch_bytes: 512 * 1024,
-            // The table of half a million hashes is twice as large: it doubles behind 458,752.
+            // The hash table of an epoch doubles its memory above 458,752 entries.
             epoch_rows: 450_000,
             unpacked_bytes: 64 << 30,
         }
@@ -66,251 +67,253 @@ impl Default for CutRules {
 /// A job to be accepted.
 #[derive(Clone, Debug)]
 pub struct NewJob {
-    /// Whose job.
+    /// The tenant that owns the job.
     pub tenant: TenantId,
-    /// How the file is to be read.
+    /// The dialect of the file.
     pub dialect: Dialect,
-    /// What becomes of short rows.
+    /// What happens to short rows and to invalid optional values.
     pub handling: Handling,
     /// The stored upload.
     pub raw: RawFile,
-    /// The titles of the file.
+    /// The column titles of the file.
     pub titles: Vec<String>,
-    /// How the file is to be cut.
+    /// How the file is cut into batches.
     pub cut: CutRules,
-    /// Whether users whom no row names are blocked in the end.
+    /// Whether missing users are blocked when the job finishes.
     pub blocks_missing: bool,
-    /// The name that the client gave to the upload, if it gave one.
+    /// The idempotency key, if the client sent one.
     pub idempotency: Option<Idempotency>,
 }
 
-/// The name of an upload, by which it is recognised when it is sent again.
+/// Identifies an upload, so that a repeated one does not create a second job.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Idempotency {
-    /// What the client sent.
+    /// The key that the client sent.
     pub key: IdempotencyKey,
-    /// How long a job keeps its key, counted from when it was accepted.
+    /// How long the job holds its key, counted from when it was accepted.
     pub kept: Duration,
 }
 
-/// What became of an upload.
+/// The result of accepting an upload as a job.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Creation {
-    /// It is a new job.
+    /// A new job was created.
     New(CreatedJob),
-    /// The same file was accepted under the same key before, as this job. Nothing changed; the
-    /// stored upload is not needed.
+    /// The same file was already accepted with the same idempotency key, as this job. Nothing changed; the repeated
+    /// upload is not needed.
     Known(JobId),
-    /// The key belongs to another file. Nothing changed.
+    /// The idempotency key belongs to another file. Nothing changed.
     KeyReused,
 }
 
-/// An accepted job.
+/// A job that has been accepted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct CreatedJob {
-    /// Its id.
+    /// The id of the job.
     pub id: JobId,
-    /// Whether it may begin: no earlier job of its tenant is unfinished.
+    /// Whether the job can start now: no earlier job of its tenant is unfinished.
     pub may_begin: bool,
 }
 
-/// What became of a wish to delete a job.
+/// The result of a request to delete a job.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Deletion {
-    /// It is gone; its stored upload may go too. If it had not begun, `next` may begin now.
+    /// The job was deleted. The caller now removes its stored upload.
     Deleted {
         /// The key of the stored upload.
         raw_key: String,
-        /// The tenant's first unfinished job.
+        /// The tenant's first unfinished job, which can start now if the deleted job was ahead of it.
         next: Option<JobId>,
     },
-    /// It is being processed; nothing changed.
+    /// The job is being processed; nothing changed.
     Processing,
     /// The tenant has no such job.
     Unknown,
 }
 
-/// What became of a wish to cancel a job.
+/// The result of a request to cancel a job.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Cancellation {
-    /// It is canceled, now or before; `next` is the tenant's first unfinished job.
+    /// The job is canceled, by this request or an earlier one.
     Canceled {
-        /// The tenant's first unfinished job, which may begin now.
+        /// The tenant's first unfinished job, which can start now.
         next: Option<JobId>,
     },
-    /// It was final already, in this state.
+    /// The job had already reached this other final state; nothing changed.
     Final(JobState),
     /// The tenant has no such job.
     Unknown,
 }
 
-/// A job as the status service shows it.
+/// A job, as the status service reads it. Times are in milliseconds since 1970 UTC.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct JobView {
-    /// Its id.
+    /// The id of the job.
     pub id: JobId,
-    /// Its state.
+    /// The state of the job.
     pub state: JobState,
-    /// The size of the upload as received, in bytes, if the upload is not compressed.
+    /// The size of the upload as received; `None` if it is compressed.
     pub plain_bytes: Option<u64>,
-    /// The size of the file, decoded, in bytes, once it has been read to its end.
+    /// The size of the decoded file; `None` until the file has been read to its end.
     pub total_bytes: Option<u64>,
-    /// The rows of the file, once it has been read to its end.
+    /// The number of rows; `None` until the file has been read to its end.
     pub total_rows: Option<u64>,
-    /// What ended the file early.
+    /// Why the file could not be read to its end, if so.
     pub file_error: Option<Rejection>,
-    /// The counts, once the job is final.
+    /// The final counts; `None` until the job is final.
     pub final_counts: Option<Counts>,
-    /// When it was accepted, in milliseconds since 1970 UTC.
+    /// When the job was accepted.
     pub created_ms: i64,
-    /// When its split began.
+    /// When the job was first leased to a splitter, or canceled before that.
     pub started_ms: Option<i64>,
-    /// When it became final.
+    /// When the job became final.
     pub finished_ms: Option<i64>,
-    /// How many users the guard of its tenant kept from being blocked as missing; nothing if there was
-    /// no need to.
+    /// How many missing users were not blocked because of the tenant's guard; `None` if the guard was not exceeded.
     pub missing_kept: Option<u64>,
-    /// Whether its rejections were removed, or are being removed.
+    /// Whether the rejections of the job have been removed or are being removed.
     pub reports_removed: bool,
     /// The time of the database when this was read.
     pub now_ms: i64,
 }
 
-/// Sums over the ledger of a job.
+/// The totals of the ledger of a job.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct LedgerTotals {
-    /// The applied batches.
+    /// The number of applied batches.
     pub batches: u64,
     /// The outcomes of their rows.
     pub counts: Counts,
-    /// The bytes of the file that they cover.
+    /// The number of bytes of the decoded file that they cover.
     pub bytes: u64,
 }
 
-/// Which jobs to list, newest first.
+/// A keyset page of the jobs of a tenant, newest first.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct JobFilter {
     /// Only jobs in this state.
     pub state: Option<JobState>,
     /// Only jobs with a smaller id.
     pub before: Option<JobId>,
-    /// How many.
+    /// The maximum number of jobs.
     pub limit: u32,
 }
 
-/// A place in a list of rejections, which is in line order.
+/// A keyset page of the rejections of a job, in line order.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct PageAfter {
-    /// Only lines after this one.
+    /// Only rejections of lines after this one.
     pub line: u64,
-    /// How many.
+    /// The maximum number of rejections.
     pub limit: u32,
 }
 
-/// The right to split a job for a while. A stale lease is refused by its fence.
+/// The exclusive right to split a job for a limited time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Lease {
     /// The job.
     pub job: JobId,
-    /// Grows with every lease of the job.
+    /// The fencing token: it grows with every lease of the job, so that the database ignores a splitter whose lease
+    /// is outdated.
     pub fence: i64,
 }
 
 /// A job to be split.
 #[derive(Clone, Debug)]
 pub struct SplitJob {
-    /// The lease under which it is split.
+    /// The lease that the splitter holds.
     pub lease: Lease,
-    /// How the file is to be read.
+    /// The dialect of the file.
     pub dialect: Dialect,
     /// The stored upload.
     pub raw: RawFile,
-    /// The titles of the file.
+    /// The column titles of the file.
     pub titles: Vec<String>,
-    /// How the file is to be cut.
+    /// How the file is cut into batches.
     pub cut: CutRules,
-    /// How long to wait without progress before the split is begun anew.
+    /// How long the split may make no progress before it stalls and is restarted.
     pub patience: Duration,
 }
 
 impl SplitJob {
-    /// How long a split waits without progress after so many stalls: a minute, then 2, 4, 8 and 10.
+    /// Returns the stall timeout of a split that has already stalled this often without progress in between: 1 minute,
+    /// then 2, 4, 8 and 10.
     pub fn patience_after(stalls: u32) -> Duration {
         Duration::from_secs((60 << stalls.min(4)).min(600))
     }
 }
 
-/// What a split came to.
+/// The result of a split.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SplitEnd {
     /// The number of batches.
     pub batches: u32,
     /// The number of rows.
     pub rows: u64,
-    /// The size of the file, decoded, in bytes, as far as it could be read.
+    /// The size of the decoded file, up to where it could be read.
     pub bytes: u64,
-    /// What ended the file early.
+    /// Why the file could not be read to its end, if so.
     pub file_error: Option<Rejection>,
 }
 
-/// What a worker must know of a job to check its rows. Frozen when the job was accepted.
+/// What a worker needs to know about a job to check its rows. Fixed when the job was accepted.
 #[derive(Clone, Debug)]
 pub struct JobRules {
-    /// Whose job.
+    /// The tenant that owns the job.
     pub tenant: TenantId,
-    /// How the rows are to be read.
+    /// The dialect of the file.
     pub dialect: Dialect,
-    /// What becomes of short rows.
+    /// What happens to short rows and to invalid optional values.
     pub handling: Handling,
-    /// How the records are written.
+    /// The format of the records.
     pub format: Format,
-    /// The titles of the file.
+    /// The column titles of the file.
     pub titles: Vec<String>,
-    /// Limits on one record.
+    /// The limits on one record.
     pub record: RecordLimits,
-    /// Whether users whom no row names are blocked in the end.
+    /// Whether missing users are blocked when the job finishes.
     pub blocks_missing: bool,
 }
 
 /// A checked batch to be applied.
 #[derive(Debug)]
 pub struct BatchToApply {
-    /// Whose job.
+    /// The tenant that owns the job.
     pub tenant: TenantId,
     /// The job.
     pub job: JobId,
-    /// The number of the batch.
+    /// The number of the batch within its job.
     pub batch: BatchNo,
-    /// Where in the decoded file the batch begins, in bytes.
+    /// The byte offset in the decoded file at which the batch starts.
     pub first_offset: u64,
-    /// Where in the decoded file the batch ends, in bytes.
+    /// The byte offset in the decoded file at which the batch ends.
     pub end_offset: u64,
-    /// Its rows.
+    /// The checked rows.
     pub rows: CheckedBatch,
-    /// Whether each row is tried on its own, because the batch as a whole was refused.
+    /// Whether each row is written on its own, because the database rejected the batch as a whole.
     pub isolate_rows: bool,
-    /// Whether the ledger is to keep the users whom the rows name without writing them.
+    /// Whether the ledger row also records the users whom the rows name but do not write, so that they do not count
+    /// as missing.
     pub notes_named: bool,
 }
 
-/// What became of a batch.
+/// The result of applying a batch.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Applied {
-    /// Its rows and its ledger row are committed.
+    /// The rows and the ledger row are committed.
     Now(Counts),
-    /// It was in the ledger; nothing changed.
+    /// The batch was already in the ledger, with these counts; nothing changed.
     Before(Counts),
-    /// The job is not running: deleted, final or being stopped. Nothing changed.
+    /// The job is deleted, final or being stopped; nothing changed.
     NotRunning,
 }
 
 /// A job that has just become final.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct FinishedJob {
-    /// Its final state.
+    /// The final state.
     pub state: JobState,
-    /// Its final counts.
+    /// The final counts.
     pub counts: Counts,
-    /// The tenant's next job, which may begin now.
+    /// The tenant's next job, which can start now.
     pub next: Option<JobId>,
 }

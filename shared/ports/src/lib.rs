@@ -1,13 +1,13 @@
-//! What services ask of the outside, as traits; adapters answer.
+//! The outside systems that services use, as traits. Adapters implement them.
 //!
-//! The calls are coarse, one for a batch and never one for a row, so that dynamic dispatch costs
-//! nothing. Each port comes with a contract suite in `tests/it`, which every adapter passes.
+//! The calls are coarse, one per batch and never one per row, so that the cost of dynamic dispatch does not matter.
+//! Each port has a contract suite in `tests/it`, which every adapter passes.
 //!
-//! Errors are for branching: [`StoreError::is_transient`] says whether to try again. They carry
-//! codes, never statement texts or values, because those hold data about people.
+//! Errors are made for branching: [`StoreError::is_transient`] says whether a retry may succeed. They carry codes,
+//! never statement texts or values, because those contain personal data.
 
 mod counters;
-mod dead;
+mod dead_letters;
 mod error;
 mod finish;
 mod job;
@@ -17,7 +17,7 @@ mod store;
 mod tenant;
 
 pub use counters::{Counters, LedgerView, Recorded, View};
-pub use dead::{DeadLetter, DeadLetters, Letters};
+pub use dead_letters::{DeadLetter, DeadLetters, Letters};
 pub use error::{BoxError, CountersError, QueueError, RawStoreError, StoreError};
 pub use finish::finish_and_ring;
 pub use job::{

@@ -1,4 +1,4 @@
-//! The queue between splitter and workers.
+//! The queue between the splitter and the workers.
 
 use async_trait::async_trait;
 use muster_messages::Envelope;
@@ -9,11 +9,11 @@ use crate::error::QueueError;
 /// The queues of Muster.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum QueueName {
-    /// Jobs to be split.
+    /// Requests to split a job.
     Split,
-    /// Batches of big jobs.
+    /// The bulk lane: batches of large jobs.
     Batch,
-    /// Batches of jobs of up to five batches, which never wait behind big ones.
+    /// The small lane: batches of jobs with up to five batches, which never wait for large jobs.
     BatchSmall,
     /// Messages that could not be used, each with a reason.
     Dead,
@@ -23,7 +23,7 @@ impl QueueName {
     /// Every queue.
     pub const ALL: [Self; 4] = [Self::Split, Self::Batch, Self::BatchSmall, Self::Dead];
 
-    /// The name within a namespace. The version changes when the properties of the queue do.
+    /// Returns the name without the queue prefix. Its version is raised when the arguments of the queue change.
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Split => "split.v1",
@@ -34,40 +34,40 @@ impl QueueName {
     }
 }
 
-/// The queue as a whole.
+/// Publishes to queues and consumes from them.
 pub trait Queue: Publisher {
-    /// Takes messages from a queue, at most `prefetch` at a time that are not settled. The consumer
-    /// survives restarts of the broker; it ends when it is dropped.
+    /// Consumes from a queue, with up to `prefetch` unsettled deliveries at a time. The consumer survives restarts of
+    /// the broker; it ends when it is dropped.
     fn consume(&self, queue: QueueName, prefetch: u16) -> Consumer;
 }
 
-/// Puts messages on queues.
+/// Publishes to queues.
 #[async_trait]
 pub trait Publisher: Send + Sync {
-    /// Puts a message on a queue. Returns once the queue has it safely.
+    /// Publishes a message. Returns once the queue has confirmed it.
     async fn publish(&self, queue: QueueName, message: Envelope) -> Result<(), QueueError>;
-    /// Whether the queue can be reached.
+    /// Checks that the queue can be reached.
     async fn check_ready(&self) -> Result<(), QueueError>;
 }
 
-/// The messages that come from a queue.
+/// Receives the deliveries of one queue.
 pub struct Consumer {
     deliveries: mpsc::Receiver<Delivery>,
 }
 
 impl Consumer {
-    /// Follows a channel of deliveries, whose sender ends when this is dropped.
+    /// Creates a consumer of a channel of deliveries. The sender must stop when the consumer is dropped.
     pub fn new(deliveries: mpsc::Receiver<Delivery>) -> Self {
         Self { deliveries }
     }
 
-    /// The next message. Nothing if the queue was closed for good.
+    /// Returns the next delivery, or `None` if the queue was closed for good.
     pub async fn next(&mut self) -> Option<Delivery> {
         self.deliveries.recv().await
     }
 }
 
-/// A message to be settled once. One that is dropped comes again, here or elsewhere.
+/// A message to be settled exactly once. If it is dropped instead, it is redelivered, here or to another consumer.
 pub struct Delivery {
     envelope: Envelope,
     redelivered: bool,
@@ -75,34 +75,34 @@ pub struct Delivery {
 }
 
 impl Delivery {
-    /// A delivery of an adapter.
+    /// Creates a delivery; for adapters.
     pub fn new(envelope: Envelope, redelivered: bool, settle: Box<dyn Settle>) -> Self {
         Self { envelope, redelivered, settle }
     }
 
-    /// The message.
+    /// Returns the message.
     pub fn envelope(&self) -> &Envelope {
         &self.envelope
     }
 
-    /// Whether it was delivered before, so that its work may have been done or begun.
+    /// Returns whether the message was delivered before, so that its work may have been started or done.
     pub fn is_redelivered(&self) -> bool {
         self.redelivered
     }
 
-    /// The work is done.
+    /// Acknowledges the message: its work is done.
     pub async fn ack(self) {
         self.settle.ack().await;
     }
 
-    /// The message cannot be used; it moves to the dead letters.
+    /// Moves the message to the dead letters, because it cannot be used.
     pub async fn reject(self, reason: &str) {
         self.settle.reject(self.envelope, reason).await;
     }
 }
 
-/// How an adapter settles one delivery. Failures are the adapter's to log: the message then comes
-/// again, and the ledger makes that harmless.
+/// Settles one delivery. The adapter only logs a failure: the message is then redelivered, and the ledger makes that
+/// harmless.
 #[async_trait]
 pub trait Settle: Send + Sync {
     /// Removes the message from the queue.

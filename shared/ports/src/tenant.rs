@@ -1,4 +1,4 @@
-//! Tenants, tokens and users as the ports see them.
+//! Tenants, tokens and users, as the ports exchange them.
 
 use std::collections::BTreeMap;
 
@@ -9,9 +9,9 @@ use crate::error::StoreError;
 /// What a token allows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Scope {
-    /// Upload, cancel and delete.
+    /// Upload, cancel and delete files.
     ImportWrite,
-    /// Read jobs, reports and users.
+    /// Read jobs, rejections and users.
     ImportRead,
 }
 
@@ -19,7 +19,7 @@ impl Scope {
     /// Every scope.
     pub const ALL: [Self; 2] = [Self::ImportWrite, Self::ImportRead];
 
-    /// The scope as text.
+    /// Returns the scope as text.
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::ImportWrite => "import:write",
@@ -27,33 +27,33 @@ impl Scope {
         }
     }
 
-    /// Reads a scope from text.
+    /// Parses a scope.
     pub fn parse(text: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|scope| scope.as_str() == text)
     }
 
-    /// Scopes as one text, as they are stored.
+    /// Joins scopes into the text that is stored.
     pub fn join(scopes: &[Self]) -> String {
         scopes.iter().map(|scope| scope.as_str()).collect::<Vec<_>>().join(" ")
     }
 
-    /// Reads what [`Scope::join`] wrote. Scopes of other versions allow nothing here.
+    /// Parses the output of [`Scope::join`]. Unknown scopes, written by another version, are ignored.
     pub fn split(text: &str) -> Vec<Self> {
         text.split(' ').filter_map(Self::parse).collect()
     }
 }
 
-/// What a tenant wants done with rows that are short.
+/// What happens to rows with fewer cells than the header.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ShortRows {
     /// They fail.
     Fail,
-    /// Missing trailing cells count as empty.
+    /// Their missing trailing cells count as empty.
     Pad,
 }
 
 impl ShortRows {
-    /// The setting as text.
+    /// Returns the setting as text.
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Fail => "fail",
@@ -61,23 +61,23 @@ impl ShortRows {
         }
     }
 
-    /// Reads the setting from text.
+    /// Parses the setting.
     pub fn parse(text: &str) -> Option<Self> {
         [Self::Fail, Self::Pad].into_iter().find(|setting| setting.as_str() == text)
     }
 }
 
-/// What a tenant wants done with users whom a Collaborator file does not name.
+/// What happens to missing users: those with a uid whom no row of a Collaborator file names.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum MissingUsers {
-    /// They stay as they are.
+    /// They stay unchanged.
     Keep,
-    /// They are blocked, unless there are too many of them.
+    /// They are blocked, unless there are more of them than the guard allows.
     Block,
 }
 
 impl MissingUsers {
-    /// The setting as text.
+    /// Returns the setting as text.
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Keep => "keep",
@@ -85,27 +85,27 @@ impl MissingUsers {
         }
     }
 
-    /// Reads the setting from text.
+    /// Parses the setting.
     pub fn parse(text: &str) -> Option<Self> {
         [Self::Keep, Self::Block].into_iter().find(|setting| setting.as_str() == text)
     }
 }
 
-/// What may be set for a tenant.
+/// The settings of a tenant.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct TenantSettings {
-    /// What becomes of short rows of a Spigit file.
+    /// What happens to short rows of a Spigit file.
     pub short_rows: ShortRows,
-    /// What becomes of users whom a Collaborator file does not name.
+    /// What happens to missing users.
     pub missing_users: MissingUsers,
-    /// Of the active users with a uid, in percent, so many may be blocked as missing by one file.
+    /// The guard: the maximum share of the active users with a uid that one file may block as missing, in percent.
     pub missing_guard_percent: u8,
-    /// And so many always, however few users there are.
+    /// The number of missing users that one file may always block, however few users the tenant has.
     pub missing_guard_min: u32,
 }
 
 impl TenantSettings {
-    /// Reads settings as they are stored.
+    /// Parses settings as they are stored.
     pub fn read(short_rows: &str, missing_users: &str, percent: i64, min: i64) -> Result<Self, StoreError> {
         let unreadable = StoreError::Unreadable;
         Ok(Self {
@@ -130,71 +130,67 @@ impl Default for TenantSettings {
     }
 }
 
-/// A tenant.
+/// A stored tenant. Its name is unique.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[expect(missing_docs, reason = "the names of the fields say all")]
 pub struct TenantRecord {
-    /// Its id.
     pub id: TenantId,
-    /// Its unique name.
     pub name: String,
-    /// What is set for it.
     pub settings: TenantSettings,
 }
 
-/// A token to be stored: never the token itself.
+/// A token to be stored: its digest, never the token itself.
 #[derive(Clone, Debug)]
 pub struct NewToken {
-    /// Whose token.
+    /// The tenant that the token belongs to.
     pub tenant: TenantId,
-    /// SHA-256 of the token.
+    /// The SHA-256 of the token.
     pub sha256: [u8; 32],
-    /// The first characters, by which people tell tokens apart.
+    /// The first characters of the token, by which people tell tokens apart.
     pub prefix: String,
-    /// What it allows.
+    /// What the token allows.
     pub scopes: Vec<Scope>,
-    /// In how many seconds it ends; never, if not given.
+    /// Seconds until the token expires; `None` if never.
     pub expires_in_seconds: Option<i64>,
 }
 
-/// A stored token.
+/// A stored token. Times are in milliseconds since 1970 UTC.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct TokenRecord {
-    /// Its id, by which it is revoked.
+    /// The id by which the token is revoked.
     pub id: i64,
-    /// The first characters.
+    /// The first characters of the token.
     pub prefix: String,
-    /// What it allows.
+    /// What the token allows.
     pub scopes: Vec<Scope>,
-    /// When it was made, in milliseconds since 1970 UTC.
+    /// When the token was created.
     pub created_ms: i64,
-    /// When it ends.
+    /// When the token expires; `None` if never.
     pub expires_ms: Option<i64>,
-    /// When it was revoked.
+    /// When the token was revoked; `None` if it was not.
     pub revoked_ms: Option<i64>,
 }
 
-/// What a valid token stands for.
+/// What a valid token allows, and for which tenant.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[expect(missing_docs, reason = "the names of the fields say all")]
 pub struct Grant {
-    /// Whose token.
     pub tenant: TenantId,
-    /// What it allows.
     pub scopes: Vec<Scope>,
-    /// What is set for the tenant.
     pub settings: TenantSettings,
 }
 
-/// A user, to be read back.
+/// A stored user. Times are in milliseconds since 1970 UTC.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct UserRecord {
-    /// Its id.
+    /// The id of the user.
     pub id: i64,
     /// The typed columns that have a value, by column name.
     pub values: BTreeMap<&'static str, String>,
-    /// The attributes as a JSON object.
+    /// The attributes, as a JSON object.
     pub attributes: Option<String>,
-    /// When it was made, in milliseconds since 1970 UTC.
+    /// When the user was created.
     pub created_ms: i64,
-    /// When it was last changed.
+    /// When the user was last changed.
     pub updated_ms: i64,
 }

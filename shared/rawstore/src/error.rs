@@ -1,4 +1,4 @@
-//! From errors of `object_store` to ours.
+//! Converts errors of `object_store`.
 
 use muster_ports::RawStoreError;
 

@@ -1,9 +1,8 @@
-//! Uploads on `object_store`: a local folder, S3, Google Cloud Storage or Azure.
+//! The raw store, on `object_store`: a local folder, S3, Google Cloud Storage or Azure.
 //!
-//! The local folder is written with fsync on the file and on its directory entries, which
-//! `object_store` leaves off by default. Reading goes in ranges pinned to the object's ETag: the
-//! HTTP clients of `object_store` limit a whole request to 30 s, which one long read would hit, and
-//! a file that changes meanwhile is noticed.
+//! Writes to a local folder fsync the file and its directory entries, which `object_store` does not do by default.
+//! Uploads are read in ranges, each request pinned to the object's ETag. A single long read would exceed the limit of
+//! 30 s per request of the HTTP clients of `object_store`, and the ETag detects an object that changes meanwhile.
 
 mod error;
 mod read;
@@ -27,46 +26,46 @@ use url::Url;
 
 use error::raw_store_error;
 
-/// Why an address cannot be used.
+/// Why a raw store cannot be opened.
 #[derive(Debug, thiserror::Error)]
 pub enum OpenError {
-    /// It is not an address.
-    #[error("the raw store must be an address such as file:///var/lib/muster/raw or s3://bucket/prefix")]
-    Address(#[from] url::ParseError),
-    /// The folder cannot be made or written.
-    #[error("the folder {0} of the raw store cannot be made or used")]
+    /// The location is not a URL.
+    #[error("the raw store must be a URL such as file:///var/lib/muster/raw or s3://bucket/prefix")]
+    InvalidUrl(#[from] url::ParseError),
+    /// The folder cannot be created or used.
+    #[error("the raw store folder {0} cannot be created or used")]
     Folder(String, #[source] std::io::Error),
-    /// The store refuses its settings.
-    #[error("the raw store cannot be used")]
+    /// The URL or the options are invalid.
+    #[error("the raw store cannot be opened")]
     Store(#[from] object_store::Error),
 }
 
-/// Uploads on an object store.
+/// A raw store on an object store.
 pub struct ObjectRawStore {
     store: Arc<dyn ObjectStore>,
-    piece_bytes: usize,
-    /// The local folder, if it is no cloud.
+    chunk_bytes: usize,
+    /// The folder of a local store; `None` for a cloud.
     folder: Option<PathBuf>,
 }
 
-/// Pieces written to and read from a local folder.
-const LOCAL_PIECE: usize = 256 * 1024;
-/// Pieces written to and read from a cloud: S3 wants parts of at least 5 MiB.
-const CLOUD_PIECE: usize = 8 * 1024 * 1024;
+/// The size of the chunks that are written to and read from a local folder.
+const LOCAL_CHUNK_BYTES: usize = 256 * 1024;
+/// The size of the chunks that are written to and read from a cloud. S3 requires parts of at least 5 MiB.
+const CLOUD_CHUNK_BYTES: usize = 8 * 1024 * 1024;
 
 impl ObjectRawStore {
-    /// Opens a store by its address. `options` are settings of the cloud's client, by their
-    /// lower-case names, for example `aws_access_key_id`.
-    pub fn open(address: &str, options: impl IntoIterator<Item = (String, String)>) -> Result<Self, OpenError> {
-        let url = Url::parse(address)?;
+    /// Opens the store at a URL. `options` are settings of the cloud's client by their lower-case names, for example
+    /// `aws_access_key_id`.
+    pub fn open(location: &str, options: impl IntoIterator<Item = (String, String)>) -> Result<Self, OpenError> {
+        let url = Url::parse(location)?;
         if let Ok(folder) = url.to_file_path() {
             return Self::open_folder(&folder);
         }
         let (store, prefix) = object_store::parse_url_opts(&url, options)?;
-        Ok(Self { store: Arc::new(PrefixStore::new(store, prefix)), piece_bytes: CLOUD_PIECE, folder: None })
+        Ok(Self { store: Arc::new(PrefixStore::new(store, prefix)), chunk_bytes: CLOUD_CHUNK_BYTES, folder: None })
     }
 
-    /// Opens a store in a local folder, which is made, for this user alone, if it is not there.
+    /// Opens a store in a local folder. Creates the folder, accessible to this user only, if it does not exist.
     pub fn open_folder(folder: &std::path::Path) -> Result<Self, OpenError> {
         DirBuilder::new()
             .recursive(true)
@@ -74,7 +73,7 @@ impl ObjectRawStore {
             .create(folder)
             .map_err(|error| OpenError::Folder(folder.display().to_string(), error))?;
         let store = LocalFileSystem::new_with_prefix(folder)?.with_fsync(true).with_automatic_cleanup(true);
-        Ok(Self { store: Arc::new(store), piece_bytes: LOCAL_PIECE, folder: Some(folder.to_owned()) })
+        Ok(Self { store: Arc::new(store), chunk_bytes: LOCAL_CHUNK_BYTES, folder: Some(folder.to_owned()) })
     }
 }
 
@@ -83,12 +82,12 @@ impl RawStore for ObjectRawStore {
     async fn begin(&self, key: &str) -> Result<Box<dyn RawUpload>, RawStoreError> {
         let path = Path::from(key);
         let upload = self.store.put_multipart(&path).await.map_err(raw_store_error)?;
-        let lost_and_found = self.folder.is_none().then(|| (self.store.clone(), path));
-        Ok(Box::new(upload::Upload::new(upload, self.piece_bytes, lost_and_found)))
+        let completion_probe = self.folder.is_none().then(|| (self.store.clone(), path));
+        Ok(Box::new(upload::Upload::new(upload, self.chunk_bytes, completion_probe)))
     }
 
     async fn read(&self, key: &str, bytes: u64) -> Result<RawReader, RawStoreError> {
-        read::open(self.store.clone(), Path::from(key), bytes, self.piece_bytes as u64).await
+        read::open(self.store.clone(), Path::from(key), bytes, self.chunk_bytes as u64).await
     }
 
     fn list(&self) -> BoxStream<'static, Result<StoredUpload, RawStoreError>> {

@@ -1,4 +1,4 @@
-//! Reads an upload in ranges.
+//! Reads a stored upload in ranges.
 
 use std::sync::Arc;
 
@@ -10,49 +10,49 @@ use object_store::{GetOptions, GetRange, ObjectMeta, ObjectStore, ObjectStoreExt
 
 use crate::error::raw_store_error;
 
-/// Opens an object that must have the given size.
+/// Opens a stored upload, which must have the given size.
 pub(crate) async fn open(
     store: Arc<dyn ObjectStore>,
     path: Path,
     bytes: u64,
-    piece_bytes: u64,
+    chunk_bytes: u64,
 ) -> Result<RawReader, RawStoreError> {
     let meta = store.head(&path).await.map_err(raw_store_error)?;
     if meta.size != bytes {
         return Err(RawStoreError::Changed);
     }
-    let source = Arc::new(Source { store, meta, piece_bytes });
-    let pieces = stream::try_unfold(0, move |offset| {
+    let source = Arc::new(Source { store, meta, chunk_bytes });
+    let chunks = stream::try_unfold(0, move |offset| {
         let source = source.clone();
         async move {
             if offset >= source.meta.size {
                 return Ok(None);
             }
-            let piece = source.piece(offset).await?;
-            let next = offset + piece.len() as u64;
-            Ok(Some((piece, next)))
+            let chunk = source.read_chunk(offset).await?;
+            let next = offset + chunk.len() as u64;
+            Ok(Some((chunk, next)))
         }
     });
-    Ok(pieces.into_stream().boxed())
+    Ok(chunks.into_stream().boxed())
 }
 
 struct Source {
     store: Arc<dyn ObjectStore>,
     meta: ObjectMeta,
-    piece_bytes: u64,
+    chunk_bytes: u64,
 }
 
 impl Source {
-    async fn piece(&self, offset: u64) -> Result<Bytes, RawStoreError> {
-        let end = (offset + self.piece_bytes).min(self.meta.size);
+    async fn read_chunk(&self, offset: u64) -> Result<Bytes, RawStoreError> {
+        let end = (offset + self.chunk_bytes).min(self.meta.size);
         let options = GetOptions {
             if_match: self.meta.e_tag.clone(),
             range: Some(GetRange::Bounded(offset..end)),
             ..GetOptions::default()
         };
         let found = self.store.get_opts(&self.meta.location, options).await.map_err(raw_store_error)?;
-        let piece = found.bytes().await.map_err(raw_store_error)?;
-        // A shorter piece would be read again for ever.
-        if piece.len() as u64 == end - offset { Ok(piece) } else { Err(RawStoreError::Changed) }
+        let chunk = found.bytes().await.map_err(raw_store_error)?;
+        // A short chunk means that the object has changed. An empty one would be requested again forever.
+        if chunk.len() as u64 == end - offset { Ok(chunk) } else { Err(RawStoreError::Changed) }
     }
 }

@@ -1,4 +1,4 @@
-//! Writes an upload in parts, two of them in flight.
+//! Writes an upload in parts, of which up to two are in flight.
 
 use std::sync::Arc;
 
@@ -10,41 +10,42 @@ use object_store::{MultipartUpload, ObjectStore, ObjectStoreExt, WriteMultipart}
 
 use crate::error::raw_store_error;
 
-const PARTS_IN_FLIGHT: usize = 2;
+const MAX_PARTS_IN_FLIGHT: usize = 2;
 
 pub(crate) struct Upload {
     parts: WriteMultipart,
     bytes: u64,
-    /// Where to look whether the upload is there, if its last answer is lost (clouds only).
-    lost_and_found: Option<(Arc<dyn ObjectStore>, Path)>,
+    /// The object to check for if the response to the last request is lost (clouds only).
+    completion_probe: Option<(Arc<dyn ObjectStore>, Path)>,
 }
 
 impl Upload {
     pub(crate) fn new(
         upload: Box<dyn MultipartUpload>,
         part_bytes: usize,
-        lost_and_found: Option<(Arc<dyn ObjectStore>, Path)>,
+        completion_probe: Option<(Arc<dyn ObjectStore>, Path)>,
     ) -> Self {
-        Self { parts: WriteMultipart::new_with_chunk_size(upload, part_bytes), bytes: 0, lost_and_found }
+        Self { parts: WriteMultipart::new_with_chunk_size(upload, part_bytes), bytes: 0, completion_probe }
     }
 }
 
 #[async_trait]
 impl RawUpload for Upload {
-    async fn write(&mut self, piece: Bytes) -> Result<(), RawStoreError> {
-        self.parts.wait_for_capacity(PARTS_IN_FLIGHT).await.map_err(raw_store_error)?;
-        self.bytes += piece.len() as u64;
-        // A part is a buffer of its own: keeping slices would keep the network's buffers alive.
-        self.parts.write(&piece);
+    async fn write(&mut self, chunk: Bytes) -> Result<(), RawStoreError> {
+        self.parts.wait_for_capacity(MAX_PARTS_IN_FLIGHT).await.map_err(raw_store_error)?;
+        self.bytes += chunk.len() as u64;
+        // Copies the chunk: keeping slices of it would keep the network buffers alive.
+        self.parts.write(&chunk);
         Ok(())
     }
 
     async fn finish(self: Box<Self>) -> Result<(), RawStoreError> {
-        let Self { parts, bytes, lost_and_found } = *self;
+        let Self { parts, bytes, completion_probe } = *self;
         let Err(error) = parts.finish().await else { return Ok(()) };
-        // A cloud that is told twice does not know the upload any more. Its key is ours alone, so an
-        // object of the right size is this upload. (A folder that failed to sync must not be asked.)
-        if let Some((store, path)) = lost_and_found
+        // If the request to complete the upload was retried after a lost response, the cloud no longer knows the
+        // upload. Only this upload writes to the key, so an object of the right size is the complete upload. A local
+        // folder is not probed: a file that failed to sync may be visible and yet not be durable.
+        if let Some((store, path)) = completion_probe
             && store.head(&path).await.is_ok_and(|found| found.size == bytes)
         {
             return Ok(());
@@ -54,7 +55,7 @@ impl RawUpload for Upload {
 
     async fn abort(self: Box<Self>) {
         if let Err(error) = self.parts.abort().await {
-            tracing::warn!(%error, "an upload that was given up could not be removed");
+            tracing::warn!(%error, "could not remove an aborted upload");
         }
     }
 }

@@ -1,5 +1,5 @@
--- Makes a view from a snapshot of the ledger. KEYS: bitmap, totals. ARGV: bitmap, ttl in seconds,
--- then name and amount pairs. Does nothing if there is a view.
+-- Creates a view from a snapshot of the ledger. KEYS: bitmap, totals. ARGV: bitmap, TTL in seconds,
+-- then pairs of field name and amount. Has no effect if there already is a view.
 if redis.call('GETBIT', KEYS[1], 0) == 1 and redis.call('HEXISTS', KEYS[2], 'view') == 1 then
     return 0
 end

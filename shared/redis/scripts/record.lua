@@ -1,5 +1,5 @@
--- Counts a batch once. KEYS: bitmap, totals. ARGV: batch, ttl in seconds, then name and amount pairs.
--- Returns 1 counted, 0 counted before, -1 no view.
+-- Counts a batch once. KEYS: bitmap, totals. ARGV: batch, TTL in seconds, then pairs of field name and amount.
+-- Returns 1 if the batch was counted now, 0 if it was already counted, -1 if there is no view.
 if redis.call('GETBIT', KEYS[1], 0) ~= 1 or redis.call('HEXISTS', KEYS[2], 'view') ~= 1 then
     return -1
 end

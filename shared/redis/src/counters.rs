@@ -1,4 +1,4 @@
-//! Runs the scripts.
+//! Runs the Lua scripts.
 
 use std::time::Duration;
 
@@ -9,24 +9,26 @@ use muster_domain::{BatchNo, Counts, JobId};
 use muster_ports::{Counters, CountersError, LedgerView, Recorded, View};
 use secrecy::{ExposeSecret, SecretString};
 
-/// How long Redis may take to answer. It is a view: nobody waits for it.
-const ANSWER_DEADLINE: Duration = Duration::from_millis(500);
-/// How long a view is kept after its last change, in seconds.
-const TTL_SECONDS: u32 = 7 * 24 * 3600;
-const CONNECTIONS: usize = 16;
-const NAMES: [&str; 9] =
+/// The timeout of a call to Redis. Short, because callers can do without the counters.
+const CALL_TIMEOUT: Duration = Duration::from_millis(500);
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(1);
+/// How long a view is kept after its last change.
+const VIEW_TTL_SECONDS: u32 = 7 * 24 * 3600;
+const MAX_CONNECTIONS: usize = 16;
+/// The fields of the hash of totals, besides its sentinel.
+const TOTAL_FIELDS: [&str; 9] =
     ["created", "updated", "unchanged", "failed", "warnings", "blocked", "unblocked", "bytes", "batches"];
 
-/// How to reach Redis.
+/// How to connect to Redis.
 #[derive(Debug)]
 pub struct RedisConfig {
-    /// `redis://:password@host:port/0`.
+    /// The URL, for example `redis://:password@host:port/0`.
     pub url: SecretString,
-    /// What stands before the keys.
+    /// The prefix of the keys.
     pub namespace: String,
 }
 
-/// The counters on Redis.
+/// The counters in Redis.
 pub struct RedisCounters {
     pool: Pool,
     namespace: String,
@@ -36,14 +38,11 @@ pub struct RedisCounters {
 }
 
 impl RedisCounters {
-    /// Prepares connections; the first is made when it is needed.
+    /// Creates a connection pool. Connects when a connection is first needed.
     pub fn new(config: RedisConfig) -> Result<Self, CountersError> {
-        let mut pool = PoolConfig::new(CONNECTIONS);
-        pool.timeouts = Timeouts {
-            wait: Some(ANSWER_DEADLINE),
-            create: Some(Duration::from_secs(1)),
-            recycle: Some(ANSWER_DEADLINE),
-        };
+        let mut pool = PoolConfig::new(MAX_CONNECTIONS);
+        pool.timeouts =
+            Timeouts { wait: Some(CALL_TIMEOUT), create: Some(CONNECT_TIMEOUT), recycle: Some(CALL_TIMEOUT) };
         let mut redis = Config::from_url(config.url.expose_secret());
         redis.pool = Some(pool);
         let pool = redis.create_pool(Some(Runtime::Tokio1)).map_err(|error| CountersError(Box::new(error)))?;
@@ -57,7 +56,7 @@ impl RedisCounters {
     }
 
     fn keys(&self, job: JobId) -> [String; 2] {
-        // The braces keep both keys of a job on one node of a cluster.
+        // The braces keep both keys of a job on the same node of a cluster.
         ["batches", "totals"].map(|part| format!("{}:{{job:{job}}}:{part}", self.namespace))
     }
 
@@ -66,12 +65,12 @@ impl RedisCounters {
             let mut connection = self.pool.get().await.map_err(|error| CountersError(Box::new(error)))?;
             invocation.invoke_async(&mut connection).await.map_err(|error| CountersError(Box::new(error)))
         };
-        in_time(work).await
+        with_timeout(work).await
     }
 }
 
-async fn in_time<T>(work: impl Future<Output = Result<T, CountersError>>) -> Result<T, CountersError> {
-    tokio::time::timeout(ANSWER_DEADLINE, work).await.unwrap_or_else(|error| Err(CountersError(Box::new(error))))
+async fn with_timeout<T>(work: impl Future<Output = Result<T, CountersError>>) -> Result<T, CountersError> {
+    tokio::time::timeout(CALL_TIMEOUT, work).await.unwrap_or_else(|error| Err(CountersError(Box::new(error))))
 }
 
 #[async_trait]
@@ -79,8 +78,8 @@ impl Counters for RedisCounters {
     async fn record(&self, job: JobId, batch: BatchNo, counts: &Counts, bytes: u64) -> Result<Recorded, CountersError> {
         let [bitmap, totals] = self.keys(job);
         let mut call = self.record.key(bitmap);
-        call.key(totals).arg(batch.0).arg(TTL_SECONDS);
-        for (name, amount) in NAMES.iter().zip(amounts(counts, bytes)) {
+        call.key(totals).arg(batch.0).arg(VIEW_TTL_SECONDS);
+        for (name, amount) in TOTAL_FIELDS.iter().zip(amounts(counts, bytes)) {
             call.arg(*name).arg(amount);
         }
         match self.invoke::<i64>(&call).await? {
@@ -93,8 +92,8 @@ impl Counters for RedisCounters {
     async fn rebuild(&self, job: JobId, ledger: &LedgerView) -> Result<(), CountersError> {
         let [bitmap, totals] = self.keys(job);
         let mut call = self.rebuild.key(bitmap);
-        call.key(totals).arg(bitmap_of(&ledger.batches)).arg(TTL_SECONDS);
-        for (name, amount) in NAMES.iter().zip(amounts(&ledger.counts, ledger.bytes)) {
+        call.key(totals).arg(build_bitmap(&ledger.batches)).arg(VIEW_TTL_SECONDS);
+        for (name, amount) in TOTAL_FIELDS.iter().zip(amounts(&ledger.counts, ledger.bytes)) {
             call.arg(*name).arg(amount);
         }
         call.arg("batches").arg(ledger.batches.len());
@@ -105,7 +104,7 @@ impl Counters for RedisCounters {
         let [bitmap, totals] = self.keys(job);
         let mut call = self.read.key(bitmap);
         call.key(totals);
-        for name in NAMES {
+        for name in TOTAL_FIELDS {
             call.arg(name);
         }
         let values: Vec<Option<u64>> = self.invoke(&call).await?;
@@ -120,17 +119,18 @@ impl Counters for RedisCounters {
             let mut connection = self.pool.get().await.map_err(|error| CountersError(Box::new(error)))?;
             connection.del::<_, ()>(&keys).await.map_err(|error| CountersError(Box::new(error)))
         };
-        in_time(work).await
+        with_timeout(work).await
     }
 }
 
-/// The amounts in the order of [`NAMES`], without the number of batches.
+/// Returns the amounts in the order of [`TOTAL_FIELDS`], without the number of batches.
 fn amounts(counts: &Counts, bytes: u64) -> impl Iterator<Item = u64> {
     counts.to_array().into_iter().chain([bytes])
 }
 
-/// A bitmap as Redis lays it out: bit 0 is the highest of the first byte. Bit 0 is the sentinel.
-fn bitmap_of(batches: &[BatchNo]) -> Vec<u8> {
+/// Builds a bitmap in the layout of Redis, where bit 0 is the most significant bit of the first byte. Bit 0 is the
+/// sentinel.
+fn build_bitmap(batches: &[BatchNo]) -> Vec<u8> {
     let last = batches.iter().map(|batch| batch.0).max().unwrap_or(0) as usize;
     let mut bitmap = vec![0_u8; last / 8 + 1];
     for bit in std::iter::once(0).chain(batches.iter().map(|batch| batch.0 as usize)) {
@@ -144,8 +144,8 @@ mod tests {
     use super::*;
 
     #[test]
-    fn bitmaps_are_laid_out_as_redis_has_them() {
-        assert_eq!(bitmap_of(&[]), [0b1000_0000]);
-        assert_eq!(bitmap_of(&[BatchNo(1), BatchNo(7), BatchNo(9)]), [0b1100_0001, 0b0100_0000]);
+    fn the_bitmap_has_the_layout_of_redis() {
+        assert_eq!(build_bitmap(&[]), [0b1000_0000]);
+        assert_eq!(build_bitmap(&[BatchNo(1), BatchNo(7), BatchNo(9)]), [0b1100_0001, 0b0100_0000]);
     }
 }

@@ -1,9 +1,9 @@
-//! The counters on Redis.
+//! The counters in Redis.
 //!
-//! Two keys for each job: a bitmap of counted batches, in which bit 0 is a sentinel, and a hash of
-//! totals with a sentinel of its own. Redis may lose either at any moment, so the script that
-//! counts refuses unless both sentinels are there; the caller then rebuilds the view from the
-//! ledger. A rebuild carries the bitmap of its snapshot and does nothing if a view exists.
+//! Each job has two keys: a bitmap of counted batches, in which bit 0 is a sentinel, and a hash of totals, which has a
+//! sentinel field. Redis may lose either key at any moment, so the script that counts a batch does nothing unless both
+//! sentinels are there; the caller then rebuilds the view from the ledger. A rebuild writes the bitmap and the totals
+//! of its snapshot, and has no effect if there already is a view.
 
 mod counters;
 

@@ -1,46 +1,46 @@
-//! Named places at which a test can stop, delay or kill a process. They exist in test builds only.
+//! Named points at which a test can stop, delay or kill a process. They exist in test builds only.
 //!
-//! With the feature `failpoints` the variable `FAILPOINTS` says what happens where, in the grammar of
-//! the `fail` crate, for example `batch_applied=1*return(abort)`. Without it `failpoint!` is nothing.
+//! With the feature `failpoints`, the variable `FAILPOINTS` configures an action for each point in the syntax of the
+//! `fail` crate, for example `batch_applied=1*return(abort)`. Without the feature, `failpoint!` expands to nothing.
 
 use std::time::Duration;
 
-/// Reads `FAILPOINTS`. The result must live as long as the program.
+/// Configures the fail points from the variable `FAILPOINTS`. Keep the result alive until the program ends.
 pub fn follow_variable() -> fail::FailScenario<'static> {
     fail::FailScenario::setup()
 }
 
-/// What the variable wants here: `abort`, `hang`, `panic` or a number of milliseconds to wait.
-fn wanted(point: &str) -> Option<String> {
+/// Returns the configured action: `abort`, `hang`, `panic` or a number of milliseconds to wait.
+fn configured_action(point: &str) -> Option<String> {
     fail::fail_point!(point, |action: Option<String>| action);
     None
 }
 
-fn end_if_wanted(point: &str, action: &str) {
+fn abort_or_panic(point: &str, action: &str) {
     match action {
-        // As kill -9 does: nothing is closed, flushed or told.
+        // Like `kill -9`: nothing is closed, flushed or reported.
         "abort" => std::process::abort(),
-        #[expect(clippy::panic, reason = "a test wants to see what a panic does here")]
+        #[expect(clippy::panic, reason = "a test checks what a panic does here")]
         "panic" => panic!("the fail point {point} was reached"),
         _ => {}
     }
 }
 
-/// Does what is wanted at this place; see [`failpoint!`](crate::failpoint).
+/// Performs the configured action of a point; see [`failpoint!`](crate::failpoint).
 pub async fn reach(point: &str) {
-    let Some(action) = wanted(point) else { return };
+    let Some(action) = configured_action(point) else { return };
     tracing::warn!(point, action, "a fail point was reached");
-    end_if_wanted(point, &action);
+    abort_or_panic(point, &action);
     match action.parse() {
         Ok(milliseconds) => tokio::time::sleep(Duration::from_millis(milliseconds)).await,
         Err(_) => std::future::pending().await,
     }
 }
 
-/// The same where nothing can be awaited.
+/// Like [`reach`], for code that cannot await.
 pub fn reach_blocking(point: &str) {
-    let Some(action) = wanted(point) else { return };
+    let Some(action) = configured_action(point) else { return };
     tracing::warn!(point, action, "a fail point was reached");
-    end_if_wanted(point, &action);
+    abort_or_panic(point, &action);
     std::thread::sleep(action.parse().map_or(Duration::MAX, Duration::from_millis));
 }

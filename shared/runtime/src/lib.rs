@@ -1,5 +1,5 @@
-//! What every service needs to start, to wait and to stop: named tasks, a two-step shutdown,
-//! backoff with jitter, looks that are shared, and fail points for tests.
+//! What every service needs to start, wait and stop: named tasks, a two-step shutdown, backoff with jitter, shared
+//! queries, and fail points for tests.
 
 mod backoff;
 #[cfg(feature = "failpoints")]
@@ -11,11 +11,11 @@ mod tasks;
 pub use backoff::Backoff;
 pub use shutdown::Shutdown;
 pub use single_flight::SingleFlight;
-pub use tasks::{Interrupted, Tasks};
+pub use tasks::{BlockingWorkAborted, Tasks};
 
-/// Marks a place at which a test may stop, delay or kill the process. Nothing in other builds.
+/// Marks a point at which a test can stop, delay or kill the process. Expands to nothing in other builds.
 ///
-/// `failpoint!("name")` awaits; `failpoint!(blocking "name")` is for code that cannot.
+/// `failpoint!("name")` awaits; `failpoint!(blocking "name")` is for code that cannot await.
 #[cfg(feature = "failpoints")]
 #[macro_export]
 macro_rules! failpoint {
@@ -27,7 +27,7 @@ macro_rules! failpoint {
     };
 }
 
-/// Marks a place at which a test may stop, delay or kill the process. Nothing in other builds.
+/// Marks a point at which a test can stop, delay or kill the process. Expands to nothing in other builds.
 #[cfg(not(feature = "failpoints"))]
 #[macro_export]
 macro_rules! failpoint {

@@ -1,11 +1,11 @@
-//! A stop in two steps: first no new work, then no work at all.
+//! A shutdown in two steps: first no new work is started, then running work is aborted.
 
 use std::time::Duration;
 
 use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 
-/// Says when to stop. Clones share one state.
+/// Tells tasks when to stop. Clones share one state.
 #[derive(Clone, Debug, Default)]
 pub struct Shutdown {
     soft: CancellationToken,
@@ -13,44 +13,44 @@ pub struct Shutdown {
 }
 
 impl Shutdown {
-    /// A shutdown that nobody has asked for yet.
+    /// Creates a shutdown that is not requested yet.
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// Asks for a stop: running work may finish, new work is not begun.
+    /// Requests the shutdown: running work may finish, no new work is started.
     pub fn begin(&self) {
         self.soft.cancel();
     }
 
-    /// Ends running work too.
+    /// Forces the shutdown: running work is aborted.
     pub fn force(&self) {
         self.soft.cancel();
         self.hard.cancel();
     }
 
-    /// Whether a stop was asked for.
+    /// Returns whether the shutdown was requested.
     pub fn has_begun(&self) -> bool {
         self.soft.is_cancelled()
     }
 
-    /// Waits until a stop is asked for.
+    /// Waits until the shutdown is requested.
     pub async fn begun(&self) {
         self.soft.cancelled().await;
     }
 
-    /// Waits until running work is to end.
+    /// Waits until the shutdown is forced.
     pub async fn forced(&self) {
         self.hard.cancelled().await;
     }
 
-    /// Runs a future until it ends or a stop is asked for, whatever comes first.
+    /// Runs a future until it ends. Returns `None` if the shutdown is requested before that.
     pub async fn unless_begun<T>(&self, future: impl Future<Output = T>) -> Option<T> {
         self.soft.run_until_cancelled(future).await
     }
 
-    /// Follows SIGTERM and SIGINT: the first begins the stop, and after `drain` or on a second
-    /// signal the stop is forced. Returns once it is.
+    /// Handles SIGTERM and SIGINT. The first signal requests the shutdown; a second signal, or the end of `drain`,
+    /// forces it. Returns once the shutdown is forced.
     pub async fn follow_signals(&self, drain: Duration) -> std::io::Result<()> {
         let mut term = signal(SignalKind::terminate())?;
         let mut interrupt = signal(SignalKind::interrupt())?;
@@ -67,7 +67,7 @@ impl Shutdown {
             () = tokio::time::sleep(drain) => {}
             () = self.forced() => return Ok(()),
         }
-        tracing::warn!("stopping now: unfinished work goes back to the queue");
+        tracing::warn!("stopping now: unfinished work returns to the queue");
         self.force();
         Ok(())
     }

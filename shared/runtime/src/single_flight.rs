@@ -1,4 +1,4 @@
-//! One look for all who ask the same at the same time.
+//! Shares one query among all callers that ask for the same key at the same time.
 
 use std::collections::HashMap;
 use std::hash::Hash;
@@ -7,85 +7,84 @@ use std::time::Duration;
 
 use tokio::sync::OnceCell;
 
-/// Lets callers who ask for the same key share a look at what they ask for.
+/// Lets callers that ask for the same key share a query.
 ///
-/// An answer is never older than its question: whoever comes while a look is under way shares the
-/// next one, which begins when that has ended. The crates for this purpose (`async_singleflight`,
-/// `singleflight-async`, `get_with` of moka) let callers join the look that is under way, which may
-/// have seen what was so before they came.
+/// A result is never older than the call that returns it: callers that arrive while a query is running share the next
+/// one, which starts when the running one ends. The crates for this purpose (`async_singleflight`,
+/// `singleflight-async`, `get_with` of moka) let callers join the running query, which may have read a state from
+/// before their call.
 ///
-/// Whatever a look gives is shared, an error too. A look belongs to the caller who began it: if that
-/// one goes away, another of those who wait for it begins anew. Keys are known only while somebody
-/// asks for them.
+/// Any result of a query is shared, errors included. A query belongs to the caller that started it: if that caller is
+/// dropped, another caller that waits for the query starts it again. Keys are kept only while a caller asks for them.
 #[derive(Debug)]
 pub struct SingleFlight<K, V> {
-    patience: Duration,
-    asked: Mutex<HashMap<K, Asked<V>>>,
+    turn_timeout: Duration,
+    keys: Mutex<HashMap<K, KeyState<V>>>,
 }
 
-/// What is known of a key that somebody asks for.
+/// The state of a key for which at least one caller asks.
 #[derive(Debug)]
-struct Asked<V> {
+struct KeyState<V> {
     callers: usize,
-    /// Held by the look that is under way.
+    /// Held by the running query.
     turn: Arc<tokio::sync::Mutex<()>>,
-    /// The look that has not begun.
+    /// The query that has not started.
     next: Arc<OnceCell<V>>,
 }
 
-/// When a look is not waited for any more by those who come later: five times what one takes on a machine whose
-/// processors are full (`docs/performance.md`).
-const PATIENCE: Duration = Duration::from_millis(250);
+/// How long the next query waits for the running one: five times what a query takes on a machine whose processors are
+/// fully used (`docs/performance.md`).
+const TURN_TIMEOUT: Duration = Duration::from_millis(250);
 
-/// With a patience for servers of the same site.
+/// Uses a timeout for servers in the same network.
 impl<K: Eq + Hash + Clone, V: Clone> Default for SingleFlight<K, V> {
     fn default() -> Self {
-        Self::new(PATIENCE)
+        Self::new(TURN_TIMEOUT)
     }
 }
 
 impl<K: Eq + Hash + Clone, V: Clone> SingleFlight<K, V> {
-    /// Nobody asks yet. A look that takes longer than `patience` does not hold the next one up any
-    /// more: who comes later than that does not share the loss of an answer.
-    pub fn new(patience: Duration) -> Self {
-        Self { patience, asked: Mutex::default() }
+    /// Creates an instance without callers. After `turn_timeout`, the next query stops waiting for a running one that
+    /// hangs, for example because its response was lost.
+    pub fn new(turn_timeout: Duration) -> Self {
+        Self { turn_timeout, keys: Mutex::default() }
     }
 
-    /// Gives what a look gave that began after this call: the caller's own, or that of another. It begins
-    /// after `patience` at the latest, later only if the caller who began it went away. A look has the deadline
-    /// of whoever asks.
-    pub async fn ask<F: Future<Output = V>>(&self, key: K, look: impl FnOnce() -> F) -> V {
+    /// Returns the result of a query that started after this call: the caller's own `query` or that of another caller.
+    /// The query starts within the turn timeout, or later only if the caller that was to run it is dropped. The caller
+    /// sets the deadline of its own query.
+    pub async fn ask<F: Future<Output = V>>(&self, key: K, query: impl FnOnce() -> F) -> V {
         let caller = self.join(key);
-        let look = || async {
-            // Held over the look, which is what the next one waits for; `patience` passes a holder by that hangs.
-            let turn = tokio::time::timeout(self.patience, caller.turn.lock()).await;
+        let run = || async {
+            // Held while the query runs, because the next query waits for it. On a timeout the query runs without it.
+            let turn = tokio::time::timeout(self.turn_timeout, caller.turn.lock()).await;
             caller.close();
-            let value = look().await;
+            let value = query().await;
             drop(turn);
             value
         };
-        caller.cell.get_or_init(look).await.clone()
+        caller.cell.get_or_init(run).await.clone()
     }
 
     fn join(&self, key: K) -> Caller<'_, K, V> {
-        let mut asked = self.asked();
-        let of_key = asked.entry(key.clone()).or_default();
-        of_key.callers += 1;
-        Caller { turn: of_key.turn.clone(), cell: of_key.next.clone(), key, flights: self }
+        let mut keys = self.keys();
+        let state = keys.entry(key.clone()).or_default();
+        state.callers += 1;
+        Caller { turn: state.turn.clone(), cell: state.next.clone(), key, flights: self }
     }
 
-    fn asked(&self) -> MutexGuard<'_, HashMap<K, Asked<V>>> {
-        self.asked.lock().unwrap_or_else(PoisonError::into_inner)
+    fn keys(&self) -> MutexGuard<'_, HashMap<K, KeyState<V>>> {
+        self.keys.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-impl<V> Default for Asked<V> {
+impl<V> Default for KeyState<V> {
     fn default() -> Self {
         Self { callers: 0, turn: Arc::default(), next: Arc::default() }
     }
 }
 
-/// Somebody who asks, until the answer is there or is no longer wanted.
+/// A call in progress. Dropped when the result has been returned or the call is canceled.
 struct Caller<'a, K: Eq + Hash + Clone, V: Clone> {
     key: K,
     turn: Arc<tokio::sync::Mutex<()>>,
@@ -94,23 +93,23 @@ struct Caller<'a, K: Eq + Hash + Clone, V: Clone> {
 }
 
 impl<K: Eq + Hash + Clone, V: Clone> Caller<'_, K, V> {
-    /// The look begins: whoever comes from now on shares the next one.
+    /// Marks the query as started: callers that arrive from now on share the next one.
     fn close(&self) {
-        let mut asked = self.flights.asked();
-        // It is another's already if this look is begun anew.
-        if let Some(of_key) = asked.get_mut(&self.key).filter(|of_key| Arc::ptr_eq(&of_key.next, &self.cell)) {
-            of_key.next = Arc::default();
+        let mut keys = self.flights.keys();
+        // If this query was started before by a caller that was dropped, `next` is already another query.
+        if let Some(state) = keys.get_mut(&self.key).filter(|state| Arc::ptr_eq(&state.next, &self.cell)) {
+            state.next = Arc::default();
         }
     }
 }
 
 impl<K: Eq + Hash + Clone, V: Clone> Drop for Caller<'_, K, V> {
     fn drop(&mut self) {
-        let mut asked = self.flights.asked();
-        if let Some(of_key) = asked.get_mut(&self.key) {
-            of_key.callers -= 1;
-            if of_key.callers == 0 {
-                asked.remove(&self.key);
+        let mut keys = self.flights.keys();
+        if let Some(state) = keys.get_mut(&self.key) {
+            state.callers -= 1;
+            if state.callers == 0 {
+                keys.remove(&self.key);
             }
         }
     }

@@ -1,4 +1,4 @@
-//! Tasks with a name and an owner.
+//! Named tasks with an owner.
 
 use std::time::Duration;
 
@@ -6,32 +6,32 @@ use tokio::task::JoinHandle;
 use tokio_util::task::TaskTracker;
 use tracing::Instrument;
 
-/// The tasks of one service. Whoever starts them waits for them.
+/// The tasks of one service. The owner that starts them also waits for them.
 #[derive(Clone, Debug, Default)]
 pub struct Tasks {
     tracker: TaskTracker,
     in_place: bool,
 }
 
-/// A piece of blocking work did not come to its end: it panicked, or the runtime is going down.
+/// Blocking work did not finish: it panicked, or the runtime is shutting down.
 #[derive(Debug, thiserror::Error)]
-#[error("a piece of blocking work did not come to its end")]
-pub struct Interrupted;
+#[error("blocking work panicked or was aborted by the shutdown of the runtime")]
+pub struct BlockingWorkAborted;
 
 impl Tasks {
-    /// No tasks yet.
+    /// Creates an owner without tasks.
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// No tasks yet. Their blocking work is done where it is asked for, so that one thread does
-    /// everything in one order: for simulations.
+    /// Creates an owner without tasks that runs blocking work on the calling thread, so that a simulation executes
+    /// everything on one thread in a deterministic order.
     pub fn in_place() -> Self {
         Self { in_place: true, ..Self::default() }
     }
 
-    /// Starts a task that goes on even if nobody waits for its handle. A panic in it is logged
-    /// with the task's name. What it does is part of the current span.
+    /// Spawns a task in the current span. It continues to run if its handle is dropped. A panic is logged with the
+    /// name of the task.
     pub fn spawn<F>(&self, name: &'static str, future: F) -> JoinHandle<F::Output>
     where
         F: Future + Send + 'static,
@@ -40,14 +40,14 @@ impl Tasks {
         self.spawn_apart(name, future.in_current_span())
     }
 
-    /// Starts a task that is no part of the current span, because it outlives what asked for it: the
-    /// span would not end before it.
+    /// Spawns a task outside the current span. For tasks that outlive the operation that spawns them, because a span
+    /// ends only after all of its tasks.
     pub fn spawn_apart<F>(&self, name: &'static str, future: F) -> JoinHandle<F::Output>
     where
         F: Future + Send + 'static,
         F::Output: Send + 'static,
     {
-        #[expect(clippy::disallowed_methods, reason = "this is the one place that starts tasks")]
+        #[expect(clippy::disallowed_methods, reason = "this is the only place that spawns tasks")]
         let inner = tokio::spawn(future);
         let watch = async move {
             match inner.await {
@@ -57,7 +57,7 @@ impl Tasks {
                         tracing::error!(task = name, "a task panicked");
                         std::panic::resume_unwind(error.into_panic());
                     }
-                    // The runtime is going down; the watcher goes with it.
+                    // The runtime is shutting down and will drop this task too.
                     std::future::pending().await
                 }
             }
@@ -65,8 +65,8 @@ impl Tasks {
         self.tracker.spawn(watch)
     }
 
-    /// Does work that takes a while without waiting, on the pool of blocking threads.
-    pub async fn blocking<T, F>(&self, work: F) -> Result<T, Interrupted>
+    /// Runs work that blocks or computes for long on the pool of blocking threads.
+    pub async fn blocking<T, F>(&self, work: F) -> Result<T, BlockingWorkAborted>
     where
         F: FnOnce() -> T + Send + 'static,
         T: Send + 'static,
@@ -74,17 +74,17 @@ impl Tasks {
         if self.in_place {
             return Ok(work());
         }
-        #[expect(clippy::disallowed_methods, reason = "this is the one place that uses the pool")]
+        #[expect(clippy::disallowed_methods, reason = "this is the only place that uses the pool")]
         let work = tokio::task::spawn_blocking(work);
-        work.await.map_err(|_| Interrupted)
+        work.await.map_err(|_| BlockingWorkAborted)
     }
 
-    /// How many tasks are running.
+    /// Returns the number of running tasks.
     pub fn running(&self) -> usize {
         self.tracker.len()
     }
 
-    /// Waits until all tasks have ended, at most for `limit`. Says whether they have.
+    /// Waits up to `limit` until all tasks have ended. Returns whether they have.
     pub async fn wait(&self, limit: Duration) -> bool {
         self.tracker.close();
         tokio::time::timeout(limit, self.tracker.wait()).await.is_ok()
@@ -96,7 +96,7 @@ mod tests {
     use super::*;
 
     #[tokio::test]
-    async fn blocking_work_is_done_on_the_pool_or_in_place() {
+    async fn blocking_work_runs_on_the_pool_or_in_place() {
         let thread = || std::thread::current().id();
         assert_ne!(Tasks::new().blocking(thread).await.unwrap(), thread());
         assert_eq!(Tasks::in_place().blocking(thread).await.unwrap(), thread());

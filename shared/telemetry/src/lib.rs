@@ -1,18 +1,18 @@
 //! What an operator sees: log lines, traces, metrics.
 //!
-//! | what | module |
+//! | What | Module |
 //! | --- | --- |
 //! | log lines on standard error | [`logs`] |
-//! | spans to a collector, by OTLP | [`traces`] |
-//! | the way of a trace through headers (W3C Trace Context) | [`context`] |
+//! | export of spans to a collector, by OTLP | [`traces`] |
+//! | propagation of traces through headers (W3C Trace Context) | [`context`] |
 //! | counters, histograms and gauges for Prometheus | [`metrics`] |
 //!
-//! The rest of the workspace uses `tracing` and the small types of this crate; OpenTelemetry and
-//! Prometheus are known here alone. What is not asked for is not installed: without a collector
-//! there is no layer that follows spans, without a place to scrape every metric is an empty handle.
+//! The rest of the workspace uses `tracing` and the small types of this crate; only this crate depends on OpenTelemetry
+//! and Prometheus. Nothing is installed unless it is enabled: without a collector there is no layer for spans, and
+//! without a scrape endpoint every metric is an empty handle.
 //!
-//! Invariants: one line, one span, one sample for each decision, request or batch, never for a row;
-//! nothing about a person in any of them; a collector that is away disturbs nobody.
+//! Invariants: one line, span or sample per decision, request or batch, never per row; no personal data in any of them;
+//! an unreachable collector slows nothing down.
 
 pub mod context;
 mod logs;
@@ -28,43 +28,43 @@ pub use logs::{FilterError, LogFormat};
 pub use metrics::{Counter, Histogram, Level, Meter};
 pub use traces::TracesError;
 
-/// What is asked for.
+/// Which telemetry to enable.
 #[derive(Clone, Copy, Debug)]
 pub struct Options<'a> {
-    /// What to log: a level, or levels by module.
+    /// The log filter: a level, or levels per module.
     pub filter: &'a str,
-    /// The form of log lines.
+    /// The format of log lines.
     pub format: LogFormat,
-    /// What a collector calls this process, unless `OTEL_SERVICE_NAME` says otherwise.
+    /// The service name of this process in traces, unless `OTEL_SERVICE_NAME` sets another.
     pub service: &'a str,
-    /// Whether spans are sent to the collector that the variables `OTEL_…` describe. Needs a runtime.
+    /// Whether spans are exported to the collector that the `OTEL_*` variables configure. Requires a Tokio runtime.
     pub traces: bool,
-    /// Whether metrics are kept.
+    /// Whether metrics are collected.
     pub metrics: bool,
 }
 
-/// Why telemetry cannot begin.
+/// Why telemetry cannot be initialized.
 #[derive(Debug, thiserror::Error)]
 pub enum TelemetryError {
-    /// The log filter is not understood.
+    /// The log filter is invalid.
     #[error(transparent)]
     Filter(#[from] FilterError),
-    /// The collector is not described well.
+    /// The configuration of the collector is invalid.
     #[error(transparent)]
     Traces(#[from] TracesError),
-    /// Metrics cannot be kept.
+    /// Metrics cannot be set up.
     #[error(transparent)]
     Metrics(#[from] metrics::MetricsError),
 }
 
-/// What was begun. Clones share it; the default one is nothing.
+/// The enabled telemetry. Clones share it; in the default value nothing is enabled.
 #[derive(Clone, Debug, Default)]
 pub struct Telemetry {
     traces: Option<traces::Traces>,
     metrics: Option<metrics::Metrics>,
 }
 
-/// Starts logging to standard error, and what else is asked for. Once in a process.
+/// Initializes logging to standard error and the other telemetry that `options` enable. To be called once per process.
 pub fn init(options: Options<'_>) -> Result<Telemetry, TelemetryError> {
     let lines = logs::layer(options.filter, options.format)?;
     let traces = if options.traces { Some(traces::Traces::start(options.service)?) } else { None };
@@ -76,17 +76,17 @@ pub fn init(options: Options<'_>) -> Result<Telemetry, TelemetryError> {
 }
 
 impl Telemetry {
-    /// Where instruments come from. Without metrics, they record nothing.
+    /// Returns the meter that creates instruments. If metrics are disabled, they record nothing.
     pub fn meter(&self) -> Meter {
         self.metrics.as_ref().map(metrics::Metrics::meter).unwrap_or_default()
     }
 
-    /// All metrics as Prometheus reads them, if there are any.
+    /// Returns all metrics in the text format of Prometheus; `None` if metrics are disabled.
     pub fn scrape(&self) -> Option<String> {
         self.metrics.as_ref().map(metrics::Metrics::scrape)
     }
 
-    /// Sends what is left, at most for so long. Blocks the thread.
+    /// Exports the remaining spans, for up to `deadline`. Blocks the thread.
     pub fn end(&self, deadline: Duration) {
         if let Some(traces) = &self.traces {
             traces.end(deadline);

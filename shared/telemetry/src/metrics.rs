@@ -1,7 +1,7 @@
-//! Counters, histograms and gauges for Prometheus. Without a place to scrape they are empty handles.
+//! Counters, histograms and gauges for Prometheus. Without a scrape endpoint they are empty handles.
 //!
-//! Labels have few values, all known before: none names a tenant, a job or a person. Counters show
-//! from the start with zero, so that an alert sees the first event.
+//! Labels have few values, known in advance: none identifies a tenant, a job or a person. Counters are exported from
+//! the start with the value 0, so that an alert sees the first event.
 
 use std::fmt::Debug;
 use std::sync::Arc;
@@ -13,17 +13,17 @@ use opentelemetry_sdk::error::OTelSdkError;
 use opentelemetry_sdk::metrics::SdkMeterProvider;
 use prometheus::{Registry, TextEncoder};
 
-/// Metrics cannot be kept.
+/// Metrics cannot be set up.
 #[derive(Debug, thiserror::Error)]
-#[error("metrics cannot be kept")]
+#[error("metrics cannot be set up")]
 pub struct MetricsError(#[from] OTelSdkError);
 
-/// A name and a value.
+/// The name and the value of a label.
 pub type Label<'a> = (&'static str, &'a str);
 
-/// Upper bounds for what takes milliseconds to a minute.
+/// Histogram bounds for durations from a millisecond to a minute.
 pub const SHORT_SECONDS: [f64; 13] = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 5.0, 15.0, 60.0];
-/// Upper bounds for what takes up to hours.
+/// Histogram bounds for durations of up to hours.
 pub const LONG_SECONDS: [f64; 10] = [0.01, 0.1, 0.5, 1.0, 5.0, 15.0, 60.0, 300.0, 1800.0, 7200.0];
 
 /// All metrics of the process.
@@ -38,7 +38,7 @@ impl Metrics {
         let registry = Registry::new();
         let exporter = opentelemetry_prometheus::exporter()
             .with_registry(registry.clone())
-            // Names stand in the code as they are scraped.
+            // The code contains the full names, with units and suffixes.
             .without_units()
             .without_counter_suffixes()
             .without_target_info()
@@ -56,7 +56,7 @@ impl Metrics {
     }
 }
 
-/// Makes instruments; those of the default one record nothing.
+/// Creates instruments. Those of the default meter record nothing.
 #[derive(Clone, Default)]
 pub struct Meter(Option<opentelemetry::metrics::Meter>);
 
@@ -67,14 +67,14 @@ impl Debug for Meter {
 }
 
 impl Meter {
-    /// Counts events.
+    /// Creates a counter of events.
     pub fn counter(&self, name: &'static str, help: &'static str) -> Counter {
         let counter = self.silent_counter(name, help);
         counter.add(0, &[]);
         counter
     }
 
-    /// Counts events by a label that has these values.
+    /// Creates a counter of events with a label. Each of the label's `values` is exported from the start.
     pub fn counter_by(&self, name: &'static str, help: &'static str, label: &'static str, values: &[&str]) -> Counter {
         let counter = self.silent_counter(name, help);
         for value in values {
@@ -83,12 +83,12 @@ impl Meter {
         counter
     }
 
-    /// Counts events by labels whose values are not all known before.
+    /// Creates a counter whose label values are not all known in advance: a value is exported after its first event.
     pub fn silent_counter(&self, name: &'static str, help: &'static str) -> Counter {
         Counter(self.0.as_ref().map(|meter| meter.u64_counter(name).with_description(help).build()))
     }
 
-    /// Collects durations in seconds.
+    /// Creates a histogram of durations in seconds.
     pub fn seconds(&self, name: &'static str, help: &'static str, bounds: &[f64]) -> Histogram {
         let builder = |meter: &opentelemetry::metrics::Meter| {
             meter.f64_histogram(name).with_description(help).with_boundaries(bounds.to_vec()).build()
@@ -96,7 +96,7 @@ impl Meter {
         Histogram(self.0.as_ref().map(builder))
     }
 
-    /// Shows how many there are at the moment.
+    /// Creates a gauge, whose value is set by the caller.
     pub fn level(&self, name: &'static str, help: &'static str) -> Level {
         if self.0.is_none() {
             return Level::default();
@@ -107,7 +107,7 @@ impl Meter {
         Level(Some(number))
     }
 
-    /// Shows a number that is read whenever somebody looks.
+    /// Creates a gauge whose value is read at each scrape.
     pub fn watch(&self, name: &'static str, help: &'static str, read: impl Fn() -> u64 + Send + Sync + 'static) {
         if let Some(meter) = &self.0 {
             let gauge = meter.u64_observable_gauge(name).with_description(help);
@@ -115,7 +115,7 @@ impl Meter {
         }
     }
 
-    /// Shows that something is as these labels say.
+    /// Creates a gauge with the constant value 1, whose labels carry the information.
     pub fn info(&self, name: &'static str, help: &'static str, labels: &[Label<'_>]) {
         if let Some(meter) = &self.0 {
             let labels = key_values(labels);
@@ -125,12 +125,12 @@ impl Meter {
     }
 }
 
-/// A number that only grows.
+/// A value that only grows.
 #[derive(Clone, Debug, Default)]
 pub struct Counter(Option<opentelemetry::metrics::Counter<u64>>);
 
 impl Counter {
-    /// So many more.
+    /// Adds to the counter.
     pub fn add(&self, number: u64, labels: &[Label<'_>]) {
         if let Some(counter) = &self.0 {
             counter.add(number, &key_values(labels));
@@ -138,12 +138,12 @@ impl Counter {
     }
 }
 
-/// Durations, in classes.
+/// A distribution of durations.
 #[derive(Clone, Debug, Default)]
 pub struct Histogram(Option<opentelemetry::metrics::Histogram<f64>>);
 
 impl Histogram {
-    /// One more.
+    /// Records a duration.
     pub fn record(&self, duration: std::time::Duration, labels: &[Label<'_>]) {
         if let Some(histogram) = &self.0 {
             histogram.record(duration.as_secs_f64(), &key_values(labels));
@@ -151,32 +151,32 @@ impl Histogram {
     }
 }
 
-/// How many there are.
+/// A value that can go up and down.
 #[derive(Clone, Debug, Default)]
 pub struct Level(Option<Arc<AtomicU64>>);
 
 impl Level {
-    /// From now on there are so many.
+    /// Sets the value.
     pub fn set(&self, number: u64) {
         if let Some(level) = &self.0 {
             level.store(number, Ordering::Relaxed);
         }
     }
 
-    /// One more, until the result is dropped.
-    pub fn enter(&self) -> Entered {
+    /// Adds 1 until the returned guard is dropped.
+    pub fn enter(&self) -> GaugeGuard {
         if let Some(level) = &self.0 {
             level.fetch_add(1, Ordering::Relaxed);
         }
-        Entered(self.clone())
+        GaugeGuard(self.clone())
     }
 }
 
-/// One of those who are there.
+/// Subtracts 1 from its gauge when dropped.
 #[derive(Debug)]
-pub struct Entered(Level);
+pub struct GaugeGuard(Level);
 
-impl Drop for Entered {
+impl Drop for GaugeGuard {
     fn drop(&mut self) {
         if let Some(level) = &self.0.0 {
             level.fetch_sub(1, Ordering::Relaxed);
@@ -194,13 +194,13 @@ mod tests {
     use std::time::Duration;
 
     #[test]
-    fn metrics_are_scraped_by_the_names_they_were_given() {
+    fn metrics_are_scraped_under_the_names_in_the_code() {
         let metrics = Metrics::start().unwrap();
         let meter = metrics.meter();
         let rows = meter.counter_by("muster_test_rows_total", "Rows.", "outcome", &["created", "failed"]);
         rows.add(3, &[("outcome", "created")]);
         let running = meter.level("muster_test_running", "Running.");
-        let entered = running.enter();
+        let guard = running.enter();
         meter.seconds("muster_test_seconds", "Time.", &[1.0, 2.0]).record(Duration::from_millis(1500), &[]);
         let text = metrics.scrape();
         for line in [
@@ -213,14 +213,14 @@ mod tests {
             "muster_test_seconds_bucket{le=\"2\"} 1",
             "muster_test_seconds_sum 1.5",
         ] {
-            assert!(text.lines().any(|found| found == line), "{line} is not in\n{text}");
+            assert!(text.lines().any(|found| found == line), "missing line {line} in\n{text}");
         }
-        drop(entered);
+        drop(guard);
         assert!(metrics.scrape().contains("muster_test_running 0"));
     }
 
     #[test]
-    fn handles_of_nothing_do_nothing() {
+    fn instruments_of_the_default_meter_record_nothing() {
         let meter = Meter::default();
         meter.counter("muster_test_total", "").add(1, &[]);
         drop(meter.level("muster_test_running", "").enter());

@@ -1,8 +1,8 @@
-//! Sends finished spans to a collector, by OTLP over HTTP.
+//! Exports finished spans to a collector, by OTLP over HTTP.
 //!
-//! Spans wait in a bounded queue (`OTEL_BSP_MAX_QUEUE_SIZE`, 2,048) and are sent in batches by a
-//! thread of their own. What does not fit is dropped; what cannot be sent is lost. Nobody waits for
-//! the collector but that thread, and the end of the process, which waits for a limited time.
+//! Spans wait in a bounded queue (`OTEL_BSP_MAX_QUEUE_SIZE`, default 2,048) and are exported in batches by a separate
+//! thread. Spans that do not fit in the queue or cannot be exported are dropped. Only that thread waits for the
+//! collector, and the shutdown of the process, for a limited time.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -21,21 +21,21 @@ use tracing_opentelemetry::OpenTelemetryLayer;
 use tracing_subscriber::filter::{FilterFn, Filtered};
 use tracing_subscriber::{Layer, Registry};
 
-/// How long one batch of spans may take with all its tries. The client's own limit is 10 s a try.
+/// How long the export of a batch of spans may take, including retries. The client itself limits each attempt to 10 s.
 const EXPORT_DEADLINE: Duration = Duration::from_secs(20);
-const NAME: &str = "service.name";
+const SERVICE_NAME: &str = "service.name";
 
-/// The variables of OpenTelemetry describe no usable collector.
+/// The `OTEL_EXPORTER_OTLP_*` variables do not configure a usable collector.
 #[derive(Debug, thiserror::Error)]
 #[error(
-    "the variables OTEL_EXPORTER_OTLP_… describe no collector that can be used; expected an address such as http://127.0.0.1:4318"
+    "the OTEL_EXPORTER_OTLP_* variables do not configure a usable collector; expected a URL such as http://127.0.0.1:4318"
 )]
 pub struct TracesError(#[from] ExporterBuildError);
 
-/// The layer that follows our spans.
+/// The layer that exports the spans of Muster.
 pub(crate) type Spans = Filtered<OpenTelemetryLayer<Registry, SdkTracer>, FilterFn, Registry>;
 
-/// The way to a collector.
+/// The export of spans to a collector.
 #[derive(Clone, Debug)]
 pub(crate) struct Traces {
     provider: SdkTracerProvider,
@@ -54,32 +54,33 @@ impl Traces {
     }
 
     pub(crate) fn layer(&self) -> Spans {
-        // Log lines stay where they are: texts of errors have no place in a trace.
-        let is_ours = |metadata: &Metadata<'_>| metadata.is_span() && metadata.target().starts_with("muster");
-        let ours: fn(&Metadata<'_>) -> bool = is_ours;
+        // Log events are not exported: error texts do not belong in a trace.
+        let is_exported = |metadata: &Metadata<'_>| metadata.is_span() && metadata.target().starts_with("muster");
+        let is_exported: fn(&Metadata<'_>) -> bool = is_exported;
         tracing_opentelemetry::layer()
             .with_tracer(self.provider.tracer("muster"))
-            // Nothing but `tracing` is followed, so that entering a span costs nothing.
+            // Only spans of `tracing` are used here, so the context of OpenTelemetry need not follow each entered span.
             .with_context_activation(false)
             .with_tracked_inactivity(false)
             .with_location(false)
             .with_threads(false)
-            .with_filter(FilterFn::new(ours).with_max_level_hint(LevelFilter::INFO))
+            .with_filter(FilterFn::new(is_exported).with_max_level_hint(LevelFilter::INFO))
     }
 
-    /// Sends what is left.
+    /// Exports the remaining spans.
     pub(crate) fn end(&self, deadline: Duration) {
         if let Err(error) = self.provider.shutdown_with_timeout(deadline) {
-            tracing::warn!(%error, "the last spans were not sent");
+            tracing::warn!(%error, "the remaining spans could not be sent");
         }
     }
 }
 
-/// Who sends: by the variables of OpenTelemetry, otherwise by the role.
+/// Describes this process: its service name comes from the OpenTelemetry variables, or else from the role.
 fn resource(service: &str) -> Resource {
     let detected = Resource::builder().with_attribute(KeyValue::new("service.version", env!("CARGO_PKG_VERSION")));
     let resource = detected.build();
-    let named = resource.get(&Key::from_static_str(NAME)).filter(|name| !name.as_str().starts_with("unknown_service"));
+    let named =
+        resource.get(&Key::from_static_str(SERVICE_NAME)).filter(|name| !name.as_str().starts_with("unknown_service"));
     if named.is_some() {
         return resource;
     }
@@ -87,8 +88,8 @@ fn resource(service: &str) -> Resource {
     Resource::builder_empty().with_attributes(attributes).with_service_name(service.to_owned()).build()
 }
 
-/// Sends on the runtime, since the thread that asks has none and the client needs one. Says once that
-/// it fails, and once that it works again.
+/// Exports on the Tokio runtime: the client needs one, and the thread that calls it has none. Logs once when exports
+/// start to fail, and once when they succeed again.
 #[derive(Debug)]
 struct Exporter {
     inner: Arc<SpanExporter>,
@@ -106,12 +107,12 @@ impl opentelemetry_sdk::trace::SpanExporter for Exporter {
         let result = match sending.await {
             Ok(Ok(result)) => result,
             Ok(Err(_)) => Err(OTelSdkError::Timeout(EXPORT_DEADLINE)),
-            // The runtime is going down.
+            // The runtime is shutting down.
             Err(_) => Err(OTelSdkError::AlreadyShutdown),
         };
         match (&result, self.failing.swap(result.is_err(), Ordering::Relaxed)) {
             (Err(error), false) => {
-                tracing::warn!(%error, "spans cannot be sent and are lost until the collector takes them");
+                tracing::warn!(%error, "spans cannot be sent and are dropped until the collector accepts them");
             }
             (Ok(()), true) => tracing::info!("spans are sent again"),
             _ => {}
@@ -124,7 +125,7 @@ impl opentelemetry_sdk::trace::SpanExporter for Exporter {
     }
 
     fn set_resource(&mut self, resource: &Resource) {
-        // Once, before anything is sent.
+        // Called once, before the first export, while `inner` is not shared.
         if let Some(inner) = Arc::get_mut(&mut self.inner) {
             inner.set_resource(resource);
         }

@@ -5,163 +5,164 @@ use tokio::sync::oneshot;
 
 use super::*;
 
-const PATIENCE: Duration = Duration::from_millis(250);
+const TURN_TIMEOUT: Duration = Duration::from_millis(250);
 
-type Answer = Result<u64, &'static str>;
-type Asking<'a> = Pin<Box<dyn Future<Output = Answer> + 'a>>;
+type QueryResult = Result<u64, &'static str>;
+type Call<'a> = Pin<Box<dyn Future<Output = QueryResult> + 'a>>;
 
-/// What is looked at: a number that grows with each look, seen when the look begins and told when it is let go.
-struct Source {
-    flights: SingleFlight<&'static str, Answer>,
-    begun: Mutex<Vec<oneshot::Sender<()>>>,
+/// A server whose queries are numbered when they start, and end when the test completes them. A query returns its
+/// number.
+struct Server {
+    flights: SingleFlight<&'static str, QueryResult>,
+    started: Mutex<Vec<oneshot::Sender<()>>>,
 }
 
-impl Source {
+impl Server {
     fn new() -> Self {
-        Self { flights: SingleFlight::new(PATIENCE), begun: Mutex::default() }
+        Self { flights: SingleFlight::new(TURN_TIMEOUT), started: Mutex::default() }
     }
 
-    fn ask(&self, key: &'static str) -> Asking<'_> {
-        let mut asking: Asking<'_> = Box::pin(self.flights.ask(key, || async {
-            let (release, released) = oneshot::channel();
-            let seen = {
-                let mut begun = self.begun.lock().unwrap();
-                begun.push(release);
-                begun.len() as u64
+    fn call(&self, key: &'static str) -> Call<'_> {
+        let mut call: Call<'_> = Box::pin(self.flights.ask(key, || async {
+            let (complete, completed) = oneshot::channel();
+            let number = {
+                let mut started = self.started.lock().unwrap();
+                started.push(complete);
+                started.len() as u64
             };
-            released.await.map(|()| seen).map_err(|_| "the server is away")
+            completed.await.map(|()| number).map_err(|_| "the server is unreachable")
         }));
-        assert_eq!(poll(&mut asking), None);
-        asking
+        assert_eq!(poll(&mut call), None);
+        call
     }
 
-    fn begun(&self) -> usize {
-        self.begun.lock().unwrap().len()
+    fn started(&self) -> usize {
+        self.started.lock().unwrap().len()
     }
 
-    /// Lets the last look end well.
-    fn release(&self) {
-        let last = std::mem::replace(self.begun.lock().unwrap().last_mut().unwrap(), oneshot::channel().0);
+    /// Lets the last started query succeed.
+    fn complete_last(&self) {
+        let last = std::mem::replace(self.started.lock().unwrap().last_mut().unwrap(), oneshot::channel().0);
         last.send(()).unwrap();
     }
 
-    /// Lets the last look end with an error.
-    fn fail(&self) {
-        *self.begun.lock().unwrap().last_mut().unwrap() = oneshot::channel().0;
+    /// Lets the last started query fail.
+    fn fail_last(&self) {
+        *self.started.lock().unwrap().last_mut().unwrap() = oneshot::channel().0;
     }
 }
 
-fn poll(asking: &mut Asking<'_>) -> Option<Answer> {
-    match asking.as_mut().poll(&mut Context::from_waker(Waker::noop())) {
-        Poll::Ready(answer) => Some(answer),
+fn poll(call: &mut Call<'_>) -> Option<QueryResult> {
+    match call.as_mut().poll(&mut Context::from_waker(Waker::noop())) {
+        Poll::Ready(result) => Some(result),
         Poll::Pending => None,
     }
 }
 
-/// Polls all until none gets any further, and gives what was answered.
-fn answers(asking: &mut Vec<Asking<'_>>) -> Vec<Answer> {
-    let mut answers = Vec::new();
+/// Polls all calls until none makes further progress. Removes those that returned, and returns their results.
+fn results(calls: &mut Vec<Call<'_>>) -> Vec<QueryResult> {
+    let mut results = Vec::new();
     for _ in 0..2 {
-        asking.retain_mut(|asking| poll(asking).map(|answer| answers.push(answer)).is_none());
+        calls.retain_mut(|call| poll(call).map(|result| results.push(result)).is_none());
     }
-    answers
+    results
 }
 
 #[tokio::test(start_paused = true)]
-async fn those_who_come_during_a_look_share_the_next_one() {
-    let source = Source::new();
-    let mut first = vec![source.ask("job")];
-    let mut later: Vec<_> = (0..63).map(|_| source.ask("job")).collect();
-    assert_eq!(source.begun(), 1);
-    source.release();
-    assert_eq!(answers(&mut first), [Ok(1)]);
-    assert_eq!(answers(&mut later), [], "what the first look saw is older than their question");
-    assert_eq!(source.begun(), 2);
-    let mut last = vec![source.ask("job")];
-    source.release();
-    assert_eq!(answers(&mut later), [Ok(2); 63]);
-    assert_eq!(answers(&mut last), []);
-    source.release();
-    assert_eq!(answers(&mut last), [Ok(3)]);
+async fn callers_that_arrive_during_a_query_share_the_next_one() {
+    let server = Server::new();
+    let mut first = vec![server.call("job")];
+    let mut later: Vec<_> = (0..63).map(|_| server.call("job")).collect();
+    assert_eq!(server.started(), 1);
+    server.complete_last();
+    assert_eq!(results(&mut first), [Ok(1)]);
+    assert_eq!(results(&mut later), [], "the first query started before their calls");
+    assert_eq!(server.started(), 2);
+    let mut last = vec![server.call("job")];
+    server.complete_last();
+    assert_eq!(results(&mut later), [Ok(2); 63]);
+    assert_eq!(results(&mut last), []);
+    server.complete_last();
+    assert_eq!(results(&mut last), [Ok(3)]);
 }
 
 #[tokio::test(start_paused = true)]
-async fn keys_do_not_wait_for_each_other() {
-    let source = Source::new();
-    let _one = source.ask("one");
-    let _other = source.ask("other");
-    assert_eq!(source.begun(), 2);
+async fn different_keys_do_not_wait_for_each_other() {
+    let server = Server::new();
+    let _one = server.call("one");
+    let _other = server.call("other");
+    assert_eq!(server.started(), 2);
 }
 
 #[tokio::test(start_paused = true)]
-async fn who_goes_away_leaves_the_look_to_the_next() {
-    let source = Source::new();
-    let first = source.ask("job");
-    let second = source.ask("job");
-    let mut third = vec![source.ask("job")];
+async fn the_next_caller_runs_the_query_of_a_dropped_one() {
+    let server = Server::new();
+    let first = server.call("job");
+    let second = server.call("job");
+    let mut third = vec![server.call("job")];
     drop(first);
-    assert_eq!(answers(&mut third), []);
+    assert_eq!(results(&mut third), []);
     drop(second);
-    assert_eq!(answers(&mut third), []);
-    assert!(source.begun() > 1, "the look of the first has ended with it");
-    source.release();
-    assert_eq!(answers(&mut third), [Ok(source.begun() as u64)]);
+    assert_eq!(results(&mut third), []);
+    assert!(server.started() > 1, "the first query ended with its caller");
+    server.complete_last();
+    assert_eq!(results(&mut third), [Ok(server.started() as u64)]);
 }
 
 #[tokio::test(start_paused = true)]
-async fn who_goes_away_during_a_shared_look_does_not_end_it_for_the_others() {
-    let source = Source::new();
-    let mut first = vec![source.ask("job")];
-    let mut looker = source.ask("job");
-    let mut others = vec![source.ask("job"), source.ask("job")];
-    source.release();
-    assert_eq!(answers(&mut first), [Ok(1)]);
-    assert_eq!(poll(&mut looker), None);
-    assert_eq!(source.begun(), 2);
-    drop(looker);
-    assert_eq!(answers(&mut others), []);
-    assert_eq!(source.begun(), 3);
-    source.release();
-    assert_eq!(answers(&mut others), [Ok(3); 2]);
+async fn dropping_the_caller_of_a_shared_query_does_not_end_it_for_the_others() {
+    let server = Server::new();
+    let mut first = vec![server.call("job")];
+    let mut running = server.call("job");
+    let mut others = vec![server.call("job"), server.call("job")];
+    server.complete_last();
+    assert_eq!(results(&mut first), [Ok(1)]);
+    assert_eq!(poll(&mut running), None);
+    assert_eq!(server.started(), 2);
+    drop(running);
+    assert_eq!(results(&mut others), []);
+    assert_eq!(server.started(), 3);
+    server.complete_last();
+    assert_eq!(results(&mut others), [Ok(3); 2]);
 }
 
 #[tokio::test(start_paused = true)]
 async fn an_error_is_shared_too() {
-    let source = Source::new();
-    let mut first = vec![source.ask("job")];
-    let mut later: Vec<_> = (0..63).map(|_| source.ask("job")).collect();
-    source.fail();
-    assert_eq!(answers(&mut first), [Err("the server is away")]);
-    assert_eq!(answers(&mut later), []);
-    source.fail();
-    assert_eq!(answers(&mut later), [Err("the server is away"); 63]);
-    assert_eq!(source.begun(), 2);
+    let server = Server::new();
+    let mut first = vec![server.call("job")];
+    let mut later: Vec<_> = (0..63).map(|_| server.call("job")).collect();
+    server.fail_last();
+    assert_eq!(results(&mut first), [Err("the server is unreachable")]);
+    assert_eq!(results(&mut later), []);
+    server.fail_last();
+    assert_eq!(results(&mut later), [Err("the server is unreachable"); 63]);
+    assert_eq!(server.started(), 2);
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_look_that_hangs_holds_nobody_up() {
-    let source = Source::new();
-    let mut hanging = vec![source.ask("job")];
-    let mut later = vec![source.ask("job")];
-    tokio::time::advance(PATIENCE).await;
-    assert_eq!(answers(&mut later), []);
-    assert_eq!(source.begun(), 2);
-    source.release();
-    assert_eq!(answers(&mut later), [Ok(2)]);
-    assert_eq!(answers(&mut hanging), []);
+async fn a_hung_query_delays_the_next_one_only_by_the_turn_timeout() {
+    let server = Server::new();
+    let mut hung = vec![server.call("job")];
+    let mut later = vec![server.call("job")];
+    tokio::time::advance(TURN_TIMEOUT).await;
+    assert_eq!(results(&mut later), []);
+    assert_eq!(server.started(), 2);
+    server.complete_last();
+    assert_eq!(results(&mut later), [Ok(2)]);
+    assert_eq!(results(&mut hung), []);
 }
 
 #[tokio::test(start_paused = true)]
-async fn keys_are_forgotten_when_nobody_asks_any_more() {
-    let source = Source::new();
-    let mut answered = vec![source.ask("answered")];
-    source.release();
-    let (gone, also_gone) = (source.ask("gone"), source.ask("gone"));
-    assert_eq!(source.flights.asked().len(), 2);
-    assert_eq!(answers(&mut answered), [Ok(1)]);
+async fn keys_without_callers_are_removed() {
+    let server = Server::new();
+    let mut answered = vec![server.call("answered")];
+    server.complete_last();
+    let (dropped, also_dropped) = (server.call("dropped"), server.call("dropped"));
+    assert_eq!(server.flights.keys().len(), 2);
+    assert_eq!(results(&mut answered), [Ok(1)]);
     drop(answered);
-    drop(gone);
-    assert_eq!(source.flights.asked().len(), 1);
-    drop(also_gone);
-    assert_eq!(source.flights.asked().len(), 0);
+    drop(dropped);
+    assert_eq!(server.flights.keys().len(), 1);
+    drop(also_dropped);
+    assert_eq!(server.flights.keys().len(), 0);
 }

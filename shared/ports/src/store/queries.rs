@@ -1,0 +1,33 @@
+//! Reading jobs, rejections and users.
+
+use async_trait::async_trait;
+use muster_domain::{JobId, Rejection, TenantId};
+
+use crate::error::StoreError;
+use crate::job::{JobFilter, JobView, LedgerTotals, PageAfter};
+use crate::store::Signals;
+use crate::tenant::UserRecord;
+
+/// Reads without writing.
+#[async_trait]
+pub trait Reports: Send + Sync {
+    /// Checks that the database responds and has the schema that this build needs.
+    async fn check_ready(&self) -> Result<(), StoreError>;
+    /// Returns a job of a tenant.
+    async fn find_job(&self, tenant: TenantId, job: JobId) -> Result<Option<JobView>, StoreError>;
+    /// Returns one page of the jobs of a tenant, newest first.
+    async fn list_jobs(&self, tenant: TenantId, filter: JobFilter) -> Result<Vec<JobView>, StoreError>;
+    /// Returns the totals of a job's ledger.
+    async fn ledger_totals(&self, job: JobId) -> Result<LedgerTotals, StoreError>;
+    /// Returns one page of the rejections of a job, in line order.
+    async fn list_rejections(
+        &self,
+        tenant: TenantId,
+        job: JobId,
+        page: PageAfter,
+    ) -> Result<Vec<Rejection>, StoreError>;
+    /// Finds a user of a tenant by case-folded username.
+    async fn find_user(&self, tenant: TenantId, username_key: &str) -> Result<Option<UserRecord>, StoreError>;
+    /// Subscribes to the progress of jobs, made in this process or in any other.
+    fn signals(&self) -> Signals;
+}
