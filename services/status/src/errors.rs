@@ -1,4 +1,4 @@
-//! `GET /bulk/v1/files/{id}/errors`: a page of JSON, or the whole list as CSV.
+//! `GET /bulk/v1/files/{id}/errors`: a page of rejections as JSON, or the whole list as CSV.
 
 use std::sync::Arc;
 
@@ -10,18 +10,18 @@ use bytes::Bytes;
 use futures_util::stream;
 use muster_domain::{Rejection, TenantId};
 use muster_http::{ApiError, Caller, IdPath, JSON};
-use muster_ports::{JobView, PageAfter, Scope, Store, StoreError};
+use muster_ports::{JobView, PageAfter, Reports, Scope, StoreError};
 use serde::Deserialize;
 use serde_json::json;
 
 use crate::Status;
 use crate::files::{base, invalid, read_limit};
 
-const PAGE: u32 = 1000;
-const MAX_PAGE: u32 = 10_000;
+const DEFAULT_PAGE_ROWS: u32 = 1000;
+const MAX_PAGE_ROWS: u32 = 10_000;
 const CSV: &str = "text/csv;charset=UTF-8";
 
-/// What may stand in the query.
+/// The query parameters.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct ErrorsQuery {
@@ -29,7 +29,8 @@ pub(crate) struct ErrorsQuery {
     limit: Option<String>,
 }
 
-/// `GET /bulk/v1/files/{id}/errors`.
+/// `GET /bulk/v1/files/{id}/errors`: the rejections of a job in line order. Responds with 410 after retention has
+/// removed them.
 pub(crate) async fn list(
     State(status): State<Status>,
     caller: Caller,
@@ -39,13 +40,13 @@ pub(crate) async fn list(
 ) -> Result<Response, ApiError> {
     caller.require(Scope::ImportRead)?;
     let tenant = caller.tenant();
-    let job = status.deps.store.find_job(tenant, id).await?.ok_or_else(ApiError::file_not_found)?;
+    let job = status.store.find_job(tenant, id).await?.ok_or_else(ApiError::file_not_found)?;
     if job.reports_removed {
-        let message = "The errors of this file were removed, as they are some time after its end. Its counts stay.";
+        let message = "The error list has expired and was removed; the counts remain.";
         return Err(ApiError::new(StatusCode::GONE, "errors_removed", message));
     }
     if wants_csv(&headers) {
-        return Ok(whole_csv(status.deps.store.clone(), tenant, job));
+        return Ok(stream_csv(status.store.clone(), tenant, job));
     }
     let Query(query) =
         query.map_err(|_| invalid("The query cannot be read: a parameter is unknown, repeated or malformed."))?;
@@ -54,8 +55,8 @@ pub(crate) async fn list(
         Some(Ok(line)) => line,
         Some(Err(_)) => return Err(invalid("after must be a line number.")),
     };
-    let page = PageAfter { line, limit: read_limit(query.limit.as_deref(), PAGE, MAX_PAGE)? };
-    let mut rejections = status.deps.store.list_rejections(tenant, id, page).await?;
+    let page = PageAfter { line, limit: read_limit(query.limit.as_deref(), DEFAULT_PAGE_ROWS, MAX_PAGE_ROWS)? };
+    let mut rejections = status.store.list_rejections(tenant, id, page).await?;
     let full = append_file_error(&mut rejections, &job, page);
     let next = rejections.last().filter(|_| full).map(|last| {
         let base = base(&status, &headers);
@@ -65,7 +66,7 @@ pub(crate) async fn list(
     Ok(([(header::CONTENT_TYPE, JSON)], body.to_string()).into_response())
 }
 
-/// What ended the file early comes behind the rows before it. Says whether there may be more pages.
+/// Appends the error that ended the file early, if this page is the last one. Returns whether there may be more pages.
 fn append_file_error(rejections: &mut Vec<Rejection>, job: &JobView, page: PageAfter) -> bool {
     let full = rejections.len() == page.limit as usize;
     if !full {
@@ -81,15 +82,15 @@ fn wants_csv(headers: &HeaderMap) -> bool {
         .is_some_and(|accept| accept.contains("text/csv"))
 }
 
-/// The whole list, streamed page by page.
-fn whole_csv(store: Arc<dyn Store>, tenant: TenantId, job: JobView) -> Response {
+/// Streams the whole list, page by page.
+fn stream_csv(store: Arc<dyn Reports>, tenant: TenantId, job: JobView) -> Response {
     let disposition = format!("attachment; filename=\"errors-{}.csv\"", job.id);
     let job = Arc::new(job);
     let pages = stream::try_unfold(Some(0), move |after: Option<u64>| {
         let (store, job) = (store.clone(), job.clone());
         async move {
             let Some(line) = after else { return Ok::<_, StoreError>(None) };
-            let after = PageAfter { line, limit: PAGE };
+            let after = PageAfter { line, limit: DEFAULT_PAGE_ROWS };
             let mut page = store.list_rejections(tenant, job.id, after).await?;
             let full = append_file_error(&mut page, &job, after);
             let next = page.last().map(|last| last.line).filter(|_| full);
@@ -106,19 +107,19 @@ fn csv_page(page: &[Rejection], first: bool) -> Bytes {
     let rows = page.iter().map(|rejection| {
         [
             rejection.line.to_string(),
-            formula_safe(rejection.column.as_deref().unwrap_or_default()),
+            escape_formula(rejection.column.as_deref().unwrap_or_default()),
             rejection.code.as_str().to_owned(),
-            formula_safe(&rejection.message),
+            escape_formula(&rejection.message),
         ]
     });
     for record in titles.into_iter().chain(rows) {
-        writer.write_record(&record).expect("a vector takes every record");
+        writer.write_record(&record).expect("writing to a vector does not fail");
     }
-    writer.into_inner().expect("a vector takes every record").into()
+    writer.into_inner().expect("writing to a vector does not fail").into()
 }
 
-/// A spreadsheet takes a cell that begins with one of these for a formula (OWASP, "CSV Injection").
-fn formula_safe(text: &str) -> String {
+/// Prefixes cells that a spreadsheet would interpret as a formula (OWASP, "CSV Injection").
+fn escape_formula(text: &str) -> String {
     if text.starts_with(['=', '+', '-', '@', '\t', '\r', '\n']) { format!("'{text}") } else { text.to_owned() }
 }
 
@@ -128,7 +129,7 @@ mod tests {
     use muster_domain::RejectionCode;
 
     #[test]
-    fn titles_that_look_like_formulas_are_made_harmless() {
+    fn titles_that_look_like_formulas_are_escaped() {
         let rejection = Rejection {
             line: 3,
             row: None,

@@ -1,5 +1,5 @@
-//! Doors for `tests/fuzz` to what is nobody else's business. They are part of every build, so that a
-//! change which breaks them is noticed without building the fuzzers.
+//! Internal functions for the fuzz targets in `tests/fuzz`. They are part of every build, so that a change that breaks
+//! them is noticed without building the fuzzers.
 
 use axum::extract::Query;
 use axum::http::Uri;
@@ -7,13 +7,13 @@ use muster_ports::JobFilter;
 
 use crate::files::{self, ListQuery};
 
-/// What the query of a list asks for; nothing if it is refused.
+/// Parses the query of a list. Returns `None` if it is invalid.
 pub fn list_filter(uri: &Uri) -> Option<JobFilter> {
     let Query(query) = Query::<ListQuery>::try_from_uri(uri).ok()?;
     files::read_filter(&query).ok()
 }
 
-/// A number of items from 1 to `max`; nothing if it is refused.
+/// Parses a page size from 1 to `max`. Returns `None` if it is invalid.
 pub fn limit(text: Option<&str>, default: u32, max: u32) -> Option<u32> {
     files::read_limit(text, default, max).ok()
 }

@@ -1,15 +1,17 @@
-//! Answers: how far a job is, which rows failed and why, what was imported.
+//! The status service: the progress of jobs, the rejections of their rows, and the imported users.
 //!
-//! A job row is read first. If the job is final, that is the answer; otherwise the counters say how
-//! far it is, and the ledger where they have nothing. This service writes nothing.
+//! It reads the job row first. If the job is final, that row has everything. Otherwise the progress comes from the
+//! counters, or from the ledger if the counters have no view of the job. Handlers only read: the state they get has no
+//! port that writes.
 
-mod answers;
 mod errors;
 mod files;
 #[doc(hidden)]
 pub mod fuzz;
+mod job_status;
 mod metrics;
 mod progress;
+mod shared_responses;
 mod users;
 
 use std::sync::Arc;
@@ -18,31 +20,39 @@ use axum::Router;
 use axum::extract::FromRef;
 use axum::routing::get;
 use muster_http::Authorize;
-use muster_ports::{Counters, Store};
+use muster_ports::{Counters, Reports, Tenants};
 
-use answers::Answers;
 pub use metrics::StatusMetrics;
-use progress::Views;
+use progress::ProgressReader;
+use shared_responses::SharedResponses;
 
-/// What the service works with.
+/// The part of the database that the service may use: queries, and the tokens of tenants.
+pub trait StatusStore: Reports + Tenants {}
+
+impl<T: Reports + Tenants> StatusStore for T {}
+
+/// The adapters and settings that the service works with.
 #[derive(Clone)]
 pub struct StatusDeps {
     /// The database.
-    pub store: Arc<dyn Store>,
-    /// The fast view of running jobs.
+    pub store: Arc<dyn StatusStore>,
+    /// The counters of running jobs.
     pub counters: Arc<dyn Counters>,
-    /// What is counted for operators.
+    /// The metrics of the service.
     pub metrics: StatusMetrics,
-    /// The address under which clients reach Muster, without a slash at its end. Without it, the
-    /// `Host` header of each request is used.
+    /// The URL at which clients reach Muster, without a trailing slash. If it is `None`, the `Host` header of each
+    /// request is used.
     pub public_url: Option<String>,
 }
 
+/// The state of the handlers.
 #[derive(Clone)]
 pub(crate) struct Status {
-    pub(crate) deps: StatusDeps,
-    pub(crate) views: Arc<Views>,
-    pub(crate) answers: Arc<Answers>,
+    pub(crate) store: Arc<dyn Reports>,
+    pub(crate) metrics: StatusMetrics,
+    pub(crate) public_url: Option<String>,
+    pub(crate) progress: Arc<ProgressReader>,
+    pub(crate) responses: Arc<SharedResponses>,
     authorize: Authorize,
 }
 
@@ -52,11 +62,13 @@ impl FromRef<Status> for Authorize {
     }
 }
 
-/// The HTTP side of the service.
+/// Creates the HTTP routes of the service.
 pub fn router(deps: StatusDeps) -> Router {
-    let views = Arc::new(Views::new(&deps));
-    let authorize = Authorize::new(deps.store.clone());
-    let status = Status { deps, views, answers: Arc::default(), authorize };
+    let StatusDeps { store, counters, metrics, public_url } = deps;
+    let authorize = Authorize::new(store.clone());
+    let store: Arc<dyn Reports> = store;
+    let progress = Arc::new(ProgressReader::new(store.clone(), counters));
+    let status = Status { store, metrics, public_url, progress, responses: Arc::default(), authorize };
     Router::new()
         .route("/bulk/v1/files", get(files::list))
         .route("/bulk/v1/files/{id}", get(files::show))

@@ -1,21 +1,24 @@
-//! Where answers come from.
+//! Metrics of status responses.
 
 use muster_telemetry::{Counter, Meter};
 
-/// The metrics of the service; those of the default one record nothing.
+use crate::progress::Source;
+
+/// The metrics of the service. The default value records nothing.
 #[derive(Clone, Debug, Default)]
 pub struct StatusMetrics {
     answers: Counter,
 }
 
 impl StatusMetrics {
-    /// The instruments.
+    /// Creates the instruments.
     pub fn new(meter: &Meter) -> Self {
-        let (name, help) = ("muster_status_answers_total", "States of jobs that were answered, by their source.");
-        Self { answers: meter.counter_by(name, help, "source", &["job", "counters", "ledger"]) }
+        let sources = Source::ALL.map(Source::as_str);
+        let (name, help) = ("muster_status_answers_total", "Job statuses returned, by the source of their progress.");
+        Self { answers: meter.counter_by(name, help, "source", &sources) }
     }
 
-    pub(crate) fn answered(&self, source: &str) {
-        self.answers.add(1, &[("source", source)]);
+    pub(crate) fn count_answer(&self, source: Source) {
+        self.answers.add(1, &[("source", source.as_str())]);
     }
 }

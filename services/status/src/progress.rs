@@ -1,68 +1,90 @@
-//! How far a job is.
+//! The progress of a job.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use muster_domain::{Counts, JobId};
-use muster_ports::{Counters, JobView, Store, StoreError, View};
+use muster_ports::{Counters, JobView, Reports, StoreError, View};
 
-use crate::StatusDeps;
+/// Maximum number of jobs whose last returned view is kept.
+const MAX_KEPT_VIEWS: usize = 4096;
 
-/// Jobs whose last answer is kept.
-const KEPT: usize = 4096;
-
-/// Reads counters, and never answers less than before.
-pub(crate) struct Views {
-    store: Arc<dyn Store>,
-    counters: Arc<dyn Counters>,
-    answered: Mutex<HashMap<JobId, View>>,
+/// Where the progress of a job was read from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Source {
+    /// The job row.
+    Job,
+    /// The counters.
+    Counters,
+    /// The sums over the ledger.
+    Ledger,
 }
 
-impl Views {
-    pub(crate) fn new(deps: &StatusDeps) -> Self {
-        let StatusDeps { store, counters, .. } = deps.clone();
-        Self { store, counters, answered: Mutex::default() }
+impl Source {
+    pub(crate) const ALL: [Self; 3] = [Self::Job, Self::Counters, Self::Ledger];
+
+    pub(crate) const fn as_str(self) -> &'static str {
+        match self {
+            Self::Job => "job",
+            Self::Counters => "counters",
+            Self::Ledger => "ledger",
+        }
+    }
+}
+
+/// Reads the progress of jobs. What it returns for a job never decreases.
+pub(crate) struct ProgressReader {
+    store: Arc<dyn Reports>,
+    counters: Arc<dyn Counters>,
+    /// The last view returned for each unfinished job.
+    returned: Mutex<HashMap<JobId, View>>,
+}
+
+impl ProgressReader {
+    pub(crate) fn new(store: Arc<dyn Reports>, counters: Arc<dyn Counters>) -> Self {
+        Self { store, counters, returned: Mutex::default() }
     }
 
-    /// What has been done of a job so far, and where that was found.
-    pub(crate) async fn of(&self, job: &JobView) -> Result<(View, &'static str), StoreError> {
+    /// Returns what has been applied of a job so far, and where that was read from.
+    pub(crate) async fn read(&self, job: &JobView) -> Result<(View, Source), StoreError> {
         if let Some(counts) = job.final_counts {
-            self.answered.lock().unwrap_or_else(PoisonError::into_inner).remove(&job.id);
-            return Ok((View { counts, bytes: job.total_bytes.unwrap_or_default(), batches: 0 }, "job"));
+            self.returned.lock().unwrap_or_else(PoisonError::into_inner).remove(&job.id);
+            return Ok((View { counts, bytes: job.total_bytes.unwrap_or_default(), batches: 0 }, Source::Job));
         }
         if job.started_ms.is_none() {
-            return Ok((View::default(), "job"));
+            return Ok((View::default(), Source::Job));
         }
         let (view, source) = if let Ok(Some(view)) = self.counters.read(job.id).await {
-            (view, "counters")
+            (view, Source::Counters)
         } else {
             let totals = self.store.ledger_totals(job.id).await?;
-            (View { counts: totals.counts, bytes: totals.bytes, batches: totals.batches }, "ledger")
+            (View { counts: totals.counts, bytes: totals.bytes, batches: totals.batches }, Source::Ledger)
         };
-        Ok((self.at_least_as_before(job.id, view), source))
+        Ok((self.keep_monotonic(job.id, view), source))
     }
 
-    fn at_least_as_before(&self, job: JobId, view: View) -> View {
-        let mut answered = self.answered.lock().unwrap_or_else(PoisonError::into_inner);
-        if answered.len() >= KEPT && !answered.contains_key(&job) {
-            answered.clear();
+    /// Returns the view, or the last one if any of its numbers is greater.
+    fn keep_monotonic(&self, job: JobId, view: View) -> View {
+        let mut returned = self.returned.lock().unwrap_or_else(PoisonError::into_inner);
+        if returned.len() >= MAX_KEPT_VIEWS && !returned.contains_key(&job) {
+            returned.clear();
         }
-        let kept = answered.entry(job).or_insert(view);
-        if is_nowhere_behind(&view, kept) {
-            *kept = view;
+        let last = returned.entry(job).or_insert(view);
+        if covers(&view, last) {
+            *last = view;
         }
-        *kept
+        *last
     }
 }
 
-/// Counters may lag behind the ledger by other batches than those that were answered from it: the
-/// sum alone does not tell.
-fn is_nowhere_behind(view: &View, kept: &View) -> bool {
+/// Whether no number of `view` is smaller than in `last`. Comparing row totals is not enough: `view` may come from
+/// counters that lack a batch which `last`, a view of the ledger, includes, and include another one instead.
+fn covers(view: &View, last: &View) -> bool {
     let parts = |view: &View| view.counts.to_array().into_iter().chain([view.bytes]);
-    parts(view).zip(parts(kept)).all(|(now, before)| now >= before)
+    parts(view).zip(parts(last)).all(|(now, before)| now >= before)
 }
 
-/// The numbers of a job as clients see them.
+/// The progress of a job as clients see it.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) struct Progress {
     pub(crate) counts: Counts,
@@ -73,7 +95,7 @@ pub(crate) struct Progress {
 }
 
 impl Progress {
-    pub(crate) fn of(job: &JobView, view: &View) -> Self {
+    pub(crate) fn new(job: &JobView, view: &View) -> Self {
         let processed = view.counts.rows();
         let bytes = job.total_bytes.or(job.plain_bytes);
         let elapsed_ms = job.started_ms.map(|started| job.finished_ms.unwrap_or(job.now_ms) - started);
@@ -140,37 +162,37 @@ mod tests {
 
     #[test]
     fn a_running_job_has_percent_rate_and_eta() {
-        let progress = Progress::of(&job(JobState::Processing), &view(10, 250));
+        let progress = Progress::new(&job(JobState::Processing), &view(10, 250));
         assert_eq!(progress.percent, Some(25.0));
         assert_eq!(progress.rows_per_second, Some(5));
         assert_eq!(progress.eta_seconds, Some(6));
-        assert_eq!(progress.total, 10, "rows seen so far, while the split runs");
+        assert_eq!(progress.total, 10, "the rows applied so far, until the split has ended");
     }
 
     #[test]
-    fn a_job_is_at_a_hundred_percent_only_when_it_is_final() {
-        let progress = Progress::of(&job(JobState::Processing), &view(10, 1000));
+    fn a_job_reaches_100_percent_only_when_it_is_final() {
+        let progress = Progress::new(&job(JobState::Processing), &view(10, 1000));
         assert_eq!(progress.percent, Some(99.9));
         let done = JobView { finished_ms: Some(2000), ..job(JobState::Success) };
-        let progress = Progress::of(&done, &view(10, 1000));
+        let progress = Progress::new(&done, &view(10, 1000));
         assert_eq!((progress.percent, progress.rows_per_second, progress.eta_seconds), (Some(100.0), Some(10), None));
     }
 
     #[test]
-    fn a_view_of_as_many_rows_may_be_behind() {
-        let of = |created, updated, bytes| {
+    fn a_view_covers_another_only_if_no_number_is_smaller() {
+        let view = |created, updated, bytes| {
             let counts = Counts { created, updated, ..Counts::default() };
             View { counts, bytes, batches: 2 }
         };
-        assert!(is_nowhere_behind(&of(9, 5, 700), &of(9, 5, 700)));
-        assert!(is_nowhere_behind(&of(9, 6, 800), &of(9, 5, 700)));
-        assert!(!is_nowhere_behind(&of(9, 5, 700), &of(8, 6, 700)), "one created more, one updated fewer");
-        assert!(!is_nowhere_behind(&of(9, 6, 600), &of(9, 5, 700)), "longer rows were answered before");
+        assert!(covers(&view(9, 5, 700), &view(9, 5, 700)));
+        assert!(covers(&view(9, 6, 800), &view(9, 5, 700)));
+        assert!(!covers(&view(9, 5, 700), &view(8, 6, 700)), "one more created, one fewer updated");
+        assert!(!covers(&view(9, 6, 600), &view(9, 5, 700)), "more rows, but fewer bytes");
     }
 
     #[test]
-    fn a_compressed_file_has_no_percent_before_it_is_read() {
-        let packed = JobView { plain_bytes: None, ..job(JobState::Processing) };
-        assert_eq!(Progress::of(&packed, &view(10, 250)).percent, None);
+    fn a_compressed_file_has_no_percent_until_it_has_been_read() {
+        let compressed = JobView { plain_bytes: None, ..job(JobState::Processing) };
+        assert_eq!(Progress::new(&compressed, &view(10, 250)).percent, None);
     }
 }

@@ -10,9 +10,9 @@ use muster_ports::{Scope, UserRecord};
 use serde_json::{Map, Value, json};
 
 use crate::Status;
-use crate::files::time;
+use crate::job_status::rfc3339;
 
-/// `GET /bulk/v1/users/{username}`; the name is found whatever its case.
+/// `GET /bulk/v1/users/{username}`: one user. The name is not case-sensitive.
 pub(crate) async fn show(
     State(status): State<Status>,
     caller: Caller,
@@ -21,12 +21,12 @@ pub(crate) async fn show(
     caller.require(Scope::ImportRead)?;
     let not_found = || ApiError::new(StatusCode::NOT_FOUND, "user_not_found", "User not found.");
     let Path(username) = username.map_err(|_| not_found())?;
-    let user = status.deps.store.find_user(caller.tenant(), &key::fold(&username)).await?.ok_or_else(not_found)?;
-    Ok(([(header::CONTENT_TYPE, JSON)], describe(user).to_string()).into_response())
+    let user = status.store.find_user(caller.tenant(), &key::fold(&username)).await?.ok_or_else(not_found)?;
+    Ok(([(header::CONTENT_TYPE, JSON)], render(user).to_string()).into_response())
 }
 
-/// Every column by its name; those without a value are null.
-fn describe(mut user: UserRecord) -> Value {
+/// Renders every column by its name. Columns without a value are null.
+fn render(mut user: UserRecord) -> Value {
     let mut body = Map::new();
     body.insert("id".to_owned(), json!(user.id));
     for spec in &FIELDS {
@@ -39,7 +39,7 @@ fn describe(mut user: UserRecord) -> Value {
     }
     let attributes = user.attributes.and_then(|json| serde_json::from_str::<Value>(&json).ok());
     body.insert("attributes".to_owned(), attributes.unwrap_or_else(|| json!({})));
-    body.insert("created_at".to_owned(), json!(time(user.created_ms)));
-    body.insert("updated_at".to_owned(), json!(time(user.updated_ms)));
+    body.insert("created_at".to_owned(), json!(rfc3339(user.created_ms)));
+    body.insert("updated_at".to_owned(), json!(rfc3339(user.updated_ms)));
     Value::Object(body)
 }

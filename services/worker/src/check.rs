@@ -1,4 +1,4 @@
-//! From the records of a batch to checked rows, and to failures where there are none.
+//! Turns the records of a batch into checked rows and rejections.
 
 use muster_domain::{CheckedBatch, Dialect, Header, Rejection, RejectionCode, collaborator, spigit};
 use muster_messages::BatchMessage;
@@ -14,21 +14,22 @@ pub(crate) fn check_records(message: &BatchMessage, rules: &JobRules, records: &
     }
 }
 
-/// A batch that nobody can read. A row has a line at least, so that no two batches name the same one.
-pub(crate) fn unread(message: &BatchMessage, dialect: Dialect) -> CheckedBatch {
+/// Fails every row of a batch that cannot be checked. The lines are numbered consecutively from the first: a row has at
+/// least one line, so no two batches report the same line.
+pub(crate) fn unreadable(message: &BatchMessage, dialect: Dialect) -> CheckedBatch {
     let lines = message.first_line..message.first_line + u64::from(message.rows);
     CheckedBatch::all_failed(dialect, lines.map(not_applied).collect())
 }
 
-fn not_applied(line: u64) -> Rejection {
-    let message = "the batch of this row could not be applied".to_owned();
-    Rejection::new(line, None, RejectionCode::NotApplied, message)
-}
-
-/// The same rows, none of which was applied.
+/// Fails every row of a checked batch.
 pub(crate) fn all_failed(checked: &CheckedBatch) -> CheckedBatch {
     let mut rejections = checked.rejections().to_vec();
     rejections.extend(checked.rows().map(|row| not_applied(row.line()).of_row(row.row())));
     rejections.sort_unstable_by_key(|rejection| rejection.line);
     CheckedBatch::all_failed(checked.dialect(), rejections)
+}
+
+fn not_applied(line: u64) -> Rejection {
+    let message = "the batch of this row could not be applied".to_owned();
+    Rejection::new(line, None, RejectionCode::NotApplied, message)
 }

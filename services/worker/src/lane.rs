@@ -1,4 +1,4 @@
-//! Takes batches from one queue into a number of slots.
+//! Receives batches from one queue and processes them in a fixed number of slots.
 
 use std::sync::Arc;
 
@@ -7,24 +7,25 @@ use muster_runtime::{Shutdown, Tasks};
 use tokio::sync::Semaphore;
 
 use crate::WorkerDeps;
-use crate::process::Processor;
+use crate::attempt::Processor;
+use crate::delivery;
 
-/// Starts consuming. One batch more than there are slots is fetched ahead, so that no slot waits
-/// for the broker.
+/// Starts consuming. One batch more than there are slots is prefetched, so that no slot waits for the broker.
 pub(crate) fn start(deps: &WorkerDeps, processor: &Arc<Processor>, lane: QueueName, slots: usize) {
     let prefetch = u16::try_from(slots + 1).unwrap_or(u16::MAX);
     let mut deliveries = deps.queue.consume(lane, prefetch);
     let permits = Arc::new(Semaphore::new(slots));
     let (tasks, shutdown, processor) = (deps.tasks.clone(), deps.shutdown.clone(), processor.clone());
     deps.tasks.spawn("lane", async move {
-        take(&permits, &mut deliveries, &tasks, &shutdown, &processor).await;
-        // The consumer is kept until the running batches are acknowledged on its connection.
+        receive(&permits, &mut deliveries, &tasks, &shutdown, &processor).await;
+        // Running batches are acknowledged on the consumer's connection, so it is dropped only after them.
         let all = u32::try_from(slots).unwrap_or(u32::MAX);
         let _ = permits.acquire_many(all).await;
     });
 }
 
-async fn take(
+/// Receives batches until a stop begins.
+async fn receive(
     permits: &Arc<Semaphore>,
     deliveries: &mut Consumer,
     tasks: &Tasks,
@@ -35,7 +36,7 @@ async fn take(
         let Some(Some(delivery)) = shutdown.unless_begun(deliveries.next()).await else { return };
         let processor = processor.clone();
         tasks.spawn("batch", async move {
-            processor.process(delivery).await;
+            delivery::process(&processor, delivery).await;
             drop(permit);
         });
     }

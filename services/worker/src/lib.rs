@@ -1,78 +1,77 @@
-//! From a row batch to users.
+//! The worker service: applies batches of rows to users.
 //!
-//! A worker takes batches from two lanes: `concurrency` slots for big jobs and one slot that only
-//! small jobs use. Each batch is checked on the blocking pool, applied in one transaction, counted,
-//! and acknowledged last. Any number of workers may run, in any order, and die at any line: a batch
-//! that comes again finds its ledger row.
+//! A worker takes batches from two lanes: `concurrency` slots for big jobs and one slot for small jobs. It checks the
+//! rows of a batch on the blocking pool, applies them in one transaction, counts the batch, and acknowledges it last.
+//! Any number of workers may run, in any order, and may die at any point: a redelivered batch finds its ledger row.
+//!
+//! The path of a batch: `lane.rs` receives it, `delivery.rs` settles it, `attempt.rs` does the work in between.
 
-mod care;
+mod apply_mode;
+mod attempt;
 mod check;
-mod counting;
+mod counter_updates;
+mod delivery;
 mod lane;
 mod metrics;
 mod passwords;
-mod process;
 mod rules;
 mod span;
+mod store;
 
 use std::sync::Arc;
 
 use muster_messages::PayloadCodec;
-use muster_ports::{Counters, Queue, QueueName, Store};
+use muster_ports::{Counters, Queue, QueueName};
 use muster_runtime::{Shutdown, Tasks};
 use tokio::sync::RwLock;
 
-use counting::Counting;
+use attempt::Processor;
+use counter_updates::CounterUpdates;
 pub use metrics::WorkerMetrics;
 use passwords::Passwords;
-use process::Processor;
 use rules::RulesCache;
+pub use store::WorkerStore;
 
-/// What the service works with.
+/// The adapters and handles that the service works with.
 #[derive(Clone)]
+#[expect(missing_docs, reason = "the field names say it")]
 pub struct WorkerDeps {
-    /// The database.
-    pub store: Arc<dyn Store>,
-    /// Where batches come from.
+    pub store: Arc<dyn WorkerStore>,
     pub queue: Arc<dyn Queue>,
-    /// The counters.
     pub counters: Arc<dyn Counters>,
-    /// What is counted for operators.
     pub metrics: WorkerMetrics,
-    /// The owner of the service's tasks.
     pub tasks: Tasks,
-    /// When to stop.
     pub shutdown: Shutdown,
 }
 
 /// Settings of the service.
 #[derive(Clone, Debug)]
 pub struct WorkerConfig {
-    /// Batches of big jobs at a time.
+    /// Maximum number of batches of big jobs processed at the same time.
     pub concurrency: usize,
-    /// The key by which batch bodies are encrypted.
+    /// The key that encrypts the bodies of batch messages. `None` if they are not encrypted.
     pub payload_key: Option<[u8; 32]>,
 }
 
-/// Batches of small jobs at a time, beside those of big ones.
-const SMALL_SLOTS: usize = 1;
+/// Maximum number of batches of small jobs processed at the same time, in addition to those of big jobs.
+const SMALL_LANE_SLOTS: usize = 1;
 
-/// Starts taking batches.
+/// Starts consuming both lanes.
 pub fn start(deps: &WorkerDeps, config: &WorkerConfig) {
     let codec = PayloadCodec::new(config.payload_key.as_ref());
     let processor = Arc::new(Processor {
         store: deps.store.clone(),
         queue: deps.queue.clone(),
         rules: RulesCache::new(deps.store.clone()),
-        counting: Counting::start(deps),
+        counter_updates: CounterUpdates::start(deps),
         passwords: Passwords::new(deps.store.clone(), deps.tasks.clone()),
         codec: Arc::new(codec),
         metrics: deps.metrics.clone(),
         tasks: deps.tasks.clone(),
         shutdown: deps.shutdown.clone(),
-        together: RwLock::default(),
+        isolation: RwLock::default(),
     });
-    deps.metrics.slots.set((config.concurrency + SMALL_SLOTS) as u64);
+    deps.metrics.slots.set((config.concurrency + SMALL_LANE_SLOTS) as u64);
     lane::start(deps, &processor, QueueName::Batch, config.concurrency);
-    lane::start(deps, &processor, QueueName::BatchSmall, SMALL_SLOTS);
+    lane::start(deps, &processor, QueueName::BatchSmall, SMALL_LANE_SLOTS);
 }

@@ -1,10 +1,10 @@
-//! What is counted of batches and their rows.
+//! Metrics of batches and their rows.
 
 use muster_domain::{Counts, JobState};
 use muster_telemetry::metrics::SHORT_SECONDS;
 use muster_telemetry::{Counter, Histogram, Level, Meter};
 
-/// The metrics of the service; those of the default one record nothing.
+/// The metrics of the service. The default value records nothing.
 #[derive(Clone, Debug, Default)]
 pub struct WorkerMetrics {
     batches: Counter,
@@ -18,44 +18,44 @@ pub struct WorkerMetrics {
     jobs_finished: Counter,
 }
 
-/// What became of a batch.
+/// The result of processing a batch.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Outcome {
-    /// Its rows are in the database.
+pub(crate) enum BatchResult {
+    /// Its rows and its ledger row are committed.
     Applied,
-    /// They were there already.
-    Before,
-    /// Its job does not run any more.
+    /// It was in the ledger already.
+    AlreadyApplied,
+    /// Its job is deleted, final or being stopped.
     NotRunning,
-    /// It is a dead letter now.
+    /// Its message was dead-lettered.
     Rejected,
-    /// It comes again.
-    GivenBack,
+    /// Its message was returned to the queue.
+    Returned,
 }
 
-impl Outcome {
-    const ALL: [Self; 5] = [Self::Applied, Self::Before, Self::NotRunning, Self::Rejected, Self::GivenBack];
+impl BatchResult {
+    const ALL: [Self; 5] = [Self::Applied, Self::AlreadyApplied, Self::NotRunning, Self::Rejected, Self::Returned];
 
     pub(crate) const fn as_str(self) -> &'static str {
         match self {
             Self::Applied => "applied",
-            Self::Before => "before",
+            Self::AlreadyApplied => "already_applied",
             Self::NotRunning => "not_running",
             Self::Rejected => "rejected",
-            Self::GivenBack => "given_back",
+            Self::Returned => "returned",
         }
     }
 }
 
 impl WorkerMetrics {
-    /// The instruments.
+    /// Creates the instruments.
     pub fn new(meter: &Meter) -> Self {
         let rows = ["created", "updated", "unchanged", "failed"];
         let states = [JobState::Success, JobState::Failed, JobState::Canceled].map(JobState::as_str);
-        let outcomes = Outcome::ALL.map(Outcome::as_str);
-        let jobs = "Jobs that this service brought to their final state, by state.";
+        let results = BatchResult::ALL.map(BatchResult::as_str);
+        let jobs = "Jobs finished by this service, by final state.";
         Self {
-            batches: meter.counter_by("muster_worker_batches_total", "Batches, by outcome.", "outcome", &outcomes),
+            batches: meter.counter_by("muster_worker_batches_total", "Batches, by outcome.", "outcome", &results),
             rows: meter.counter_by(
                 "muster_worker_rows_total",
                 "Rows of applied batches, by outcome.",
@@ -64,30 +64,28 @@ impl WorkerMetrics {
             ),
             batch_seconds: meter.seconds(
                 "muster_worker_batch_seconds",
-                "Time from the delivery of a batch until it is settled.",
+                "Time from receiving a batch to settling its message.",
                 &SHORT_SECONDS,
             ),
             commit_seconds: meter.seconds(
                 "muster_worker_commit_seconds",
-                "Time of the transaction of a batch.",
+                "Duration of the transaction that applies a batch.",
                 &SHORT_SECONDS,
             ),
-            batches_running: meter.level("muster_worker_batches_running", "Batches that are under way."),
-            slots: meter.level("muster_worker_slots", "Batches that may be under way."),
-            database_retries: meter.counter(
-                "muster_worker_database_retries_total",
-                "How often a batch waited because the database was not available.",
-            ),
+            batches_running: meter.level("muster_worker_batches_running", "Batches being processed."),
+            slots: meter.level("muster_worker_slots", "Maximum number of batches processed at the same time."),
+            database_retries: meter
+                .counter("muster_worker_database_retries_total", "Waits of batches for an unavailable database."),
             counting_failures: meter.counter(
                 "muster_worker_counting_failures_total",
-                "Batches that were applied and not counted; the reconciler counts them.",
+                "Applied batches missing from the counters until the reconciler adds them.",
             ),
             jobs_finished: meter.counter_by("muster_worker_jobs_finished_total", jobs, "state", &states),
         }
     }
 
-    pub(crate) fn batch(&self, outcome: Outcome) {
-        self.batches.add(1, &[("outcome", outcome.as_str())]);
+    pub(crate) fn batch(&self, result: BatchResult) {
+        self.batches.add(1, &[("outcome", result.as_str())]);
     }
 
     pub(crate) fn rows(&self, counts: &Counts) {

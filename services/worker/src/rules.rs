@@ -1,41 +1,41 @@
-//! What a worker must know of a job, read once. It was frozen when the job was accepted.
+//! Caches the rules of jobs. They were frozen when the job was accepted, so a cached copy is never stale.
 
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use muster_domain::JobId;
-use muster_ports::{JobRules, Store, StoreError};
+use muster_ports::{Batches, JobRules, StoreError};
 
-/// Jobs whose rules are kept: more than can be running for one worker to notice.
-const KEPT: usize = 64;
+/// Maximum number of jobs whose rules are cached: more than one worker is likely to serve at the same time.
+const MAX_CACHED_JOBS: usize = 64;
 
 pub(crate) struct RulesCache {
-    store: Arc<dyn Store>,
-    kept: Mutex<VecDeque<(JobId, Arc<JobRules>)>>,
+    store: Arc<dyn Batches>,
+    cached: Mutex<VecDeque<(JobId, Arc<JobRules>)>>,
 }
 
 impl RulesCache {
-    pub(crate) fn new(store: Arc<dyn Store>) -> Self {
-        Self { store, kept: Mutex::default() }
+    pub(crate) fn new(store: Arc<dyn Batches>) -> Self {
+        Self { store, cached: Mutex::default() }
     }
 
-    /// The rules of a job; nothing if the job is not there.
+    /// Returns the rules of a job, or `None` if the job does not exist.
     pub(crate) async fn get(&self, job: JobId) -> Result<Option<Arc<JobRules>>, StoreError> {
         if let Some(rules) = self.find(job) {
             return Ok(Some(rules));
         }
         let Some(rules) = self.store.job_rules(job).await? else { return Ok(None) };
         let rules = Arc::new(rules);
-        let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
-        kept.push_back((job, rules.clone()));
-        if kept.len() > KEPT {
-            kept.pop_front();
+        let mut cached = self.cached.lock().unwrap_or_else(PoisonError::into_inner);
+        cached.push_back((job, rules.clone()));
+        if cached.len() > MAX_CACHED_JOBS {
+            cached.pop_front();
         }
         Ok(Some(rules))
     }
 
     fn find(&self, job: JobId) -> Option<Arc<JobRules>> {
-        let kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
-        kept.iter().find(|(id, _)| *id == job).map(|(_, rules)| rules.clone())
+        let cached = self.cached.lock().unwrap_or_else(PoisonError::into_inner);
+        cached.iter().find(|(id, _)| *id == job).map(|(_, rules)| rules.clone())
     }
 }

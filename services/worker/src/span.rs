@@ -1,11 +1,11 @@
-//! The span of a batch, and what is noted in it.
+//! The tracing span of a batch and its fields.
 
 use muster_domain::Counts;
 use muster_messages::BatchMessage;
 use tracing::Span;
 use tracing::field::{Empty, display};
 
-/// What is to be known of a batch, most of it later.
+/// Creates the span of a batch. Its fields are filled in as they become known.
 pub(crate) fn batch_span() -> Span {
     tracing::info_span!(
         "batch",
@@ -22,15 +22,15 @@ pub(crate) fn batch_span() -> Span {
     )
 }
 
-/// Notes in the current span which batch it is.
-pub(crate) fn describe(message: &BatchMessage) {
+/// Records in the current span which batch it is.
+pub(crate) fn record_batch(message: &BatchMessage) {
     Span::current()
         .record("job", display(message.job))
         .record("batch", display(message.batch))
         .record("rows", message.rows);
 }
 
-/// Notes in the current span what became of the rows.
+/// Records the outcomes of the rows in the current span.
 pub(crate) fn record_counts(counts: &Counts) {
     let span = Span::current();
     span.record("created", counts.created).record("updated", counts.updated);

@@ -1,5 +1,6 @@
 //! Jobs, as the ports exchange them.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use muster_domain::record::RecordLimits;
@@ -287,8 +288,8 @@ pub struct BatchToApply {
     pub first_offset: u64,
     /// The byte offset in the decoded file at which the batch ends.
     pub end_offset: u64,
-    /// The checked rows.
-    pub rows: CheckedBatch,
+    /// The checked rows. Shared, because a retry applies the same rows again.
+    pub rows: Arc<CheckedBatch>,
     /// Whether each row is written on its own, because the database rejected the batch as a whole.
     pub isolate_rows: bool,
     /// Whether the ledger row also records the users whom the rows name but do not write, so that they do not count

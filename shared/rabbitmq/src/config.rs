@@ -1,26 +1,26 @@
-//! How to reach the broker.
+//! Connection settings of the broker.
 
 use std::time::Duration;
 
 use muster_ports::QueueName;
 use secrecy::SecretString;
 
-/// How to reach the broker.
+/// Connection settings of the broker.
 #[derive(Clone, Debug)]
 pub struct RabbitConfig {
     /// `amqp://user:password@host:port/vhost`.
     pub url: SecretString,
-    /// What stands before the names of the queues, for example `muster`.
+    /// Prefix of the queue names, for example `muster`.
     pub namespace: String,
-    /// What the broker shows for the connections of this process.
+    /// Name under which the broker lists the connections of this process.
     pub connection_name: String,
-    /// How long a publication may take until it is confirmed.
+    /// Maximum time for publishing a message, including its confirmation.
     pub publish_deadline: Duration,
 }
 
 impl RabbitConfig {
-    /// The full name of a queue.
-    pub(crate) fn queue(&self, queue: QueueName) -> String {
+    /// The name of a queue, including the prefix.
+    pub(crate) fn queue_name(&self, queue: QueueName) -> String {
         format!("{}.{}", self.namespace, queue.as_str())
     }
 }

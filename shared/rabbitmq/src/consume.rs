@@ -1,4 +1,4 @@
-//! Takes messages from a queue, across restarts of the broker.
+//! Consumes a queue and survives restarts of the broker.
 
 use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
@@ -16,9 +16,9 @@ use tokio_util::sync::CancellationToken;
 
 use crate::config::RabbitConfig;
 use crate::publish::RabbitPublisher;
-use crate::{connection, convert, dead, topology};
+use crate::{connection, convert, headers, topology};
 
-/// Consumes until the receiver is gone.
+/// Consumes until the receiver is dropped. Reconnects after every error.
 pub(crate) async fn run(
     config: RabbitConfig,
     queue: QueueName,
@@ -27,19 +27,19 @@ pub(crate) async fn run(
     sender: mpsc::Sender<Delivery>,
 ) {
     let mut backoff = Backoff::reconnect();
-    let mut reported = false;
+    let mut outage_logged = false;
     loop {
         let generation = Generation { config: &config, queue, prefetch, publisher: &publisher, sender: &sender };
         let error = tokio::select! {
-            result = generation.run(&mut backoff, &mut reported) => match result {
+            result = generation.run(&mut backoff, &mut outage_logged) => match result {
                 Ok(()) => return,
                 Err(error) => error,
             },
             () = sender.closed() => return,
         };
-        if !reported {
-            tracing::warn!(queue = queue.as_str(), error = %chain(&error), "the queue is interrupted; reconnecting until it is back");
-            reported = true;
+        if !outage_logged {
+            tracing::warn!(queue = queue.as_str(), error = %chain(&error), "lost the queue; reconnecting");
+            outage_logged = true;
         }
         tokio::select! {
             () = backoff.wait() => {}
@@ -48,7 +48,7 @@ pub(crate) async fn run(
     }
 }
 
-/// The whole chain of an error. AMQP errors name queues and hosts, never message content.
+/// The error followed by all its sources. AMQP errors name queues and hosts, never message content.
 fn chain(error: &(dyn std::error::Error + 'static)) -> String {
     let mut text = error.to_string();
     let mut source = error.source();
@@ -59,7 +59,7 @@ fn chain(error: &(dyn std::error::Error + 'static)) -> String {
     text
 }
 
-/// One connection with one channel and one consumer.
+/// One connection with one channel and one consumer. After an error a new generation replaces it.
 struct Generation<'a> {
     config: &'a RabbitConfig,
     queue: QueueName,
@@ -69,61 +69,62 @@ struct Generation<'a> {
 }
 
 impl Generation<'_> {
-    /// Ends without an error only when the receiver is gone.
-    async fn run(&self, backoff: &mut Backoff, reported: &mut bool) -> Result<(), QueueError> {
+    /// Returns without an error only if the receiver was dropped.
+    async fn run(&self, backoff: &mut Backoff, outage_logged: &mut bool) -> Result<(), QueueError> {
         let connection = connection::connect(self.config, self.queue.as_str()).await?;
-        let channel = connection::channel(&connection).await?;
+        let channel = connection::open_channel(&connection).await?;
         topology::declare(&channel, self.config).await?;
-        connection::answer(channel.basic_qos(self.prefetch, BasicQosOptions::default())).await?;
-        let name = self.config.queue(self.queue);
+        connection::with_deadline(channel.basic_qos(self.prefetch, BasicQosOptions::default())).await?;
+        let name = self.config.queue_name(self.queue);
         let consume = channel.basic_consume(
             name.as_str().into(),
             "".into(),
             BasicConsumeOptions::default(),
             FieldTable::default(),
         );
-        let mut consumer = connection::answer(consume).await?;
+        let mut consumer = connection::with_deadline(consume).await?;
         backoff.reset();
-        if std::mem::take(reported) {
-            tracing::info!(queue = self.queue.as_str(), "the queue is back");
+        if std::mem::take(outage_logged) {
+            tracing::info!(queue = self.queue.as_str(), "reconnected to the queue");
         }
-        // lapin leaves a message that is dropped unsettled to the broker's ack timeout; ending the
-        // generation gives it back at once. Otherwise, an end without an error means that the broker cancelled the consumer, for example because
-        // the queue was deleted.
-        let unsettled = CancellationToken::new();
+        // lapin does not return a message whose acker is dropped: the broker would keep it assigned to this consumer
+        // until its acknowledgement timeout. Ending the generation returns the message at once.
+        let dropped_unsettled = CancellationToken::new();
         while let Some(delivery) = tokio::select! {
             delivery = consumer.next() => delivery,
-            () = unsettled.cancelled() => None,
+            () = dropped_unsettled.cancelled() => None,
         } {
             let delivery = delivery.map_err(|error| QueueError::Unavailable(Some(Box::new(error))))?;
             let settle = Box::new(RabbitSettle {
                 acker: Some(delivery.acker),
                 queue: name.clone(),
                 publisher: self.publisher.clone(),
-                unsettled: unsettled.clone(),
+                dropped_unsettled: dropped_unsettled.clone(),
             });
             let envelope = convert::envelope(&delivery.properties, delivery.data);
             if self.sender.send(Delivery::new(envelope, delivery.redelivered, settle)).await.is_err() {
                 return Ok(());
             }
         }
+        // Either a message was dropped unsettled, or the broker canceled the consumer, for example because the queue
+        // was deleted.
         Err(QueueError::Unavailable(None))
     }
 }
 
 struct RabbitSettle {
-    /// Taken when the message is acknowledged.
+    /// `None` once the message has been acknowledged.
     acker: Option<Acker>,
     queue: String,
     publisher: Arc<RabbitPublisher>,
     /// Ends the generation.
-    unsettled: CancellationToken,
+    dropped_unsettled: CancellationToken,
 }
 
 impl Drop for RabbitSettle {
     fn drop(&mut self) {
         if self.acker.is_some() {
-            self.unsettled.cancel();
+            self.dropped_unsettled.cancel();
         }
     }
 }
@@ -132,24 +133,24 @@ impl Drop for RabbitSettle {
 impl Settle for RabbitSettle {
     async fn ack(mut self: Box<Self>) {
         let Some(acker) = self.acker.take() else { return };
-        // `false`: the acker is of an earlier generation, and the broker delivers the message again.
-        if !matches!(connection::answer(acker.ack(BasicAckOptions::default())).await, Ok(true)) {
-            tracing::debug!("a message could not be acknowledged; it will come again");
+        // `Ok(false)`: the acker belongs to an earlier generation, and the broker redelivers the message.
+        if !matches!(connection::with_deadline(acker.ack(BasicAckOptions::default())).await, Ok(true)) {
+            tracing::debug!("could not acknowledge a message; it will be redelivered");
         }
     }
 
     async fn reject(self: Box<Self>, mut envelope: Envelope, reason: &str) {
-        envelope.headers.insert(dead::REASON.to_owned(), reason.to_owned());
-        envelope.headers.insert(dead::FROM.to_owned(), self.queue.clone());
-        envelope.headers.extend(now_ms().map(|now| (dead::DEAD_MS.to_owned(), now)));
+        envelope.headers.insert(headers::REASON.to_owned(), reason.to_owned());
+        envelope.headers.insert(headers::FROM.to_owned(), self.queue.clone());
+        envelope.headers.extend(now_ms().map(|now| (headers::DEAD_MS.to_owned(), now)));
         match self.publisher.publish(QueueName::Dead, envelope).await {
             Ok(()) => self.ack().await,
-            Err(error) => tracing::warn!(%error, "a message could not be dead-lettered; it will come again"),
+            Err(error) => tracing::warn!(%error, "could not dead-letter a message; it will be redelivered"),
         }
     }
 }
 
-#[expect(clippy::disallowed_methods, reason = "shown to whoever looks at dead letters, never compared")]
+#[expect(clippy::disallowed_methods, reason = "shown to people who inspect dead letters, never compared")]
 fn now_ms() -> Option<String> {
     SystemTime::now().duration_since(UNIX_EPOCH).ok().map(|now| now.as_millis().to_string())
 }

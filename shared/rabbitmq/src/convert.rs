@@ -1,4 +1,4 @@
-//! Envelopes as AMQP properties, and back.
+//! Converts envelopes to AMQP properties and back.
 
 use std::collections::BTreeMap;
 
@@ -7,9 +7,10 @@ use lapin::BasicProperties;
 use lapin::types::{AMQPValue, FieldTable};
 use muster_messages::Envelope;
 
-/// Persistent: the message survives a restart of the broker.
+use crate::headers::VERSION;
+
+/// Delivery mode of messages that survive a restart of the broker.
 const PERSISTENT: u8 = 2;
-const VERSION: &str = "version";
 
 pub(crate) fn properties(envelope: &Envelope) -> BasicProperties {
     let mut headers = FieldTable::default();
@@ -25,8 +26,8 @@ pub(crate) fn properties(envelope: &Envelope) -> BasicProperties {
         .with_headers(headers)
 }
 
-/// Reads what the broker delivered. What is missing stays empty, and the message is refused later
-/// with a reason.
+/// Converts a message from the broker. Missing properties become empty, so that the message is rejected with a reason
+/// when it is parsed.
 pub(crate) fn envelope(properties: &BasicProperties, data: Vec<u8>) -> Envelope {
     let text = |value: &Option<lapin::types::ShortString>| value.as_ref().map(ToString::to_string).unwrap_or_default();
     let mut version = 0;
@@ -54,7 +55,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_envelope_survives_the_way_through_amqp() {
+    fn an_envelope_survives_conversion_to_amqp_and_back() {
         let envelope = Envelope {
             kind: "batch".to_owned(),
             version: 1,

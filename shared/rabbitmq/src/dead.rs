@@ -1,8 +1,8 @@
-//! Walks over the dead letters.
+//! Reads, removes and replays dead letters.
 //!
-//! A walk is a connection of its own: letters that it got and did not acknowledge go back to their
-//! place when it is closed. The declared delivery limit of their queue is so high that looking at
-//! them never removes any (see `topology.rs`).
+//! Each cursor has its own connection. When it closes, letters that were received and not acknowledged return to their
+//! position in the queue. The queue's delivery limit is so high that reading never removes a letter (see
+//! `topology.rs`).
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -12,80 +12,72 @@ use lapin::options::{BasicAckOptions, BasicGetOptions};
 use lapin::types::{AMQPValue, FieldTable};
 use lapin::{Acker, Channel, Connection};
 use muster_messages::Envelope;
-use muster_ports::{DeadLetter, DeadLetters, Letters, QueueError, QueueName};
+use muster_ports::{DeadLetter, Letters, QueueError, QueueName};
 
 use crate::config::RabbitConfig;
 use crate::publish::RabbitPublisher;
-use crate::queue::RabbitQueue;
-use crate::{connection, convert};
+use crate::{connection, convert, headers};
 
-/// What is noted in a message that dies by our own hand.
-pub(crate) const REASON: &str = "reason";
-pub(crate) const FROM: &str = "from";
-pub(crate) const DEAD_MS: &str = "dead_ms";
-/// How often a letter was replayed. It stays with the message.
-const REPLAYS: &str = "replays";
-/// Where the broker notes what it did: <https://www.rabbitmq.com/docs/dlx#effects>.
-const X_DEATH: &str = "x-death";
-
-#[async_trait]
-impl DeadLetters for RabbitQueue {
-    async fn walk(&self) -> Result<Option<Box<dyn Letters>>, QueueError> {
-        let connection = connection::connect(self.config(), "dead letters").await?;
-        let channel = connection::channel(&connection).await?;
-        let mut walk = Walk {
-            channel,
-            _connection: connection,
-            config: self.config().clone(),
-            publisher: self.publisher().clone(),
-            seen: 0,
-            in_hand: HashMap::new(),
-            total: 0,
-            first: None,
-        };
-        match walk.get().await {
-            Ok(first) => {
-                walk.first = first;
-                Ok(Some(Box::new(walk)))
-            }
-            Err(error) if is_not_found(&error) => Ok(None),
-            Err(error) => Err(error),
+/// Opens a cursor over the dead letters. Returns `None` if the dead-letter queue does not exist.
+pub(crate) async fn open_cursor(
+    config: &RabbitConfig,
+    publisher: &Arc<RabbitPublisher>,
+) -> Result<Option<Box<dyn Letters>>, QueueError> {
+    let connection = connection::connect(config, "dead letters").await?;
+    let channel = connection::open_channel(&connection).await?;
+    let mut cursor = Cursor {
+        channel,
+        _connection: connection,
+        config: config.clone(),
+        publisher: publisher.clone(),
+        received: 0,
+        total: 0,
+        unsettled: HashMap::new(),
+        first: None,
+    };
+    match cursor.receive().await {
+        Ok(first) => {
+            cursor.first = first;
+            Ok(Some(Box::new(cursor)))
         }
+        Err(error) if is_not_found(&error) => Ok(None),
+        Err(error) => Err(error),
     }
 }
 
-struct Walk {
+struct Cursor {
     channel: Channel,
-    /// Closed when it is dropped.
+    /// Closes when it is dropped.
     _connection: Connection,
     config: RabbitConfig,
     publisher: Arc<RabbitPublisher>,
-    seen: u64,
+    received: u64,
+    /// Letters in the queue when the first one was received.
     total: u64,
-    /// How to acknowledge the letters that were given out.
-    in_hand: HashMap<u64, Acker>,
-    /// What was got to see whether there is a queue.
+    /// How to acknowledge the letters that were returned to the caller, by their number.
+    unsettled: HashMap<u64, Acker>,
+    /// The letter that was received to find out whether the queue exists.
     first: Option<DeadLetter>,
 }
 
-impl Walk {
-    async fn get(&mut self) -> Result<Option<DeadLetter>, QueueError> {
-        let name = self.config.queue(QueueName::Dead);
+impl Cursor {
+    async fn receive(&mut self) -> Result<Option<DeadLetter>, QueueError> {
+        let name = self.config.queue_name(QueueName::Dead);
         let getting = self.channel.basic_get(name.as_str().into(), BasicGetOptions::default());
-        let Some(message) = connection::answer(getting).await? else { return Ok(None) };
-        self.seen += 1;
-        if self.seen == 1 {
+        let Some(message) = connection::with_deadline(getting).await? else { return Ok(None) };
+        self.received += 1;
+        if self.received == 1 {
             self.total = u64::from(message.message_count) + 1;
         }
-        self.in_hand.insert(self.seen, message.delivery.acker);
+        self.unsettled.insert(self.received, message.delivery.acker);
         let envelope = convert::envelope(&message.delivery.properties, message.delivery.data);
-        let death = message.delivery.properties.headers().as_ref().and_then(Death::read);
-        Ok(Some(letter(&self.config, self.seen, envelope, death)))
+        let death = message.delivery.properties.headers().as_ref().and_then(BrokerDeath::read);
+        Ok(Some(letter(&self.config, self.received, envelope, death)))
     }
 }
 
 #[async_trait]
-impl Letters for Walk {
+impl Letters for Cursor {
     fn total(&self) -> u64 {
         self.total
     }
@@ -93,39 +85,39 @@ impl Letters for Walk {
     async fn next(&mut self) -> Result<Option<DeadLetter>, QueueError> {
         match self.first.take() {
             Some(first) => Ok(Some(first)),
-            None => self.get().await,
+            None => self.receive().await,
         }
     }
 
     async fn remove(&mut self, letter: DeadLetter) -> Result<(), QueueError> {
-        let Some(acker) = self.in_hand.remove(&letter.number) else { return Ok(()) };
-        connection::answer(acker.ack(BasicAckOptions::default())).await.map(drop)
+        let Some(acker) = self.unsettled.remove(&letter.number) else { return Ok(()) };
+        connection::with_deadline(acker.ack(BasicAckOptions::default())).await.map(drop)
     }
 
     async fn replay(&mut self, letter: DeadLetter, queue: QueueName) -> Result<(), QueueError> {
         let mut message = letter.envelope.clone();
-        message.headers.insert(REPLAYS.to_owned(), (letter.replays + 1).to_string());
+        message.headers.insert(headers::REPLAYS.to_owned(), (letter.replays + 1).to_string());
         self.publisher.publish(queue, message).await?;
         self.remove(letter).await
     }
 
     async fn end(self: Box<Self>) -> Result<(), QueueError> {
-        // Answered behind everything that was sent before it.
-        connection::answer(self.channel.close(200, "done".into())).await
+        // The broker answers a close after it has processed everything that was sent before it.
+        connection::with_deadline(self.channel.close(200, "done".into())).await
     }
 }
 
-/// What the broker noted when it moved a message here by itself.
-struct Death {
+/// What the broker recorded when it dead-lettered a message itself.
+struct BrokerDeath {
     queue: String,
     reason: String,
     dead_ms: Option<i64>,
 }
 
-impl Death {
-    fn read(headers: &FieldTable) -> Option<Self> {
-        let AMQPValue::FieldArray(deaths) = headers.inner().get(X_DEATH)? else { return None };
-        // The newest comes first.
+impl BrokerDeath {
+    fn read(fields: &FieldTable) -> Option<Self> {
+        let AMQPValue::FieldArray(deaths) = fields.inner().get(headers::X_DEATH)? else { return None };
+        // The newest is first.
         let AMQPValue::FieldTable(death) = deaths.as_slice().first()? else { return None };
         let text = |name: &str| match death.inner().get(name) {
             Some(AMQPValue::LongString(text)) => text.to_string(),
@@ -139,14 +131,15 @@ impl Death {
     }
 }
 
-/// Takes what was noted at a message's death out of it. A message without our note was moved by the
-/// broker.
-fn letter(config: &RabbitConfig, number: u64, mut envelope: Envelope, death: Option<Death>) -> DeadLetter {
-    let (reason, from, dead_ms) =
-        (envelope.headers.remove(REASON), envelope.headers.remove(FROM), envelope.headers.remove(DEAD_MS));
-    let replays = envelope.headers.remove(REPLAYS).and_then(|text| text.parse().ok()).unwrap_or(0);
+/// Moves the headers that were added when the message was dead-lettered into fields of the letter. A message without
+/// Muster's own `reason` header was dead-lettered by the broker.
+fn letter(config: &RabbitConfig, number: u64, mut envelope: Envelope, death: Option<BrokerDeath>) -> DeadLetter {
+    let reason = envelope.headers.remove(headers::REASON);
+    let from = envelope.headers.remove(headers::FROM);
+    let dead_ms = envelope.headers.remove(headers::DEAD_MS);
+    let replays = envelope.headers.remove(headers::REPLAYS).and_then(|text| text.parse().ok()).unwrap_or(0);
     envelope.headers.retain(|name, _| !name.starts_with("x-"));
-    let queue = |full: &str| QueueName::ALL.into_iter().find(|queue| config.queue(*queue) == full);
+    let queue = |name: &str| QueueName::ALL.into_iter().find(|queue| config.queue_name(*queue) == name);
     match (reason, death) {
         (Some(reason), _) => {
             let from = from.and_then(|from| queue(&from));

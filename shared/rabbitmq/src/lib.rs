@@ -1,19 +1,19 @@
 //! The queue on RabbitMQ.
 //!
-//! lapin is used as transport only; recovery is our own. A consumer is a loop of connection,
-//! channel, prefetch, topology, consume: whatever fails, the whole generation is thrown away with
-//! its ackers and a new one is built. Publishers have a connection of their own, because a broker
-//! under alarm blocks the connections that publish, acknowledgements included. Every wait has a
-//! deadline.
+//! lapin serves as transport only; this crate does the recovery. A consumer is a loop of connection, channel, prefetch,
+//! topology, consume: after any error the whole generation is discarded with its ackers, and a new one is built.
+//! Publishers have their own connection, because a broker under a resource alarm blocks every connection that
+//! publishes, including its acknowledgements. Every wait has a deadline.
 //!
-//! Behaviour must not depend on the broker's version, so every argument that makes a queue safe is
-//! declared explicitly; see [`topology`](self).
+//! Behavior must not depend on the broker's version, so every queue argument that matters for safety is declared
+//! explicitly; see `topology.rs`.
 
 mod config;
 mod connection;
 mod consume;
 mod convert;
 mod dead;
+mod headers;
 mod publish;
 mod queue;
 mod topology;

@@ -1,7 +1,7 @@
-//! Puts messages on queues and waits until the broker has them safely.
+//! Publishes messages and waits for the publisher confirm.
 //!
-//! A channel carries one message at a time. lapin hands a returned message to whichever
-//! confirmation resolves next, so with two in flight it would not be known whose it is.
+//! A channel carries one message at a time. lapin attaches a returned message to the confirm that resolves next, so
+//! with two messages in flight it would be unknown which of them was returned.
 
 use std::sync::Arc;
 
@@ -14,35 +14,35 @@ use tokio::sync::{Mutex, Semaphore};
 use crate::config::RabbitConfig;
 use crate::{connection, convert, topology};
 
-/// Publications in flight at most, each on a channel of its own.
-const CHANNELS: usize = 8;
+/// Maximum number of messages in flight, each on its own channel.
+const MAX_MESSAGES_IN_FLIGHT: usize = 8;
 
-/// Publishes on a connection of its own, made when it is needed.
+/// Publishes on its own connection, which is opened when it is first needed.
 pub(crate) struct RabbitPublisher {
     config: RabbitConfig,
     in_flight: Semaphore,
-    open: Mutex<Open>,
+    link: Mutex<Link>,
 }
 
 /// The current connection and its idle channels.
 #[derive(Default)]
-struct Open {
+struct Link {
     connection: Option<Arc<Connection>>,
     idle: Vec<Channel>,
 }
 
 impl RabbitPublisher {
     pub(crate) fn new(config: RabbitConfig) -> Self {
-        Self { config, in_flight: Semaphore::new(CHANNELS), open: Mutex::default() }
+        Self { config, in_flight: Semaphore::new(MAX_MESSAGES_IN_FLIGHT), link: Mutex::default() }
     }
 
-    /// Publishes a message. A future that is dropped takes its channel with it.
+    /// Publishes a message and waits for its confirm. If the future is dropped, its channel is not reused.
     pub(crate) async fn publish(&self, queue: QueueName, message: Envelope) -> Result<(), QueueError> {
         let publishing = async {
             let _permit = self.in_flight.acquire().await.map_err(|_| QueueError::Unavailable(None))?;
             let channel = self.take_channel().await?;
             self.publish_on(&channel, queue, &message).await?;
-            self.open.lock().await.idle.push(channel);
+            self.link.lock().await.idle.push(channel);
             Ok(())
         };
         let deadline = self.config.publish_deadline;
@@ -52,7 +52,7 @@ impl RabbitPublisher {
     async fn publish_on(&self, channel: &Channel, queue: QueueName, message: &Envelope) -> Result<(), QueueError> {
         let unavailable = |error: lapin::Error| QueueError::Unavailable(Some(Box::new(error)));
         let options = BasicPublishOptions { mandatory: true, ..BasicPublishOptions::default() };
-        let name = self.config.queue(queue);
+        let name = self.config.queue_name(queue);
         let confirm = channel
             .basic_publish("".into(), name.as_str().into(), options, &message.body, convert::properties(message))
             .await
@@ -60,8 +60,8 @@ impl RabbitPublisher {
         match confirm.await.map_err(unavailable)? {
             Confirmation::Ack(None) => Ok(()),
             Confirmation::Ack(Some(_)) | Confirmation::Nack(Some(_)) => {
-                // The queue was deleted: the next connection declares it again.
-                self.forget().await;
+                // The message was returned because its queue was deleted. The next connection declares it again.
+                self.disconnect().await;
                 Err(QueueError::Unroutable(queue.as_str()))
             }
             Confirmation::Nack(None) => Err(QueueError::Full(queue.as_str())),
@@ -70,30 +70,31 @@ impl RabbitPublisher {
     }
 
     async fn take_channel(&self) -> Result<Channel, QueueError> {
-        while let Some(channel) = self.open.lock().await.idle.pop() {
+        while let Some(channel) = self.link.lock().await.idle.pop() {
             if channel.status().connected() {
                 return Ok(channel);
             }
         }
         let connection = self.connection().await?;
-        let channel = connection::channel(&connection).await?;
-        connection::answer(channel.confirm_select(ConfirmSelectOptions::default())).await?;
+        let channel = connection::open_channel(&connection).await?;
+        connection::with_deadline(channel.confirm_select(ConfirmSelectOptions::default())).await?;
         Ok(channel)
     }
 
+    /// Returns the current connection, or opens one and declares the queues.
     pub(crate) async fn connection(&self) -> Result<Arc<Connection>, QueueError> {
-        let mut open = self.open.lock().await;
-        if let Some(connection) = open.connection.as_ref().filter(|connection| connection.status().connected()) {
+        let mut link = self.link.lock().await;
+        if let Some(connection) = link.connection.as_ref().filter(|connection| connection.status().connected()) {
             return Ok(connection.clone());
         }
-        open.idle.clear();
+        link.idle.clear();
         let connection = Arc::new(connection::connect(&self.config, "publisher").await?);
-        topology::declare(&connection::channel(&connection).await?, &self.config).await?;
-        open.connection = Some(connection.clone());
+        topology::declare(&connection::open_channel(&connection).await?, &self.config).await?;
+        link.connection = Some(connection.clone());
         Ok(connection)
     }
 
-    async fn forget(&self) {
-        *self.open.lock().await = Open::default();
+    async fn disconnect(&self) {
+        *self.link.lock().await = Link::default();
     }
 }

@@ -1,15 +1,15 @@
-//! The queue as services see it.
+//! The queue that services use.
 
 use std::sync::Arc;
 
 use async_trait::async_trait;
 use muster_messages::Envelope;
-use muster_ports::{Consumer, Publisher, Queue, QueueError, QueueName};
+use muster_ports::{Consumer, DeadLetters, Letters, Publisher, Queue, QueueError, QueueName};
 use muster_runtime::{Shutdown, Tasks};
 
 use crate::config::RabbitConfig;
-use crate::consume;
 use crate::publish::RabbitPublisher;
+use crate::{consume, dead};
 
 /// The queue on RabbitMQ.
 pub struct RabbitQueue {
@@ -20,20 +20,10 @@ pub struct RabbitQueue {
 }
 
 impl RabbitQueue {
-    /// A queue whose connections are made when they are needed. `shutdown` ends its consumers.
+    /// Creates a queue that connects when it is first needed. Its consumers end when `shutdown` is forced.
     pub fn new(config: RabbitConfig, tasks: Tasks, shutdown: Shutdown) -> Self {
         let publisher = Arc::new(RabbitPublisher::new(config.clone()));
         Self { publisher, config, tasks, shutdown }
-    }
-}
-
-impl RabbitQueue {
-    pub(crate) fn config(&self) -> &RabbitConfig {
-        &self.config
-    }
-
-    pub(crate) fn publisher(&self) -> &Arc<RabbitPublisher> {
-        &self.publisher
     }
 }
 
@@ -45,7 +35,7 @@ impl Queue for RabbitQueue {
         self.tasks.spawn("consume", async move {
             tokio::select! {
                 () = consuming => {}
-                // Deliveries not settled by now go back to the broker when the connection closes.
+                // Unsettled deliveries return to the broker when the connection closes.
                 () = shutdown.forced() => {}
             }
         });
@@ -61,5 +51,12 @@ impl Publisher for RabbitQueue {
 
     async fn check_ready(&self) -> Result<(), QueueError> {
         self.publisher.connection().await.map(drop)
+    }
+}
+
+#[async_trait]
+impl DeadLetters for RabbitQueue {
+    async fn walk(&self) -> Result<Option<Box<dyn Letters>>, QueueError> {
+        dead::open_cursor(&self.config, &self.publisher).await
     }
 }

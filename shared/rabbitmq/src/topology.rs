@@ -1,9 +1,8 @@
 //! Declares the queues.
 //!
-//! <https://www.rabbitmq.com/docs/quorum-queues>: a quorum queue keeps a confirmed message as long as
-//! a majority of its members is not lost for good. The delivery limit has no default before 4.0 and
-//! is 20 after it; dead-lettering is at most once unless asked otherwise, and asking otherwise needs
-//! `overflow=reject-publish`.
+//! All are quorum queues (<https://www.rabbitmq.com/docs/quorum-queues>), which keep a confirmed message as long as a
+//! majority of their members is not lost for good. The delivery limit has no default before RabbitMQ 4.0 and is 20 from
+//! then on. Dead-lettering is at-most-once by default; at-least-once requires `overflow=reject-publish`.
 
 use lapin::Channel;
 use lapin::options::QueueDeclareOptions;
@@ -11,24 +10,24 @@ use lapin::types::{AMQPValue, FieldTable};
 use muster_ports::{QueueError, QueueName};
 
 use crate::config::RabbitConfig;
-use crate::connection::answer;
+use crate::connection::with_deadline;
 
-/// How often the broker delivers a message before it moves it to the dead letters. Workers give a
-/// batch up after five tries of their own; this is for messages that kill them earlier.
+/// Deliveries of a message before the broker dead-letters it. Workers give a batch up at its fifth recorded attempt;
+/// this limit catches messages that kill their worker before the attempt is recorded.
 const DELIVERY_LIMIT: i32 = 20;
-/// The same for dead letters, each of which is given back whenever somebody looks at them. From 4.0 on
-/// the broker would throw them away after 20 looks.
-const LOOKS_LIMIT: i32 = 1_000_000_000;
-/// How long dead letters are kept: they hold data about people.
+/// Delivery limit of the dead-letter queue, high enough never to be reached: every read returns its letters to the
+/// queue, which counts as a delivery, and from RabbitMQ 4.0 on the default limit would discard them after 20 reads.
+const DEAD_DELIVERY_LIMIT: i32 = 1_000_000_000;
+/// How long dead letters are kept. It is bounded because they hold personal data.
 const DEAD_TTL_MS: i64 = 7 * 24 * 3600 * 1000;
 
-/// Declares every queue. The channel is unusable after an error.
+/// Declares every queue. After an error the channel is unusable.
 pub(crate) async fn declare(channel: &Channel, config: &RabbitConfig) -> Result<(), QueueError> {
     for queue in QueueName::ALL {
-        let name = config.queue(queue);
+        let name = config.queue_name(queue);
         let declared =
             channel.queue_declare(name.as_str().into(), QueueDeclareOptions::durable(), arguments(queue, config));
-        answer(declared).await.map_err(|error| explain(error, name))?;
+        with_deadline(declared).await.map_err(|error| explain_mismatch(error, name))?;
     }
     Ok(())
 }
@@ -40,18 +39,18 @@ fn arguments(queue: QueueName, config: &RabbitConfig) -> FieldTable {
     arguments.insert("x-overflow".into(), text("reject-publish"));
     if queue == QueueName::Dead {
         arguments.insert("x-message-ttl".into(), AMQPValue::LongLongInt(DEAD_TTL_MS));
-        arguments.insert("x-delivery-limit".into(), AMQPValue::LongInt(LOOKS_LIMIT));
+        arguments.insert("x-delivery-limit".into(), AMQPValue::LongInt(DEAD_DELIVERY_LIMIT));
     } else {
         arguments.insert("x-delivery-limit".into(), AMQPValue::LongInt(DELIVERY_LIMIT));
         arguments.insert("x-dead-letter-exchange".into(), text(""));
-        arguments.insert("x-dead-letter-routing-key".into(), text(&config.queue(QueueName::Dead)));
+        arguments.insert("x-dead-letter-routing-key".into(), text(&config.queue_name(QueueName::Dead)));
         arguments.insert("x-dead-letter-strategy".into(), text("at-least-once"));
     }
     arguments
 }
 
-/// 406 PRECONDITION_FAILED: the queue is there with other arguments.
-fn explain(error: QueueError, queue: String) -> QueueError {
+/// Recognizes 406 PRECONDITION_FAILED: the queue exists with other arguments.
+fn explain_mismatch(error: QueueError, queue: String) -> QueueError {
     match &error {
         QueueError::Unavailable(Some(source)) if source.to_string().contains("PRECONDITION") => {
             QueueError::Mismatch(queue)

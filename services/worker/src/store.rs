@@ -1,0 +1,35 @@
+//! The part of the database that a worker may use.
+
+use async_trait::async_trait;
+use muster_domain::JobId;
+use muster_ports::{Batches, FinishedJob, LedgerView, Publisher, Store, StoreError, Upkeep, finish_and_ring};
+
+/// The part of the database that a worker may use. Every [`Store`] implements it.
+#[async_trait]
+pub trait WorkerStore: Batches {
+    /// Finishes a job if it is complete, and requests the split of the tenant's next job. Returns `None` if the job is
+    /// not complete, or final already.
+    async fn finish_job_and_start_next(
+        &self,
+        queue: &dyn Publisher,
+        job: JobId,
+    ) -> Result<Option<FinishedJob>, StoreError>;
+
+    /// Returns a snapshot of the ledger of a job, from which its counters are rebuilt.
+    async fn ledger_view(&self, job: JobId) -> Result<LedgerView, StoreError>;
+}
+
+#[async_trait]
+impl<T: Store> WorkerStore for T {
+    async fn finish_job_and_start_next(
+        &self,
+        queue: &dyn Publisher,
+        job: JobId,
+    ) -> Result<Option<FinishedJob>, StoreError> {
+        finish_and_ring(self, queue, job).await
+    }
+
+    async fn ledger_view(&self, job: JobId) -> Result<LedgerView, StoreError> {
+        Upkeep::ledger_view(self, job).await
+    }
+}
