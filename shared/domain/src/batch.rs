@@ -2,11 +2,10 @@
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
-use crate::collaborator;
 use crate::counts::Counts;
 use crate::field::{FIELD_COUNT, Field};
-use crate::job::Dialect;
 use crate::rejection::{Rejection, RejectionCode};
+use crate::shape::{Columns, Identity, RowShape};
 use crate::text::{ValueError, fault_of_ours};
 
 /// A stretch of the shared text.
@@ -52,7 +51,7 @@ pub(crate) struct RowSpans {
 /// The checked rows of a batch and the rejections of those that failed.
 #[derive(Clone)]
 pub struct CheckedBatch {
-    dialect: Dialect,
+    shape: RowShape,
     text: String,
     titles: Vec<String>,
     rows: Vec<RowSpans>,
@@ -66,7 +65,7 @@ pub struct CheckedBatch {
 impl std::fmt::Debug for CheckedBatch {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("CheckedBatch")
-            .field("dialect", &self.dialect)
+            .field("identity", &self.shape.identity)
             .field("rows", &self.rows.len())
             .field("rejections", &self.rejections.len())
             .finish_non_exhaustive()
@@ -74,9 +73,9 @@ impl std::fmt::Debug for CheckedBatch {
 }
 
 impl CheckedBatch {
-    pub(crate) fn new(dialect: Dialect, titles: Vec<String>, capacity: usize) -> Self {
+    pub(crate) fn new(shape: RowShape, titles: Vec<String>, capacity: usize) -> Self {
         Self {
-            dialect,
+            shape,
             text: String::with_capacity(capacity),
             titles,
             rows: Vec::new(),
@@ -87,13 +86,23 @@ impl CheckedBatch {
     }
 
     /// A batch whose rows have all failed for one reason that lies outside them.
-    pub fn all_failed(dialect: Dialect, rejections: Vec<Rejection>) -> Self {
-        Self { rejections, ..Self::new(dialect, Vec::new(), 0) }
+    pub fn all_failed(shape: RowShape, rejections: Vec<Rejection>) -> Self {
+        Self { rejections, ..Self::new(shape, Vec::new(), 0) }
     }
 
-    /// The API that the rows came through; it decides what their key is.
-    pub fn dialect(&self) -> Dialect {
-        self.dialect
+    /// What all rows have in common.
+    pub fn shape(&self) -> RowShape {
+        self.shape
+    }
+
+    /// How the rows identify users.
+    pub fn identity(&self) -> Identity {
+        self.shape.identity
+    }
+
+    /// Which fields the rows can set.
+    pub fn columns(&self) -> Columns {
+        self.shape.columns
     }
 
     /// The keys of failed rows that could be read all the same.
@@ -221,9 +230,9 @@ impl<'a> CheckedRow<'a> {
         self.row.email_key.map(|span| self.batch.slice(span))
     }
 
-    /// Whether users are found by their uid, and not by their user name.
-    pub fn is_found_by_uid(&self) -> bool {
-        self.batch.dialect == Dialect::Collaborator
+    /// How the row identifies its user.
+    pub fn identity(&self) -> Identity {
+        self.batch.shape.identity
     }
 
     /// The hash of the password, for a new user.
@@ -242,12 +251,9 @@ impl<'a> CheckedRow<'a> {
         Rejection::new(self.line(), column.map(str::to_owned), code, message).of_row(self.row())
     }
 
-    /// What the API calls a field.
+    /// What the API of the file calls a field.
     pub fn name_of(&self, field: Field) -> &'static str {
-        match self.batch.dialect {
-            Dialect::Spigit => field.spec().spigit_title,
-            Dialect::Collaborator => collaborator::name_of(field),
-        }
+        (self.batch.shape.field_name)(field)
     }
 
     /// What the row says about a field.

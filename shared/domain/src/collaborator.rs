@@ -11,15 +11,19 @@ use serde_json::Value;
 
 use crate::batch::{CheckedBatch, RowSpans, Span, SpanCell};
 use crate::field::{FIELD_COUNT, Field};
-use crate::job::{Dialect, Format};
+use crate::job::Format;
 use crate::json::JsonScanner;
 use crate::key;
 use crate::loose::LooseScanner;
 use crate::record::{RecordLimits, Scan};
 use crate::rejection::RejectionCode;
+use crate::shape::{Columns, Identity, RowShape};
 use crate::text::{ValueError, missing};
 use given::Given;
 use values::Kind;
+
+/// What the rows of a Collaborator file have in common.
+pub const SHAPE: RowShape = RowShape { identity: Identity::Uid, columns: Columns::All, field_name: name_of };
 
 /// The separator of a Collaborator file.
 pub const DELIMITER: u8 = b';';
@@ -124,7 +128,7 @@ pub fn check_batch(
     first_row: u64,
     records: &[u8],
 ) -> CheckedBatch {
-    let mut batch = CheckedBatch::new(Dialect::Collaborator, Vec::new(), records.len() + records.len() / 4);
+    let mut batch = CheckedBatch::new(SHAPE, Vec::new(), records.len() + records.len() / 4);
     match format {
         Format::Csv => check_csv(limits, Place { line: first_line, row: first_row }, records, &mut batch),
         Format::Json => check_json(limits, first_row, records, &mut batch),

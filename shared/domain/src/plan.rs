@@ -13,6 +13,7 @@ use crate::counts::Counts;
 use crate::digest::RowDigest;
 use crate::ids::JobId;
 use crate::profile::{Folded, StoredUser, Version, fold};
+use crate::shape::Identity;
 
 /// Existing users that matter to a batch.
 #[derive(Debug, Default)]
@@ -156,7 +157,7 @@ fn group(batch: &CheckedBatch) -> Vec<Group<'_>> {
 fn mark_contested(groups: &mut [Group<'_>], existing: &Existing<'_>) {
     let mut contested = claimed_twice(groups, existing, &existing.email_holders, CheckedRow::email_key);
     // A login that is the key cannot be claimed by two.
-    if groups.first().is_some_and(|group| group.rows[0].is_found_by_uid()) {
+    if groups.first().is_some_and(|group| group.rows[0].identity() == Identity::Uid) {
         let logins = &existing.login_holders;
         contested.extend(claimed_twice(groups, existing, logins, CheckedRow::username_key));
         contested.extend(incomplete(groups, existing));

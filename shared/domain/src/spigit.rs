@@ -6,11 +6,16 @@
 use crate::batch::{CheckedBatch, RowSpans, SpanCell};
 use crate::field::{FIELD_COUNT, Field, FieldKind, FieldSpec};
 use crate::header::{Column, Header};
-use crate::job::{Dialect, Handling};
+use crate::job::Handling;
 use crate::key;
 use crate::record::{Quotes, RecordLimits, RecordScanner, Scan};
 use crate::rejection::RejectionCode;
+use crate::shape::{Columns, Identity, RowShape};
 use crate::text::{self, ValueError, missing};
+
+/// What the rows of a Spigit file have in common.
+pub const SHAPE: RowShape =
+    RowShape { identity: Identity::Username, columns: Columns::Core, field_name: |field| field.spec().spigit_title };
 
 /// The separator of a Spigit file.
 pub const DELIMITER: u8 = b',';
@@ -25,7 +30,7 @@ pub fn check_batch(
     first_line: u64,
     records: &[u8],
 ) -> CheckedBatch {
-    let mut batch = CheckedBatch::new(Dialect::Spigit, header.titles().to_vec(), records.len() + records.len() / 4);
+    let mut batch = CheckedBatch::new(SHAPE, header.titles().to_vec(), records.len() + records.len() / 4);
     let mut scanner = RecordScanner::new(DELIMITER, limits, first_line);
     let mut rest = records;
     loop {

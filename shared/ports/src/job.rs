@@ -137,6 +137,8 @@ pub enum Deletion {
 pub enum Cancellation {
     /// The job is canceled, by this request or an earlier one.
     Canceled {
+        /// Whether this request canceled it. False for a repeated request.
+        now: bool,
         /// The tenant's first unfinished job, which can start now.
         next: Option<JobId>,
     },

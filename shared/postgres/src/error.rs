@@ -1,6 +1,7 @@
 //! From SQLSTATEs to what a caller can do about them.
 
 use muster_ports::StoreError;
+use muster_sql::Unreadable;
 
 /// Translates an error of sqlx.
 pub(crate) fn store_error(error: sqlx::Error) -> StoreError {
@@ -10,7 +11,11 @@ pub(crate) fn store_error(error: sqlx::Error) -> StoreError {
             by_code(code, error.constraint())
         }
         sqlx::Error::RowNotFound => StoreError::Unreadable("a row that must be there is missing"),
-        sqlx::Error::ColumnDecode { .. } | sqlx::Error::Decode(_) | sqlx::Error::TypeNotFound { .. } => {
+        sqlx::Error::Decode(error) => match error.downcast_ref::<Unreadable>() {
+            Some(Unreadable(what)) => StoreError::Unreadable(what),
+            None => StoreError::Unreadable("a column has another type than expected"),
+        },
+        sqlx::Error::ColumnDecode { .. } | sqlx::Error::TypeNotFound { .. } => {
             StoreError::Unreadable("a column has another type than expected")
         }
         other => StoreError::Unavailable(Some(Box::new(other))),
@@ -29,8 +34,7 @@ fn by_code(code: String, constraint: Option<&str>) -> StoreError {
     }
 }
 
-/// The connection is fine after this error and may go on after a rollback. `AnyDriverError` is what
-/// our own work raises.
+/// Whether the connection can go on after a rollback. `AnyDriverError` is what this crate raises itself.
 pub(crate) fn leaves_connection_usable(error: &sqlx::Error) -> bool {
     if matches!(error, sqlx::Error::AnyDriverError(_)) {
         return true;
@@ -40,4 +44,37 @@ pub(crate) fn leaves_connection_usable(error: &sqlx::Error) -> bool {
 
 pub(crate) fn is_unique_violation(error: &sqlx::Error) -> bool {
     matches!(error, sqlx::Error::Database(error) if error.code().as_deref() == Some("23505"))
+}
+
+/// Raised inside a transaction, so that it is rolled back and tried again.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub(crate) enum Retry {
+    /// Another transaction has changed what this one read.
+    #[error("what was looked up changed before it could be written")]
+    Changed,
+    /// A unique index rejected a write, or the user changed since it was read. The next attempt looks up more.
+    #[error("a unique index rejected a write, or the user changed since it was read")]
+    LookUpMore,
+}
+
+impl Retry {
+    /// Finds out whether an error asks for another attempt.
+    pub(crate) fn from_error(error: &sqlx::Error) -> Option<Self> {
+        match error {
+            sqlx::Error::AnyDriverError(inner) => inner.downcast_ref().copied(),
+            _ if is_unique_violation(error) => Some(Self::LookUpMore),
+            _ => None,
+        }
+    }
+}
+
+impl From<Retry> for sqlx::Error {
+    fn from(retry: Retry) -> Self {
+        Self::AnyDriverError(Box::new(retry))
+    }
+}
+
+/// A task of the store can only be gone because it panicked or the process is going down.
+pub(crate) fn aborted(error: tokio::task::JoinError) -> StoreError {
+    StoreError::Unavailable(Some(Box::new(error)))
 }

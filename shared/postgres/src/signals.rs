@@ -1,4 +1,4 @@
-//! Tells about jobs that made progress in any process, by LISTEN.
+//! Notifies about jobs that made progress in any process, by LISTEN.
 
 use std::sync::OnceLock;
 use std::time::Duration;
@@ -9,13 +9,13 @@ use muster_runtime::{Backoff, Shutdown, Tasks};
 use sqlx::postgres::{PgListener, PgPool};
 use tokio::sync::broadcast;
 
-/// The channel of the notifications; see `settle_batch.sql` and `notify_job.sql`.
+/// The channel of the notifications; see `record_batch.sql` and `notify_job.sql`.
 const CHANNEL: &str = "muster_jobs";
 
-/// A listener that has heard nothing for so long begins anew: its connection may have died in silence.
-const SILENCE: Duration = Duration::from_mins(1);
+/// A listener that has received nothing for this long reconnects: its connection may have died unnoticed.
+const MAX_SILENCE: Duration = Duration::from_mins(1);
 
-/// One listener for the whole process, started when somebody first asks.
+/// One listener for the whole process, started by the first subscriber.
 #[derive(Debug)]
 pub(crate) struct SignalSource {
     pool: PgPool,
@@ -45,7 +45,7 @@ async fn listen(pool: PgPool, sender: broadcast::Sender<JobId>) {
     let mut backoff = Backoff::reconnect();
     loop {
         if let Err(error) = follow(&pool, &sender, &mut backoff).await {
-            tracing::debug!(%error, "job signals are interrupted; waiting continues by polling");
+            tracing::debug!(%error, "job signals interrupted; waiting continues by polling");
         }
         backoff.wait().await;
     }
@@ -56,10 +56,10 @@ async fn follow(pool: &PgPool, sender: &broadcast::Sender<JobId>, backoff: &mut 
     listener.listen(CHANNEL).await?;
     backoff.reset();
     loop {
-        let Ok(notification) = tokio::time::timeout(SILENCE, listener.recv()).await else { return Ok(()) };
+        let Ok(notification) = tokio::time::timeout(MAX_SILENCE, listener.recv()).await else { return Ok(()) };
         let notification = notification?;
         if let Ok(id) = notification.payload().parse() {
-            // Nobody waiting is no error.
+            // Having no subscriber is no error.
             let _ = sender.send(JobId(id));
         }
     }

@@ -34,24 +34,24 @@ statements! {
         LIST_REJECTIONS => "list_rejections",
         LOCK_JOB => "lock_job",
         LOCK_TENANT => "lock_tenant",
-        RELEASE_KEY => "release_idempotency_key",
+        RELEASE_IDEMPOTENCY_KEY => "release_idempotency_key",
     }
     "finish" {
         BEGIN_STOP => "begin_stop",
         CANCEL_JOB => "cancel_job",
-        COMPLETENESS => "find_complete_job",
+        FIND_COMPLETE_JOB => "find_complete_job",
         FINISH_JOB => "finish_job",
         LEDGER_SUMS => "ledger_sums",
         NOTIFY_JOB => "notify_job",
-        STOP_JOB => "complete_stop",
+        COMPLETE_STOP => "complete_stop",
     }
     "missing_users" {
         BLOCK_MISSING => "block_missing",
-        COUNT_BLOCKED => "record_blocked",
+        RECORD_BLOCKED => "record_blocked",
         COUNT_MISSING => "count_missing",
-        FORGET_NAMED => "clear_named_users",
-        SETTLE_MISSING => "claim_missing_users_batch",
-        TENANT_GUARD => "missing_guard",
+        CLEAR_NAMED_USERS => "clear_named_users",
+        CLAIM_MISSING_USERS_BATCH => "claim_missing_users_batch",
+        MISSING_GUARD => "missing_guard",
     }
     "splits" {
         APPLIED_BATCHES => "applied_batches",
@@ -68,45 +68,38 @@ statements! {
         JOB_RULES => "job_rules",
         LEDGER_COUNTS => "ledger_counts",
         RECORD_ATTEMPT => "record_attempt",
-        SETTLE_BATCH => "record_batch",
-        SHARE_JOB => "lock_job_shared",
+        RECORD_BATCH => "record_batch",
+        LOCK_JOB_SHARED => "lock_job_shared",
     }
     "users" {
         FIND_USER => "find_user",
         INSERT_USER => "insert_user",
-        UPDATE_SPIGIT_USER => "update_spigit_user",
         UPDATE_USER => "update_user",
     }
     "lookups" {
         PROBE_EMAIL_HOLDERS => "probe_email_holders",
         PROBE_IDS_BY_UID => "probe_ids_by_uid",
-        PROBE_KNOWN_USERS => "probe_user_digests",
-        PROBE_KNOWN_USERS_BY_UID => "probe_user_digests_by_uid",
+        PROBE_USER_DIGESTS => "probe_user_digests",
         PROBE_NEW_UIDS => "probe_new_uids",
-        PROBE_SPIGIT_USERS => "probe_spigit_users",
         PROBE_USERS => "probe_users",
-        PROBE_USERS_BY_UID => "probe_users_by_uid",
     }
     "bulk" {
         ALLOW_ALL_PLANS => "allow_all_plans",
-        ALLOW_LOOK_UPS_ONLY => "allow_only_lookup_plans",
-        COPY_SPIGIT_STAGE => "copy_spigit_stage",
-        COPY_SPIGIT_USERS => "copy_spigit_users",
+        ALLOW_ONLY_LOOKUP_PLANS => "allow_only_lookup_plans",
         COPY_STAGE => "copy_stage",
         COPY_USERS => "copy_users",
         CREATE_STAGE => "create_stage",
-        EMPTY_STAGE => "clear_stage",
+        CLEAR_STAGE => "clear_stage",
         INSERT_STAGED => "insert_staged",
-        UPDATE_SPIGIT_STAGED => "update_spigit_staged",
         UPDATE_STAGED => "update_staged",
     }
     "upkeep" {
         BATCH_IS_MISSING => "batch_is_missing",
-        BEGIN_ANEW => "reset_unfinished",
+        RESET_UNFINISHED => "reset_unfinished",
         JOBS_TO_FINISH => "jobs_to_finish",
         JOBS_TO_SPLIT => "jobs_to_split",
         JOBS_TO_STOP => "jobs_to_stop",
-        LEAD => "try_acquire_leadership",
+        TRY_ACQUIRE_LEADERSHIP => "try_acquire_leadership",
         LEDGER_ROWS => "ledger_rows",
         RESTART_STALLED_SPLITS => "restart_stalled_splits",
         RUNNING_JOBS => "running_jobs",
@@ -115,8 +108,8 @@ statements! {
     }
     "retention" {
         CLOSE_REPORTS => "close_reports",
-        NOTE_REPORTS_REMOVED => "record_reports_removed",
-        NOTE_UPLOAD_REMOVED => "record_upload_removed",
+        RECORD_REPORTS_REMOVED => "record_reports_removed",
+        RECORD_UPLOAD_REMOVED => "record_upload_removed",
         REMOVE_ATTEMPTS => "remove_attempts",
         REMOVE_REJECTIONS => "remove_rejections",
         UPLOADS_TO_REMOVE => "uploads_to_remove",

@@ -9,7 +9,7 @@ use secrecy::{ExposeSecret, SecretString};
 use sqlx::Connection;
 use sqlx::postgres::{PgConnectOptions, PgConnection, PgPool, PgPoolOptions};
 
-use crate::apply::Guesses;
+use crate::apply::LookupHints;
 use crate::error::store_error;
 use crate::signals::SignalSource;
 
@@ -18,7 +18,7 @@ use crate::signals::SignalSource;
 pub struct PostgresConfig {
     /// `postgres://user:password@host:port/database`.
     pub url: SecretString,
-    /// Connections at most.
+    /// The maximum number of connections.
     pub max_connections: u32,
     /// What `pg_stat_activity` shows.
     pub application_name: String,
@@ -26,54 +26,31 @@ pub struct PostgresConfig {
     pub acquire_timeout: Duration,
 }
 
-/// Asks one question on a connection of its own: `ask!(store, connection => query.fetch_all(connection))`.
-/// The client gives up after [`CLIENT_DEADLINE`](crate::transaction::CLIENT_DEADLINE); then the
-/// connection is closed, because nobody knows what it will still answer. (A deadline around a query
-/// on the pool would return it to the pool.)
-macro_rules! ask {
-    ($store:expr, $connection:ident => $question:expr) => {{
-        let mut held = $store.pool.acquire().await.map_err($crate::error::store_error)?;
-        let answer = {
-            let $connection = &mut *held;
-            tokio::time::timeout($crate::transaction::CLIENT_DEADLINE, $question).await
-        };
-        match answer {
-            Ok(answer) => answer.map_err($crate::error::store_error),
-            Err(_) => {
-                held.close_on_drop();
-                Err(muster_ports::StoreError::Unavailable(None))
-            }
-        }
-    }};
-}
-pub(crate) use ask;
-
 /// The store on PostgreSQL.
 #[derive(Debug)]
 pub struct PostgresStore {
     pub(crate) pool: PgPool,
     pub(crate) tasks: Tasks,
     pub(crate) signals: SignalSource,
-    pub(crate) guesses: Arc<Guesses>,
+    pub(crate) lookup_hints: Arc<LookupHints>,
 }
 
-/// What the server ends by itself. Ordered: a statement gives up before the client does
-/// ([`crate::transaction::CLIENT_DEADLINE`]).
+/// What the server ends by itself, always before the client stops waiting ([`crate::query::CLIENT_DEADLINE`]).
 const SERVER_DEADLINES: [(&str, &str); 4] = [
     ("statement_timeout", "60s"),
     ("lock_timeout", "10s"),
     ("idle_in_transaction_session_timeout", "15s"),
-    // "create temporary table if not exists" has nothing to tell.
+    // "create temporary table if not exists" would send a notice each time.
     ("client_min_messages", "warning"),
 ];
 
-/// How the server plans. A plan that was made while a table was empty, and kept, scans all of the table when it has
-/// grown (a million rows then took a minute and more instead of ten seconds), so each is made for the tables as they
-/// are. And tables this size are looked up on disks without heads.
+/// How the server plans (docs/decisions/0005). A plan that is made while a table is empty, and kept, still scans the whole
+/// table after it has grown (a million rows then took more than a minute instead of ten seconds), so every statement is
+/// planned for the tables as they are. And storage of today reads at random almost as fast as in sequence.
 const PLANNING: [(&str, &str); 2] = [("plan_cache_mode", "force_custom_plan"), ("random_page_cost", "1.1")];
 
 impl PostgresStore {
-    /// Prepares connections; the first is made when it is needed. `shutdown` ends the listener.
+    /// Prepares the pool; the first connection is opened when it is needed. `shutdown` ends the listener.
     pub fn new(config: &PostgresConfig, shutdown: Shutdown) -> Result<Self, StoreError> {
         let options = connect_options(config)?.options(SERVER_DEADLINES).options(PLANNING);
         let pool = PgPoolOptions::new()
@@ -82,7 +59,7 @@ impl PostgresStore {
             .connect_lazy_with(options);
         let tasks = Tasks::new();
         let signals = SignalSource::new(pool.clone(), tasks.clone(), shutdown);
-        Ok(Self { pool, tasks, signals, guesses: Arc::default() })
+        Ok(Self { pool, tasks, signals, lookup_hints: Arc::default() })
     }
 
     /// Creates or updates the schema.

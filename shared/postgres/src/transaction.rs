@@ -1,16 +1,12 @@
 //! Runs transactions to their end, whatever happens to the caller.
 
-use std::time::Duration;
-
 use muster_ports::StoreError;
 use sqlx::postgres::{PgConnection, PgPool};
 use sqlx::{Connection, Postgres};
 
-use crate::error::{leaves_connection_usable, store_error};
-
-/// When the client gives up on a transaction whose server does not answer. Longer than any of the
-/// server's own deadlines.
-pub(crate) const CLIENT_DEADLINE: Duration = Duration::from_secs(90);
+use crate::error::{aborted, leaves_connection_usable, store_error};
+use crate::query::CLIENT_DEADLINE;
+use crate::store::PostgresStore;
 
 /// A piece of work inside a transaction.
 pub(crate) trait Work: Send {
@@ -54,7 +50,15 @@ async fn in_transaction<W: Work>(connection: &mut PgConnection, work: W) -> Resu
     }
 }
 
-/// Translates the errors of [`run`].
-pub(crate) async fn run_once<W: Work>(pool: &PgPool, work: W) -> Result<W::Output, StoreError> {
-    run(pool, work).await.map_err(store_error)
+impl PostgresStore {
+    /// Runs work in a transaction of a task of its own, which ends even if the caller goes away.
+    pub(crate) async fn transact<W>(&self, task: &'static str, work: W) -> Result<W::Output, StoreError>
+    where
+        W: Work + 'static,
+        W::Output: 'static,
+    {
+        let pool = self.pool.clone();
+        let running = self.tasks.spawn(task, async move { run(&pool, work).await });
+        running.await.map_err(aborted)?.map_err(store_error)
+    }
 }

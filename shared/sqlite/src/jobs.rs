@@ -1,24 +1,25 @@
 //! Accepting, finishing and deleting jobs.
 
 use async_trait::async_trait;
-use muster_domain::missing::{Missing, may_be_told};
-use muster_domain::{JobId, JobState, TenantId};
+use muster_domain::decision::{EndDecision, MissingOutcome, decide_end, decide_final};
+use muster_domain::{Counts, JobId, JobState, TenantId};
 use muster_ports::{
     Cancellation, CreatedJob, Creation, Deletion, FinishedJob, Idempotency, Jobs, NewJob, StoreError, Upkeep,
 };
 use muster_runtime::failpoint;
-use rusqlite::{Connection, OptionalExtension, params};
+use muster_sql::jobs as stored;
+use rusqlite::types::Value;
+use rusqlite::{Connection, OptionalExtension, params, params_from_iter};
 
+use crate::ledger;
 use crate::missing;
-use crate::reports::ledger_sums;
+use crate::row::decode;
 use crate::sql;
 use crate::store::SqliteStore;
 
 #[async_trait]
 impl Jobs for SqliteStore {
     async fn create_job(&self, job: NewJob) -> Result<Creation, StoreError> {
-        let titles = serde_json::to_string(&job.titles).map_err(|_| StoreError::Unreadable("the titles of a job"))?;
-        let cut = serde_json::to_string(&job.cut).map_err(|_| StoreError::Unreadable("the cut rules of a job"))?;
         self.write(move |db| {
             if let Some(idempotency) = &job.idempotency
                 && let Some(known) = find_keyed(db, &job, idempotency)?
@@ -33,8 +34,8 @@ impl Jobs for SqliteStore {
                 job.raw.bytes.cast_signed(),
                 job.raw.sha256,
                 job.raw.encoding,
-                titles,
-                cut,
+                stored::titles_json(&job.titles),
+                stored::cut_rules_json(&job.cut),
                 job.cut.version,
                 job.idempotency.as_ref().map(|idempotency| idempotency.key.as_str()),
                 job.raw.format.as_str(),
@@ -66,14 +67,15 @@ impl Jobs for SqliteStore {
     }
 
     async fn cancel_job(&self, tenant: TenantId, job: JobId) -> Result<Cancellation, StoreError> {
-        self.write(move |db| db.execute(sql::CANCEL_JOB, params![tenant.0, job.0]).map(drop)).await?;
+        let begun = self.write(move |db| Ok(db.execute(sql::CANCEL_JOB, params![tenant.0, job.0])? > 0)).await?;
         self.complete_stops().await?;
         self.write(move |db| {
-            let state: Option<String> =
-                db.query_row(sql::JOB_STATE, params![tenant.0, job.0], |row| row.get(0)).optional()?;
-            match state.as_deref().and_then(JobState::parse) {
+            let read = decode(|row| stored::job_state(row, "state"));
+            match db.query_row(sql::JOB_STATE, params![tenant.0, job.0], read).optional()? {
                 None => Ok(Cancellation::Unknown),
-                Some(JobState::Canceled) => Ok(Cancellation::Canceled { next: first_unfinished(db, tenant)? }),
+                Some(JobState::Canceled) => {
+                    Ok(Cancellation::Canceled { now: begun, next: first_unfinished(db, tenant)? })
+                }
                 Some(state) => Ok(Cancellation::Final(state)),
             }
         })
@@ -83,18 +85,18 @@ impl Jobs for SqliteStore {
     async fn finish_job(&self, job: JobId) -> Result<Option<FinishedJob>, StoreError> {
         let finished = self.write(move |db| finish(db, job)).await?;
         if finished.is_some() {
-            // Nobody waiting is no error.
+            // Having no subscriber is no error.
             let _ = self.signals.send(job);
         }
         Ok(finished)
     }
 }
 
-/// The job that has the key of a new one; nothing if the key is free.
+/// The job that has the idempotency key of a new one; `None` if the key is free.
 fn find_keyed(db: &Connection, job: &NewJob, idempotency: &Idempotency) -> rusqlite::Result<Option<Creation>> {
     let (tenant, key) = (job.tenant.0, idempotency.key.as_str());
     let kept_ms = i64::try_from(idempotency.kept.as_millis()).unwrap_or(i64::MAX);
-    db.execute(sql::RELEASE_KEY, params![tenant, key, kept_ms])?;
+    db.execute(sql::RELEASE_IDEMPOTENCY_KEY, params![tenant, key, kept_ms])?;
     let values = params![tenant, key, job.raw.sha256, job.raw.encoding, job.dialect.as_str(), job.handling.as_str()];
     let found = |row: &rusqlite::Row<'_>| {
         let id = JobId(row.get(0)?);
@@ -110,63 +112,44 @@ fn first_unfinished(db: &Connection, tenant: TenantId) -> rusqlite::Result<Optio
 
 /// Ends a job whose stop was begun.
 pub(crate) fn complete_stop(db: &Connection, tenant: TenantId, job: JobId) -> rusqlite::Result<Option<FinishedJob>> {
-    let counts = ledger_sums(db, tenant, job)?.totals.counts;
-    let values = params![
-        tenant.0,
-        job.0,
-        counts.created.cast_signed(),
-        counts.updated.cast_signed(),
-        counts.unchanged.cast_signed(),
-        counts.failed.cast_signed(),
-        counts.warnings.cast_signed(),
-        counts.blocked.cast_signed(),
-        counts.unblocked.cast_signed()
-    ];
-    let state: Option<String> = db.query_row(sql::STOP_JOB, values, |row| row.get(0)).optional()?;
-    let Some(state) = state.as_deref().and_then(JobState::parse) else { return Ok(None) };
-    Ok(Some(FinishedJob { state, counts, next: first_unfinished(db, tenant)? }))
+    let counts = ledger::sums(db, tenant, job)?.counts;
+    let values = [tenant.0, job.0].into_iter().chain(counts.to_array().map(u64::cast_signed));
+    let read = decode(|row| stored::job_state(row, "state"));
+    let state = db.query_row(sql::COMPLETE_STOP, params_from_iter(values), read).optional()?;
+    state.map(|state| end(db, tenant, state, counts)).transpose()
 }
 
+/// Makes a job final if its batches are all in the ledger.
 fn finish(db: &Connection, job: JobId) -> rusqlite::Result<Option<FinishedJob>> {
-    let complete: Option<(i64, i64, i64, bool, bool)> = db
-        .prepare_cached(sql::COMPLETENESS)?
-        .query_row([job.0], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?, row.get(4)?)))
-        .optional()?;
-    let Some((tenant, batches, bytes, unreadable, blocks_missing)) = complete else { return Ok(None) };
-    let tenant = TenantId(tenant);
-    let sums = ledger_sums(db, tenant, job)?;
-    let covers_the_file = sums.batches == 0 || (sums.joins && sums.end_offset == bytes);
-    if sums.batches != batches || !covers_the_file {
-        tracing::error!(%job, "the ledger has all batches but not the whole file; the job waits for repair");
-        return Ok(None);
-    }
-    let mut counts = sums.totals.counts;
-    let missing = if blocks_missing && !unreadable && may_be_told(&counts, sums.unnamed) {
-        missing::block(db, tenant, job, batches, bytes)?
-    } else {
-        Missing::default()
+    let mut complete = db.prepare_cached(sql::FIND_COMPLETE_JOB)?;
+    let complete = complete.query_row([job.0], decode(|row| stored::split_summary(row))).optional()?;
+    let Some((tenant, split)) = complete else { return Ok(None) };
+    let sums = ledger::sums(db, tenant, job)?;
+    let missing = match decide_end(&split, &sums) {
+        EndDecision::Incomplete => {
+            tracing::error!(%job, "the ledger has all batches but not the whole file; the job waits for repair");
+            return Ok(None);
+        }
+        EndDecision::Finish => MissingOutcome::default(),
+        EndDecision::BlockMissing => missing::block(db, tenant, job, &split)?,
     };
     failpoint!(blocking "missing_blocked");
-    counts.blocked += missing.blocked;
-    let state = JobState::of_finished(&counts, unreadable);
-    let values = params![
-        tenant.0,
-        job.0,
-        state.as_str(),
-        counts.created.cast_signed(),
-        counts.updated.cast_signed(),
-        counts.unchanged.cast_signed(),
-        counts.failed.cast_signed(),
-        counts.warnings.cast_signed(),
-        counts.blocked.cast_signed(),
-        counts.unblocked.cast_signed(),
-        missing.kept.map(u64::cast_signed)
-    ];
-    if db.execute(sql::FINISH_JOB, values)? == 0 {
+    let (state, counts) = decide_final(&split, &sums, missing);
+    let head = [Value::from(tenant.0), Value::from(job.0), Value::from(state.as_str().to_owned())];
+    let values = head
+        .into_iter()
+        .chain(counts.to_array().map(|count| Value::from(count.cast_signed())))
+        .chain([Value::from(missing.kept.map(u64::cast_signed))]);
+    if db.execute(sql::FINISH_JOB, params_from_iter(values))? == 0 {
         return Ok(None);
     }
-    if blocks_missing {
-        db.execute(sql::FORGET_NAMED, params![tenant.0, job.0])?;
+    if split.blocks_missing {
+        db.execute(sql::CLEAR_NAMED_USERS, params![tenant.0, job.0])?;
     }
-    Ok(Some(FinishedJob { state, counts, next: first_unfinished(db, tenant)? }))
+    end(db, tenant, state, counts).map(Some)
+}
+
+/// Finds the next job of the tenant of a job that has become final.
+fn end(db: &Connection, tenant: TenantId, state: JobState, counts: Counts) -> rusqlite::Result<FinishedJob> {
+    Ok(FinishedJob { state, counts, next: first_unfinished(db, tenant)? })
 }

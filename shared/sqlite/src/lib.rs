@@ -1,24 +1,29 @@
 //! The store on SQLite, for the embedded mode: no server to install.
 //!
-//! One thread writes and a few read, each with its own connection; callers send them closures. The
-//! folder is locked, so that no second process can be at work: the one writer is the lock that
-//! Postgres needs rows for, and leases only order the tasks of this process.
+//! One thread writes and a few read, each with its own connection; callers send them closures. The folder is locked, so
+//! that no second process can use it: the one writer replaces the row locks of Postgres, and leases only order the tasks
+//! of this process.
 //!
-//! Statements are files in `queries/`, named as in `shared/postgres`; a difference begins with a
+//! Each statement is a file in a folder of `queries/`, with the same name in `shared/postgres`; a difference begins with a
 //! comment that says why. WAL with `synchronous=FULL`: what was committed survives a power cut.
 
 mod apply;
+mod batches;
 mod error;
 mod jobs;
+mod ledger;
 mod migrate;
 mod missing;
-mod reports;
+mod queries;
 mod retention;
+mod row;
 mod splits;
 pub mod sql;
+pub mod statements;
 mod store;
 mod tenants;
 mod threads;
 mod upkeep;
+mod user;
 
 pub use store::{OpenError, SqliteStore};

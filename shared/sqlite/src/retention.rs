@@ -23,7 +23,7 @@ impl Retention for SqliteStore {
     }
 
     async fn note_upload_removed(&self, job: JobId) -> Result<(), StoreError> {
-        self.write(move |db| db.execute(sql::NOTE_UPLOAD_REMOVED, [job.0]).map(drop)).await
+        self.write(move |db| db.execute(sql::RECORD_UPLOAD_REMOVED, [job.0]).map(drop)).await
     }
 
     async fn remove_reports(&self, after: Duration, limit: u32) -> Result<bool, StoreError> {
@@ -33,7 +33,7 @@ impl Retention for SqliteStore {
                 .optional()?;
             let Some((tenant, job)) = taken else { return Ok(false) };
             db.execute(sql::REMOVE_REJECTIONS, params![tenant, job, limit])?;
-            db.execute(sql::NOTE_REPORTS_REMOVED, params![tenant, job])?;
+            db.execute(sql::RECORD_REPORTS_REMOVED, params![tenant, job])?;
             Ok(true)
         })
         .await

@@ -33,23 +33,23 @@ statements! {
         LIST_JOBS => "list_jobs",
         LIST_REJECTIONS => "list_rejections",
         LOCK_JOB => "lock_job",
-        RELEASE_KEY => "release_idempotency_key",
+        RELEASE_IDEMPOTENCY_KEY => "release_idempotency_key",
     }
     "finish" {
         BEGIN_STOP => "begin_stop",
         CANCEL_JOB => "cancel_job",
-        COMPLETENESS => "find_complete_job",
+        FIND_COMPLETE_JOB => "find_complete_job",
         FINISH_JOB => "finish_job",
         LEDGER_SUMS => "ledger_sums",
-        STOP_JOB => "complete_stop",
+        COMPLETE_STOP => "complete_stop",
     }
     "missing_users" {
         BLOCK_MISSING => "block_missing",
-        COUNT_BLOCKED => "record_blocked",
+        RECORD_BLOCKED => "record_blocked",
         COUNT_MISSING => "count_missing",
-        FORGET_NAMED => "clear_named_users",
-        SETTLE_MISSING => "claim_missing_users_batch",
-        TENANT_GUARD => "missing_guard",
+        CLEAR_NAMED_USERS => "clear_named_users",
+        CLAIM_MISSING_USERS_BATCH => "claim_missing_users_batch",
+        MISSING_GUARD => "missing_guard",
     }
     "splits" {
         APPLIED_BATCHES => "applied_batches",
@@ -65,25 +65,23 @@ statements! {
         JOB_RULES => "job_rules",
         LEDGER_COUNTS => "ledger_counts",
         RECORD_ATTEMPT => "record_attempt",
-        SETTLE_BATCH => "record_batch",
-        SHARE_JOB => "lock_job_shared",
+        RECORD_BATCH => "record_batch",
+        LOCK_JOB_SHARED => "lock_job_shared",
     }
     "users" {
         FIND_USER => "find_user",
-        INSERT_SPIGIT_USER => "insert_spigit_user",
         INSERT_USER => "insert_user",
         UPDATE_USER => "update_user",
     }
     "lookups" {
-        LOGIN_IS_TAKEN => "login_is_taken",
+        PROBE_HOLDERS => "probe_holders",
         PROBE_IDS_BY_UID => "probe_ids_by_uid",
         PROBE_NEW_UIDS => "probe_new_uids",
         PROBE_USER => "probe_user",
-        PROBE_USER_BY_UID => "probe_user_by_uid",
     }
     "upkeep" {
         BATCH_IS_MISSING => "batch_is_missing",
-        BEGIN_ANEW => "reset_unfinished",
+        RESET_UNFINISHED => "reset_unfinished",
         JOBS_TO_FINISH => "jobs_to_finish",
         JOBS_TO_SPLIT => "jobs_to_split",
         JOBS_TO_STOP => "jobs_to_stop",
@@ -94,8 +92,8 @@ statements! {
     }
     "retention" {
         CLOSE_REPORTS => "close_reports",
-        NOTE_REPORTS_REMOVED => "record_reports_removed",
-        NOTE_UPLOAD_REMOVED => "record_upload_removed",
+        RECORD_REPORTS_REMOVED => "record_reports_removed",
+        RECORD_UPLOAD_REMOVED => "record_upload_removed",
         REMOVE_ATTEMPTS => "remove_attempts",
         REMOVE_REJECTIONS => "remove_rejections",
         UPLOADS_TO_REMOVE => "uploads_to_remove",

@@ -3,8 +3,10 @@
 use async_trait::async_trait;
 use muster_domain::TenantId;
 use muster_ports::{Grant, NewToken, Scope, StoreError, TenantRecord, TenantSettings, Tenants, TokenRecord};
-use rusqlite::{OptionalExtension, Row, params};
+use muster_sql::tenants;
+use rusqlite::{OptionalExtension, params};
 
+use crate::row::decode;
 use crate::sql;
 use crate::store::SqliteStore;
 
@@ -40,17 +42,11 @@ impl Tenants for SqliteStore {
     }
 
     async fn list_tenants(&self) -> Result<Vec<TenantRecord>, StoreError> {
-        let rows: Vec<(i64, String, SettingsRow)> = self
-            .read(|db| {
-                let mut statement = db.prepare_cached(sql::LIST_TENANTS)?;
-                statement.query_map([], |row| Ok((row.get(0)?, row.get(1)?, settings_row(row, 2)?)))?.collect()
-            })
-            .await?;
-        rows.into_iter()
-            .map(|(id, name, settings)| {
-                Ok(TenantRecord { id: TenantId(id), name, settings: read_settings(&settings)? })
-            })
-            .collect()
+        self.read(|db| {
+            let mut statement = db.prepare_cached(sql::LIST_TENANTS)?;
+            statement.query_map([], decode(|row| tenants::tenant(row)))?.collect()
+        })
+        .await
     }
 
     async fn create_token(&self, token: NewToken) -> Result<i64, StoreError> {
@@ -65,17 +61,7 @@ impl Tenants for SqliteStore {
     async fn list_tokens(&self, tenant: TenantId) -> Result<Vec<TokenRecord>, StoreError> {
         self.read(move |db| {
             let mut statement = db.prepare_cached(sql::LIST_TOKENS)?;
-            let read = |row: &rusqlite::Row<'_>| {
-                Ok(TokenRecord {
-                    id: row.get(0)?,
-                    prefix: row.get(1)?,
-                    scopes: Scope::split(&row.get::<_, String>(2)?),
-                    created_ms: row.get(3)?,
-                    expires_ms: row.get(4)?,
-                    revoked_ms: row.get(5)?,
-                })
-            };
-            statement.query_map([tenant.0], read)?.collect()
+            statement.query_map([tenant.0], decode(|row| tenants::token(row)))?.collect()
         })
         .await
     }
@@ -86,26 +72,10 @@ impl Tenants for SqliteStore {
 
     async fn find_grant(&self, token_sha256: &[u8; 32]) -> Result<Option<Grant>, StoreError> {
         let sha256 = *token_sha256;
-        let row: Option<(i64, String, SettingsRow)> = self
-            .read(move |db| {
-                let mut statement = db.prepare_cached(sql::FIND_GRANT)?;
-                statement.query_row([sha256], |row| Ok((row.get(0)?, row.get(1)?, settings_row(row, 2)?))).optional()
-            })
-            .await?;
-        row.map(|(tenant, scopes, settings)| {
-            Ok(Grant { tenant: TenantId(tenant), scopes: Scope::split(&scopes), settings: read_settings(&settings)? })
+        self.read(move |db| {
+            let mut statement = db.prepare_cached(sql::FIND_GRANT)?;
+            statement.query_row([sha256], decode(|row| tenants::grant(row))).optional()
         })
-        .transpose()
+        .await
     }
-}
-
-/// The stored settings of a tenant, which begin at this column.
-type SettingsRow = (String, String, i64, i64);
-
-fn settings_row(row: &Row<'_>, first: usize) -> rusqlite::Result<SettingsRow> {
-    Ok((row.get(first)?, row.get(first + 1)?, row.get(first + 2)?, row.get(first + 3)?))
-}
-
-fn read_settings((short_rows, missing_users, percent, min): &SettingsRow) -> Result<TenantSettings, StoreError> {
-    TenantSettings::read(short_rows, missing_users, *percent, *min)
 }

@@ -3,11 +3,13 @@
 use std::time::Duration;
 
 use async_trait::async_trait;
-use muster_domain::{BatchNo, Counts, JobId, TenantId};
+use muster_domain::{BatchNo, JobId, TenantId};
 use muster_ports::{FinishedJob, LedgerView, StoreError, StoredUpload, Upkeep};
+use muster_sql::ledger;
 use rusqlite::{Connection, params};
 
 use crate::jobs::complete_stop;
+use crate::row::{Row, unreadable};
 use crate::sql;
 use crate::store::SqliteStore;
 
@@ -70,17 +72,7 @@ impl Upkeep for SqliteStore {
             let mut rows = statement.query([job.0])?;
             let mut view = LedgerView::default();
             while let Some(row) = rows.next()? {
-                let number = |index| row.get::<_, i64>(index).map(i64::cast_unsigned);
-                let counts = Counts {
-                    created: number(1)?,
-                    updated: number(2)?,
-                    unchanged: number(3)?,
-                    failed: number(4)?,
-                    warnings: number(5)?,
-                    blocked: number(7)?,
-                    unblocked: number(8)?,
-                };
-                view.add(BatchNo(row.get(0)?), &counts, number(6)?);
+                ledger::add_to_view(&mut view, &Row(row)).map_err(unreadable)?;
             }
             Ok(view)
         })
@@ -88,7 +80,7 @@ impl Upkeep for SqliteStore {
     }
 
     async fn begin_anew(&self) -> Result<(), StoreError> {
-        self.write(|db| db.execute(sql::BEGIN_ANEW, []).map(drop)).await
+        self.write(|db| db.execute(sql::RESET_UNFINISHED, []).map(drop)).await
     }
 }
 

@@ -1,9 +1,11 @@
 -- find_job: Returns job $2 of tenant $1, with the same columns as list_jobs.
 select
-    id, state, case when raw_encoding = 'identity' then raw_bytes end, total_bytes, total_rows,
+    id, state, case when raw_encoding = 'identity' then raw_bytes end as plain_bytes, total_bytes, total_rows,
     file_error_line, file_error_code, file_error_message, created, updated, unchanged, failed, warnings,
-    (extract(epoch from created_at) * 1000)::bigint, (extract(epoch from started_at) * 1000)::bigint,
-    (extract(epoch from finished_at) * 1000)::bigint, (extract(epoch from now()) * 1000)::bigint,
-    reports_closed_at is not null, blocked, unblocked, missing_kept, dialect
+    (extract(epoch from created_at) * 1000)::bigint as created_ms,
+    (extract(epoch from started_at) * 1000)::bigint as started_ms,
+    (extract(epoch from finished_at) * 1000)::bigint as finished_ms,
+    (extract(epoch from now()) * 1000)::bigint as now_ms,
+    reports_closed_at is not null as reports_removed, blocked, unblocked, missing_kept
 from jobs
 where tenant = $1 and id = $2

@@ -21,4 +21,4 @@ returning
     case
         when (select count(*) from ledger l where l.tenant = j.tenant and l.job = j.id) > stalled_batches then 0
         else stalls
-    end
+    end as stalls

@@ -1,18 +1,11 @@
 -- insert_user: Inserts one user and returns its id; has no effect if its user name, uid or e-mail is taken.
 insert into users (
-    tenant, version_job, version_line, username_key, email_key, email, username, first_name, last_name, work_city,
-    partner_nr, position_ltxt, work_state, intf_publish_dt, position_stxt, job_nm, job_view, org_unit_ltxt,
-    org_unit_stxt, cost_center_nm, cost_ctr_ort01, cost_ctr_regio, cost_ctr_land1, known_as_nm, network_id,
-    manager_pnr, company_id, uid, patronymic, birth_date, gender, city, department, position, tags, phone,
-    blocked_reason, date_of_employment, google_id, facebook_id, work_contact, date_of_assignment_current_position,
-    structure_uid, user_field1, user_field2, user_field3, user_field4, user_field5, custom_info, language,
-    role_id, manager_uid, attributes, row_digest, password_hash
+    tenant, version_job, version_line, username_key, email_key, attributes, row_digest, password_hash,
+    {fields}
 )
 values (
-    $1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14::date, $15, $16, $17, $18, $19, $20, $21, $22,
-    $23, $24, $25, $26, $27, $28, $29, $30::date, $31::text::smallint, $32, $33, $34, $35::json, $36, $37,
-    $38::date, $39, $40, $41, $42::date, $43::json, $44, $45, $46, $47, $48, $49::json, $50,
-    $51::text::bigint, $52::json, $53::jsonb, $54, $55
+    $1, $2, $3, $4, $5, $6::jsonb, $7, $8,
+    {field_values from $9}
 )
 on conflict do nothing
 returning id

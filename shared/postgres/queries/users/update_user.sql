@@ -1,4 +1,4 @@
--- update_user: Updates user $55 of tenant $1, if it still has the version ($56, $57) that was read and no other user
+-- update_user: Updates user $8 of tenant $1, if it still has the version ($9, $10) that was read and no other user
 -- has its new e-mail or user name.
 update users u
 set
@@ -6,59 +6,13 @@ set
     version_line = $3,
     username_key = $4,
     email_key = $5,
-    email = $6,
-    username = $7,
-    first_name = $8,
-    last_name = $9,
-    work_city = $10,
-    partner_nr = $11,
-    position_ltxt = $12,
-    work_state = $13,
-    intf_publish_dt = $14::date,
-    position_stxt = $15,
-    job_nm = $16,
-    job_view = $17,
-    org_unit_ltxt = $18,
-    org_unit_stxt = $19,
-    cost_center_nm = $20,
-    cost_ctr_ort01 = $21,
-    cost_ctr_regio = $22,
-    cost_ctr_land1 = $23,
-    known_as_nm = $24,
-    network_id = $25,
-    manager_pnr = $26,
-    company_id = $27,
-    uid = $28,
-    patronymic = $29,
-    birth_date = $30::date,
-    gender = $31::text::smallint,
-    city = $32,
-    department = $33,
-    position = $34,
-    tags = $35::json,
-    phone = $36,
-    blocked_reason = $37,
-    date_of_employment = $38::date,
-    google_id = $39,
-    facebook_id = $40,
-    work_contact = $41,
-    date_of_assignment_current_position = $42::date,
-    structure_uid = $43::json,
-    user_field1 = $44,
-    user_field2 = $45,
-    user_field3 = $46,
-    user_field4 = $47,
-    user_field5 = $48,
-    custom_info = $49::json,
-    language = $50,
-    role_id = $51::text::bigint,
-    manager_uid = $52::json,
-    attributes = $53::jsonb,
-    row_digest = $54,
+    attributes = $6::jsonb,
+    row_digest = $7,
+    {set_fields from $11},
     updated_at = now()
 where u.tenant = $1
-    and u.id = $55
-    and u.version_job = $56
-    and u.version_line = $57
-    and not exists (select 1 from users o where o.tenant = $1 and o.email_key = $5 and o.id <> $55)
-    and not exists (select 1 from users o where o.tenant = $1 and o.username_key = $4 and o.id <> $55)
+    and u.id = $8
+    and u.version_job = $9
+    and u.version_line = $10
+    and not exists (select 1 from users o where o.tenant = $1 and o.email_key = $5 and o.id <> $8)
+    and not exists (select 1 from users o where o.tenant = $1 and o.username_key = $4 and o.id <> $8)

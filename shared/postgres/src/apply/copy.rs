@@ -5,10 +5,9 @@
 
 use std::io;
 
-use muster_domain::field::{FIELD_COUNT, SPIGIT_FIELD_COUNT};
+use muster_domain::RowDigest;
 use muster_domain::plan::Write;
 use muster_domain::profile::Version;
-use muster_domain::{Dialect, RowDigest};
 use muster_ports::BatchToApply;
 use sqlx::postgres::PgConnection;
 
@@ -16,10 +15,10 @@ use sqlx::postgres::PgConnection;
 #[derive(Default)]
 pub(super) struct CopyText {
     buffer: Vec<u8>,
-    /// How many of the characters that [`is_special`] names belong to the form of the line, and not to values.
-    of_form: usize,
-    /// Whether values may have such characters.
-    escapes: bool,
+    /// How many of the characters that [`is_special`] names are structure of the line, not part of a value.
+    structural_specials: usize,
+    /// Whether some value of the line has such a character.
+    needs_escaping: bool,
 }
 
 impl CopyText {
@@ -28,28 +27,28 @@ impl CopyText {
     }
 
     /// The columns `target_id, probed_job, probed_line` of the stage.
-    pub(super) fn push_target(&mut self, target: Option<(i64, Version)>) {
+    pub(super) fn push_looked_up(&mut self, target: Option<(i64, Version)>) {
         match target {
             Some((id, version)) => {
                 let columns = format_args!("{id}\t{}\t{}\t", version.job, version.line);
-                io::Write::write_fmt(&mut self.buffer, columns).expect("a vector takes all");
+                io::Write::write_fmt(&mut self.buffer, columns).expect("writing to a vector cannot fail");
             }
             None => self.buffer.extend_from_slice(b"\\N\t\\N\t\\N\t"),
         }
     }
 
-    /// The columns that `users` and its stage have in common, and the end of the line. Of a Spigit file only
-    /// those that it can have.
+    /// The columns that `users` and its stage have in common, limited to the fields that the batch can set, and the end
+    /// of the line.
     pub(super) fn push_user(&mut self, batch: &BatchToApply, write: &Write<'_>) {
         let start = self.buffer.len();
-        (self.of_form, self.escapes) = (0, false);
+        (self.structural_specials, self.needs_escaping) = (0, false);
         self.push_columns(batch, write);
-        // Few values have anything to escape, and one look at a whole line costs less than one at each value.
+        // Few values need escaping, and checking a whole line once costs less than checking each value.
         let special = self.buffer[start..].iter().filter(|byte| is_special(**byte)).count();
-        debug_assert!(special >= self.of_form, "the form of a line is counted wrongly");
-        if special > self.of_form {
+        debug_assert!(special >= self.structural_specials, "the structural characters of a line are counted wrongly");
+        if special > self.structural_specials {
             self.buffer.truncate(start);
-            self.escapes = true;
+            self.needs_escaping = true;
             self.push_columns(batch, write);
         }
     }
@@ -57,40 +56,37 @@ impl CopyText {
     fn push_columns(&mut self, batch: &BatchToApply, write: &Write<'_>) {
         let profile = &write.folded.profile;
         let version = format_args!("{}\t{}\t{}", batch.tenant, batch.job, write.line);
-        io::Write::write_fmt(&mut self.buffer, version).expect("a vector takes all");
-        self.of_form += 2;
+        io::Write::write_fmt(&mut self.buffer, version).expect("writing to a vector cannot fail");
+        self.structural_specials += 2;
         self.push_digest(write.digest());
         self.push_value(Some(profile.username_key()));
         self.push_value(profile.email_key());
-        let is_spigit = batch.rows.dialect() == Dialect::Spigit;
-        for value in &profile.values()[..if is_spigit { SPIGIT_FIELD_COUNT } else { FIELD_COUNT }] {
+        for value in &profile.values()[..batch.rows.columns().fields().len()] {
             self.push_value(*value);
         }
         self.push_value(profile.attributes_json().as_deref());
-        if !is_spigit {
-            self.push_value(profile.password_hash());
-        }
+        self.push_value(profile.password_hash());
         self.buffer.push(b'\n');
-        self.of_form += 1;
+        self.structural_specials += 1;
     }
 
     /// In the hexadecimal form of `bytea`.
     fn push_digest(&mut self, digest: RowDigest) {
         self.buffer.extend_from_slice(b"\t\\\\x");
-        self.of_form += 3;
+        self.structural_specials += 3;
         let digits = digest.0.iter().flat_map(|byte| [byte >> 4, byte & 15]);
         self.buffer.extend(digits.map(|digit| b"0123456789abcdef"[usize::from(digit)]));
     }
 
     fn push_value(&mut self, value: Option<&str>) {
         self.buffer.push(b'\t');
-        self.of_form += 1;
+        self.structural_specials += 1;
         match value {
-            Some(value) if self.escapes => self.push_escaped(value.as_bytes()),
+            Some(value) if self.needs_escaping => self.push_escaped(value.as_bytes()),
             Some(value) => self.buffer.extend_from_slice(value.as_bytes()),
             None => {
                 self.buffer.extend_from_slice(b"\\N");
-                self.of_form += 1;
+                self.structural_specials += 1;
             }
         }
     }
@@ -129,19 +125,19 @@ mod tests {
 
     #[test]
     fn special_characters_are_escaped() {
-        let mut text = CopyText { escapes: true, ..CopyText::default() };
+        let mut text = CopyText { needs_escaping: true, ..CopyText::default() };
         text.push_value(Some("a\\b\tc\nd\re"));
         text.push_value(None);
         assert_eq!(text.buffer, b"\ta\\\\b\\tc\\nd\\re\t\\N");
     }
 
     #[test]
-    fn every_special_character_of_the_form_is_counted() {
+    fn every_structural_special_character_is_counted() {
         let mut text = CopyText::default();
         text.push_digest(RowDigest([0xa7; 16]));
         text.push_value(Some("plain"));
         text.push_value(None);
         assert_eq!(text.buffer, format!("\t\\\\x{}\tplain\t\\N", "a7".repeat(16)).into_bytes());
-        assert_eq!(text.of_form, text.buffer.iter().filter(|byte| is_special(**byte)).count());
+        assert_eq!(text.structural_specials, text.buffer.iter().filter(|byte| is_special(**byte)).count());
     }
 }

@@ -2,81 +2,87 @@
 
 use std::collections::HashMap;
 
+use muster_domain::decision::{RowKeys, named_keys};
 use muster_domain::field::FIELD_COUNT;
 use muster_domain::plan::{Existing, Known, settled};
 use muster_domain::profile::{Profile, StoredUser, Version};
-use muster_domain::{CheckedRow, Dialect, Field, RowDigest};
+use muster_domain::shape::{Columns, Identity};
+use muster_domain::{Field, RowDigest};
 use muster_ports::BatchToApply;
+use muster_sql::users::UserColumns;
 use sqlx::postgres::{PgConnection, PgRow};
-use sqlx::{Row, ValueRef};
+use sqlx::{ColumnIndex, Row, ValueRef};
 
-use super::look::Look;
+use super::lookup::LookupLevel;
+use crate::query::unreadable;
 use crate::sql;
+use crate::statements::{UserStatements, for_shape};
 
-/// What was found out about a batch before it is written.
-pub(super) struct Found<'a> {
-    batch: &'a BatchToApply,
-    settled: HashMap<&'a str, i64>,
+/// What was looked up for a batch before it is written.
+#[derive(Default)]
+pub(super) struct Found {
     users: Vec<PgRow>,
     email_holders: Vec<PgRow>,
     login_holders: Vec<PgRow>,
 }
 
-impl<'a> Found<'a> {
-    pub(super) async fn look(
+/// The users of rows that say what the row said that last wrote them: their ids by key.
+pub(super) type Unchanged<'a> = HashMap<&'a str, i64>;
+
+impl Found {
+    /// Looks up as much as the level says.
+    pub(super) async fn look_up<'a>(
         connection: &mut PgConnection,
         batch: &'a BatchToApply,
-        look: Look,
-    ) -> Result<Self, sqlx::Error> {
-        let mut found = Self {
-            batch,
-            settled: HashMap::new(),
-            users: Vec::new(),
-            email_holders: Vec::new(),
-            login_holders: Vec::new(),
-        };
-        if look == Look::Nothing {
-            return Ok(found);
+        level: LookupLevel,
+    ) -> Result<(Self, Unchanged<'a>), sqlx::Error> {
+        let mut found = Self::default();
+        if level == LookupLevel::Nothing {
+            return Ok((found, Unchanged::new()));
         }
         let known = known(connection, batch).await?;
         let known = read_known(&known)?;
-        found.settled = settled(&batch.rows, |key| known.get(key).copied());
-        let keys: Vec<&str> = known.keys().copied().filter(|key| !found.settled.contains_key(key)).collect();
-        found.users = changeable(connection, batch, &keys).await?;
-        if look != Look::Named {
-            let unsettled = || batch.rows.rows().filter(|row| !found.settled.contains_key(row.key()));
-            let emails: Vec<&str> = unsettled().filter_map(|row| row.email_key()).collect();
-            let logins: Vec<&str> =
-                unsettled().filter(CheckedRow::is_found_by_uid).filter_map(|row| row.username_key()).collect();
+        let unchanged = settled(&batch.rows, |key| known.get(key).copied());
+        let keys: Vec<&str> = known.keys().copied().filter(|key| !unchanged.contains_key(key)).collect();
+        found.users = users_by_key(connection, batch, &keys).await?;
+        if level != LookupLevel::Named {
+            let changing = || batch.rows.rows().filter(|row| !unchanged.contains_key(row.key()));
+            let emails: Vec<&str> = changing().filter_map(|row| row.email_key()).collect();
+            let logins: Vec<&str> = changing().filter_map(|row| RowKeys::new(&row).login).collect();
             found.email_holders = holders_of_emails(connection, batch, &emails).await?;
             found.login_holders = holders_of_logins(connection, batch, &logins).await?;
         }
-        Ok(found)
+        Ok((found, unchanged))
     }
 
-    /// Whatever was not looked up is known of the users whom the rows name: they may hand on their e-mail or
-    /// login to another row.
-    pub(super) fn existing(&mut self) -> Result<Existing<'_>, sqlx::Error> {
-        let settled = std::mem::take(&mut self.settled);
-        let users = read_users(&self.users, self.batch.rows.dialect())?;
+    /// What the plan must know. The users whom the rows name count as holders even if holders were not looked up: they
+    /// may hand on their e-mail or login to another row.
+    pub(super) fn existing<'a>(
+        &'a self,
+        identity: Identity,
+        unchanged: Unchanged<'a>,
+    ) -> Result<Existing<'a>, sqlx::Error> {
+        let users = read_users(&self.users, identity)?;
         let mut email_holders = read_holders(&self.email_holders)?;
         email_holders.extend(users.values().filter_map(|user| Some((user.profile.email_key()?, user.id))));
         let mut login_holders = read_holders(&self.login_holders)?;
         login_holders.extend(users.values().map(|user| (user.profile.username_key(), user.id)));
-        Ok(Existing { users, settled, email_holders, login_holders })
+        Ok(Existing { users, settled: unchanged, email_holders, login_holders })
     }
 }
 
-/// Whom the rows name: id and digest of each, by key.
+fn statements(batch: &BatchToApply) -> &'static UserStatements {
+    for_shape(batch.rows.identity(), batch.rows.columns())
+}
+
+/// The users whom the rows name: key, id and digest of each.
 async fn known(connection: &mut PgConnection, batch: &BatchToApply) -> Result<Vec<PgRow>, sqlx::Error> {
     let keys: Vec<&str> = batch.rows.rows().map(|row| row.key()).collect();
-    let statement = match batch.rows.dialect() {
-        Dialect::Spigit => sql::PROBE_KNOWN_USERS,
-        Dialect::Collaborator => sql::PROBE_KNOWN_USERS_BY_UID,
-    };
+    let statement = statements(batch).probe_user_digests.as_str();
     sqlx::query(statement).bind(batch.tenant.0).bind(keys).fetch_all(connection).await
 }
 
+/// Reads rows of `probe_user_digests.sql`, by position: they are many and have three columns.
 fn read_known(rows: &[PgRow]) -> Result<HashMap<&str, Known>, sqlx::Error> {
     rows.iter().map(|row| Ok((row.try_get(0)?, Known { id: row.try_get(1)?, digest: read_digest(row)? }))).collect()
 }
@@ -91,8 +97,8 @@ fn read_digest(row: &PgRow) -> Result<Option<RowDigest>, sqlx::Error> {
     Ok(Some(RowDigest(bytes)))
 }
 
-/// The users of these keys, as far as rows of this batch can change them.
-async fn changeable(
+/// The users with these keys, with the fields that rows of this batch can set.
+async fn users_by_key(
     connection: &mut PgConnection,
     batch: &BatchToApply,
     keys: &[&str],
@@ -100,45 +106,37 @@ async fn changeable(
     if keys.is_empty() {
         return Ok(Vec::new());
     }
-    let statement = match batch.rows.dialect() {
-        Dialect::Spigit => sql::PROBE_SPIGIT_USERS,
-        Dialect::Collaborator => sql::PROBE_USERS_BY_UID,
-    };
+    let statement = statements(batch).probe_users.as_str();
     sqlx::query(statement).bind(batch.tenant.0).bind(keys).fetch_all(connection).await
 }
 
-/// The ids of the users whom the rows name, whatever became of the rows.
+/// The ids of the users whom the rows name, failed rows included.
 pub(super) async fn named_ids(connection: &mut PgConnection, batch: &BatchToApply) -> Result<Vec<i64>, sqlx::Error> {
-    let keys: Vec<&str> = batch.rows.rows().map(|row| row.key()).chain(batch.rows.named()).collect();
+    let keys = named_keys(&batch.rows);
     sqlx::query_scalar(sql::PROBE_IDS_BY_UID).bind(batch.tenant.0).bind(keys).fetch_all(connection).await
 }
 
-/// The user whom a row names, with everything that is stored of it.
-pub(super) async fn user_of(
+/// The user with the key of a row.
+pub(super) async fn user_by_key(
     connection: &mut PgConnection,
     batch: &BatchToApply,
-    row: CheckedRow<'_>,
+    key: &str,
 ) -> Result<Option<PgRow>, sqlx::Error> {
-    let statement = match batch.rows.dialect() {
-        Dialect::Spigit => sql::PROBE_USERS,
-        Dialect::Collaborator => sql::PROBE_USERS_BY_UID,
-    };
-    sqlx::query(statement).bind(batch.tenant.0).bind([row.key()]).fetch_optional(connection).await
+    let statement = statements(batch).probe_users.as_str();
+    sqlx::query(statement).bind(batch.tenant.0).bind([key]).fetch_optional(connection).await
 }
 
-/// The user with this login, if it has no uid yet.
-pub(super) async fn user_without_uid(
+/// The user with this login, with every field: whether it has a uid is asked.
+pub(super) async fn user_by_login(
     connection: &mut PgConnection,
     batch: &BatchToApply,
     login: &str,
 ) -> Result<Option<PgRow>, sqlx::Error> {
-    let found = sqlx::query(sql::PROBE_USERS).bind(batch.tenant.0).bind([login]).fetch_optional(connection).await?;
-    let Some(row) = found else { return Ok(None) };
-    let has_uid = read_user(&row)?.profile.value(Field::Uid).is_some();
-    Ok((!has_uid).then_some(row))
+    let statement = for_shape(Identity::Username, Columns::All).probe_users.as_str();
+    sqlx::query(statement).bind(batch.tenant.0).bind([login]).fetch_optional(connection).await
 }
 
-/// Who holds these e-mails.
+/// The holders of these e-mails.
 pub(super) async fn holders_of_emails(
     connection: &mut PgConnection,
     batch: &BatchToApply,
@@ -150,7 +148,7 @@ pub(super) async fn holders_of_emails(
     sqlx::query(sql::PROBE_EMAIL_HOLDERS).bind(batch.tenant.0).bind(emails).fetch_all(connection).await
 }
 
-/// Who holds these logins.
+/// The holders of these logins.
 pub(super) async fn holders_of_logins(
     connection: &mut PgConnection,
     batch: &BatchToApply,
@@ -159,29 +157,52 @@ pub(super) async fn holders_of_logins(
     if logins.is_empty() {
         return Ok(Vec::new());
     }
-    sqlx::query(sql::PROBE_KNOWN_USERS).bind(batch.tenant.0).bind(logins).fetch_all(connection).await
+    let statement = for_shape(Identity::Username, Columns::All).probe_user_digests.as_str();
+    sqlx::query(statement).bind(batch.tenant.0).bind(logins).fetch_all(connection).await
 }
 
-fn read_users(rows: &[PgRow], dialect: Dialect) -> Result<HashMap<&str, StoredUser<'_>>, sqlx::Error> {
-    let key = match dialect {
-        Dialect::Spigit => 3,
-        Dialect::Collaborator => 5 + Field::Uid.index(),
-    };
-    rows.iter().map(|row| Ok((row.try_get(key)?, read_user(row)?))).collect()
-}
-
+/// Reads key and id of each row.
 pub(super) fn read_holders(rows: &[PgRow]) -> Result<HashMap<&str, i64>, sqlx::Error> {
     rows.iter().map(|row| Ok((row.try_get(0)?, row.try_get(1)?))).collect()
 }
 
-/// Reads a row of `probe_users.sql` or `probe_spigit_users.sql`.
+fn read_users(rows: &[PgRow], identity: Identity) -> Result<HashMap<&str, StoredUser<'_>>, sqlx::Error> {
+    let Some(first) = rows.first() else { return Ok(HashMap::new()) };
+    let columns = columns(first)?;
+    let read = |row| {
+        let user = read_user_at(row, &columns)?;
+        let key = match identity {
+            Identity::Username => user.profile.username_key(),
+            Identity::Uid => user.profile.value(Field::Uid).unwrap_or_default(),
+        };
+        Ok((key, user))
+    };
+    rows.iter().map(read).collect()
+}
+
+/// Reads a row of `probe_users.sql`.
 pub(super) fn read_user(row: &PgRow) -> Result<StoredUser<'_>, sqlx::Error> {
+    read_user_at(row, &columns(row)?)
+}
+
+fn columns(row: &PgRow) -> Result<UserColumns, sqlx::Error> {
+    UserColumns::find(|name| name.index(row).ok()).map_err(unreadable)
+}
+
+fn read_user_at<'r>(row: &'r PgRow, columns: &UserColumns) -> Result<StoredUser<'r>, sqlx::Error> {
     let mut values = [None; FIELD_COUNT];
-    let attributes = row.len() - 1;
-    for (index, value) in values.iter_mut().enumerate().take(attributes - 5) {
-        *value = row.try_get(index + 5)?;
+    for (value, column) in values.iter_mut().zip(columns.fields) {
+        if let Some(column) = column {
+            *value = row.try_get(column)?;
+        }
     }
-    let profile = Profile::stored(values, row.try_get(3)?, row.try_get(4)?, row.try_get(attributes)?)
-        .map_err(|error| sqlx::Error::Decode(error.into()))?;
-    Ok(StoredUser { id: row.try_get(0)?, version: Version { job: row.try_get(1)?, line: row.try_get(2)? }, profile })
+    let profile = Profile::stored(
+        values,
+        row.try_get(columns.username_key)?,
+        row.try_get(columns.email_key)?,
+        row.try_get(columns.attributes)?,
+    )
+    .map_err(|error| sqlx::Error::Decode(error.into()))?;
+    let version = Version { job: row.try_get(columns.version_job)?, line: row.try_get(columns.version_line)? };
+    Ok(StoredUser { id: row.try_get(columns.id)?, version, profile })
 }

@@ -1,9 +1,17 @@
 -- ledger_sums: Returns the totals of the ledger of job ?2 of tenant ?1, and whether its batches join without a gap.
 select
-    count(*), coalesce(sum(created), 0), coalesce(sum(updated), 0), coalesce(sum(unchanged), 0),
-    coalesce(sum(failed), 0), coalesce(sum(warnings), 0), coalesce(sum(end_offset - first_offset), 0),
-    coalesce(max(end_offset), 0), coalesce(min(joins), 1), coalesce(sum(blocked), 0),
-    coalesce(sum(unblocked), 0), coalesce(sum(unnamed), 0)
+    count(*) as batches,
+    coalesce(sum(created), 0) as created,
+    coalesce(sum(updated), 0) as updated,
+    coalesce(sum(unchanged), 0) as unchanged,
+    coalesce(sum(failed), 0) as failed,
+    coalesce(sum(warnings), 0) as warnings,
+    coalesce(sum(blocked), 0) as blocked,
+    coalesce(sum(unblocked), 0) as unblocked,
+    coalesce(sum(end_offset - first_offset), 0) as bytes,
+    coalesce(max(end_offset), 0) as end_offset,
+    coalesce(min(joins), 1) as is_contiguous,
+    coalesce(sum(unnamed), 0) as rows_without_key
 from (
     select
         created, updated, unchanged, failed, warnings, blocked, unblocked, unnamed,

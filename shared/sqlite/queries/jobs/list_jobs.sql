@@ -1,10 +1,11 @@
 -- list_jobs: Returns up to ?4 jobs of tenant ?1, newest first: those in state ?2 (any if null) with ids below ?3 (any
 -- if null).
 select
-    id, state, case when raw_encoding = 'identity' then raw_bytes end, total_bytes, total_rows,
+    id, state, case when raw_encoding = 'identity' then raw_bytes end as plain_bytes, total_bytes, total_rows,
     file_error_line, file_error_code, file_error_message, created, updated, unchanged, failed, warnings,
-    created_at, started_at, finished_at, cast(unixepoch('subsec') * 1000 as integer),
-    reports_closed_at is not null, blocked, unblocked, missing_kept, dialect
+    created_at as created_ms, started_at as started_ms, finished_at as finished_ms,
+    cast(unixepoch('subsec') * 1000 as integer) as now_ms,
+    reports_closed_at is not null as reports_removed, blocked, unblocked, missing_kept
 from jobs
 where tenant = ?1
     and (?2 is null or state = ?2)

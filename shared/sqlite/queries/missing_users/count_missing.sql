@@ -6,8 +6,8 @@ with named as (
 select
     count(*) filter (
         where u.version_job <> ?2 and not exists (select 1 from named n where n.id = u.id)
-    ),
-    count(*)
+    ) as missing,
+    count(*) as active
 from users u
 where u.tenant = ?1
     and u.uid is not null

@@ -21,4 +21,4 @@ returning
     case
         when (select count(*) from ledger l where l.tenant = jobs.tenant and l.job = jobs.id) > stalled_batches then 0
         else stalls
-    end
+    end as stalls

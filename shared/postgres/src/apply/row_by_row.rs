@@ -1,0 +1,118 @@
+//! Applies rows one at a time, in line order, as a single-threaded run would.
+
+use muster_domain::decision::{
+    Holders, RowDecision, RowKeys, decide_conflict, decide_row, is_adoptable, reject_refused_row,
+};
+use muster_domain::{CheckedRow, RowDigest};
+use muster_ports::BatchToApply;
+use sqlx::Executor;
+use sqlx::postgres::{PgConnection, PgRow};
+
+use super::user::{self, UserWrite};
+use super::{Tally, log_outdated, probe};
+use crate::error::{Retry, is_unique_violation, leaves_connection_usable, store_error};
+
+/// Applies contested rows.
+pub(super) async fn apply<'a>(
+    connection: &mut PgConnection,
+    batch: &BatchToApply,
+    rows: impl IntoIterator<Item = CheckedRow<'a>>,
+    tally: &mut Tally,
+) -> Result<(), sqlx::Error> {
+    for row in rows {
+        apply_row(connection, batch, row, tally).await?;
+    }
+    Ok(())
+}
+
+/// Applies every row under a savepoint, so that one which the database refuses fails alone.
+pub(super) async fn apply_isolated<'a>(
+    connection: &mut PgConnection,
+    batch: &BatchToApply,
+    rows: impl IntoIterator<Item = CheckedRow<'a>>,
+    tally: &mut Tally,
+) -> Result<(), sqlx::Error> {
+    for row in rows {
+        connection.execute("savepoint row").await?;
+        match apply_row(connection, batch, row, tally).await {
+            Ok(()) => connection.execute("release savepoint row").await?,
+            // Another batch has just taken the e-mail: the next attempt sees it.
+            Err(error) if is_unique_violation(&error) => return Err(error),
+            Err(error) if leaves_connection_usable(&error) => {
+                if store_error(error).is_transient() {
+                    return Err(Retry::Changed.into());
+                }
+                tally.reject(reject_refused_row(&row));
+                connection.execute("rollback to savepoint row").await?
+            }
+            Err(error) => return Err(error),
+        };
+    }
+    Ok(())
+}
+
+async fn apply_row(
+    connection: &mut PgConnection,
+    batch: &BatchToApply,
+    row: CheckedRow<'_>,
+    tally: &mut Tally,
+) -> Result<(), sqlx::Error> {
+    let found = find(connection, batch, row).await?;
+    let stored = found.as_ref().map(probe::read_user).transpose()?;
+    let (folded, version) = match decide_row(batch.job, row, stored.as_ref()) {
+        RowDecision::Reject(rejection) => {
+            tally.reject(rejection);
+            return Ok(());
+        }
+        RowDecision::Unchanged(counts) => {
+            tally.counts.add(&counts);
+            return Ok(());
+        }
+        RowDecision::Outdated => {
+            log_outdated(batch, 1);
+            tally.counts.add(&RowDecision::OUTDATED_COUNTS);
+            return Ok(());
+        }
+        RowDecision::Write { folded, version } => (folded, version),
+    };
+    let write = UserWrite { folded: &folded, version, digest: RowDigest::of(&row) };
+    let is_written = match &stored {
+        Some(user) => user::update(connection, batch, user, &write).await?,
+        None => user::insert(connection, batch, &write).await?,
+    };
+    if is_written {
+        tally.counts.add(&folded.counts);
+        return Ok(());
+    }
+    let holders = holders(connection, batch, row).await?;
+    let conflict = decide_conflict(&row, stored.map(|user| user.id), holders).ok_or(Retry::Changed)?;
+    tally.reject(conflict);
+    Ok(())
+}
+
+/// The user of a row, by its key or else by its login.
+async fn find(
+    connection: &mut PgConnection,
+    batch: &BatchToApply,
+    row: CheckedRow<'_>,
+) -> Result<Option<PgRow>, sqlx::Error> {
+    let keys = RowKeys::new(&row);
+    let found = probe::user_by_key(connection, batch, keys.key).await?;
+    let Some(login) = keys.login.filter(|_| found.is_none()) else { return Ok(found) };
+    let found = probe::user_by_login(connection, batch, login).await?;
+    let adoptable = found.as_ref().map(probe::read_user).transpose()?.is_some_and(|user| is_adoptable(&user));
+    Ok(found.filter(|_| adoptable))
+}
+
+/// Who holds the login and the e-mail that a row wants.
+async fn holders(
+    connection: &mut PgConnection,
+    batch: &BatchToApply,
+    row: CheckedRow<'_>,
+) -> Result<Holders, sqlx::Error> {
+    let login = RowKeys::new(&row).login;
+    let logins = probe::holders_of_logins(connection, batch, login.as_slice()).await?;
+    let emails = probe::holders_of_emails(connection, batch, row.email_key().as_slice()).await?;
+    let only = |rows: &[PgRow]| probe::read_holders(rows).map(|holders| holders.values().next().copied());
+    Ok(Holders { login: only(&logins)?, email: only(&emails)? })
+}

@@ -1,0 +1,76 @@
+//! What a worker asks of the database: rules, attempts, new uids, and applying a batch.
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use muster_domain::{BatchNo, JobId, TenantId};
+use muster_ports::{Applied, BatchToApply, Batches, JobRules, StoreError};
+use muster_sql::jobs;
+use sqlx::postgres::PgConnection;
+
+use crate::apply;
+use crate::error::aborted;
+use crate::sql;
+use crate::store::PostgresStore;
+use crate::transaction::Work;
+
+#[async_trait]
+impl Batches for PostgresStore {
+    async fn job_rules(&self, job: JobId) -> Result<Option<JobRules>, StoreError> {
+        let row = self.fetch_optional(sqlx::query(sql::JOB_RULES).bind(job.0)).await?;
+        Ok(row.map(|row| jobs::job_rules(&row)).transpose()?)
+    }
+
+    async fn count_attempts(&self, job: JobId, batch: BatchNo) -> Result<u32, StoreError> {
+        let statement = sqlx::query(sql::COUNT_ATTEMPTS).bind(job.0).bind(batch.0.cast_signed());
+        Ok(self.fetch_one(statement).await?.only::<i32>()?.cast_unsigned())
+    }
+
+    async fn record_attempt(&self, job: JobId, batch: BatchNo) -> Result<u32, StoreError> {
+        let statement = sqlx::query(sql::RECORD_ATTEMPT).bind(job.0).bind(batch.0.cast_signed());
+        Ok(self.fetch_one(statement).await?.only::<i32>()?.cast_unsigned())
+    }
+
+    async fn forget_attempt(&self, job: JobId, batch: BatchNo) -> Result<(), StoreError> {
+        let statement = sqlx::query(sql::FORGET_ATTEMPT).bind(job.0).bind(batch.0.cast_signed());
+        self.execute(statement).await.map(drop)
+    }
+
+    async fn new_uids(
+        &self,
+        tenant: TenantId,
+        job: JobId,
+        batch: BatchNo,
+        uids: Vec<String>,
+    ) -> Result<Vec<String>, StoreError> {
+        self.transact("find new uids", FindNewUids { tenant, job, batch, uids }).await
+    }
+
+    async fn apply_batch(&self, batch: BatchToApply) -> Result<Applied, StoreError> {
+        let (pool, hints) = (self.pool.clone(), self.lookup_hints.clone());
+        self.tasks.spawn("apply batch", apply::apply(pool, hints, Arc::new(batch))).await.map_err(aborted)?
+    }
+}
+
+struct FindNewUids {
+    tenant: TenantId,
+    job: JobId,
+    batch: BatchNo,
+    uids: Vec<String>,
+}
+
+impl Work for FindNewUids {
+    type Output = Vec<String>;
+
+    const BEGIN: &'static str = apply::BEGIN_LOOKUPS;
+
+    async fn run(self, connection: &mut PgConnection) -> Result<Vec<String>, sqlx::Error> {
+        sqlx::query_scalar(sql::PROBE_NEW_UIDS)
+            .bind(self.tenant.0)
+            .bind(self.job.0)
+            .bind(self.batch.0.cast_signed())
+            .bind(self.uids)
+            .fetch_all(connection)
+            .await
+    }
+}

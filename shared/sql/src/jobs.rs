@@ -1,0 +1,113 @@
+//! Jobs, splits and rules as they are stored.
+
+use muster_domain::decision::SplitSummary;
+use muster_domain::{Charset, Dialect, Format, Handling, JobId, JobState, Rejection, TenantId};
+use muster_ports::{CutRules, JobRules, JobView, Lease, RawFile, SplitJob};
+
+use crate::ledger;
+use crate::rejections;
+use crate::row::{SqlRow, Unreadable};
+
+/// A row of `find_job.sql` or `list_jobs.sql`.
+pub fn job_view(row: &impl SqlRow) -> Result<JobView, Unreadable> {
+    let state = job_state(row, "state")?;
+    let file_error = match (row.optional_count("file_error_line")?, row.optional_text("file_error_message")?) {
+        (Some(line), Some(message)) => {
+            Some(Rejection::new(line, None, rejections::code(row, "file_error_code")?, message))
+        }
+        _ => None,
+    };
+    // The counts of a job are written once, when it becomes final.
+    let is_counted = row.optional_number("created")?.is_some();
+    Ok(JobView {
+        id: JobId(row.number("id")?),
+        state,
+        plain_bytes: row.optional_count("plain_bytes")?,
+        total_bytes: row.optional_count("total_bytes")?,
+        total_rows: row.optional_count("total_rows")?,
+        file_error,
+        final_counts: is_counted.then(|| ledger::counts(row)).transpose()?,
+        created_ms: row.number("created_ms")?,
+        started_ms: row.optional_number("started_ms")?,
+        finished_ms: row.optional_number("finished_ms")?,
+        now_ms: row.number("now_ms")?,
+        missing_kept: row.optional_count("missing_kept")?,
+        reports_removed: row.boolean("reports_removed")?,
+    })
+}
+
+/// A column that holds the state of a job.
+pub fn job_state(row: &impl SqlRow, column: &'static str) -> Result<JobState, Unreadable> {
+    JobState::parse(&row.text(column)?).ok_or(Unreadable("the state of a job"))
+}
+
+/// The row of `job_rules.sql`.
+pub fn job_rules(row: &impl SqlRow) -> Result<JobRules, Unreadable> {
+    Ok(JobRules {
+        tenant: TenantId(row.number("tenant")?),
+        dialect: dialect(row)?,
+        handling: Handling::parse(&row.text("handling")?).ok_or(Unreadable("the handling of a job"))?,
+        format: format(row)?,
+        titles: titles(row)?,
+        record: cut_rules(row)?.record,
+        blocks_missing: row.boolean("blocks_missing")?,
+    })
+}
+
+/// The row of `lease_split.sql`.
+pub fn split_job(job: JobId, row: &impl SqlRow) -> Result<SplitJob, Unreadable> {
+    let sha256 = row.bytes("raw_sha256")?.try_into().map_err(|_| Unreadable("the hash of an upload"))?;
+    let stalls = u32::try_from(row.count("stalls")?).map_err(|_| Unreadable("stalls"))?;
+    Ok(SplitJob {
+        lease: Lease { job, fence: row.number("lease_fence")? },
+        dialect: dialect(row)?,
+        raw: RawFile {
+            key: row.text("raw_key")?,
+            bytes: row.count("raw_bytes")?,
+            sha256,
+            encoding: row.text("raw_encoding")?,
+            format: format(row)?,
+            charset: Charset::parse(&row.text("raw_charset")?).ok_or(Unreadable("the charset of an upload"))?,
+        },
+        titles: titles(row)?,
+        cut: cut_rules(row)?,
+        patience: SplitJob::patience_after(stalls),
+    })
+}
+
+/// The row of `completeness.sql`: the tenant of a job, and what its split came to.
+pub fn split_summary(row: &impl SqlRow) -> Result<(TenantId, SplitSummary), Unreadable> {
+    let summary = SplitSummary {
+        batches: row.count("total_batches")?,
+        bytes: row.count("total_bytes")?,
+        is_unreadable: row.boolean("is_unreadable")?,
+        blocks_missing: row.boolean("blocks_missing")?,
+    };
+    Ok((TenantId(row.number("tenant")?), summary))
+}
+
+/// The titles of a file, in the form in which they are stored.
+pub fn titles_json(titles: &[String]) -> String {
+    serde_json::Value::from(titles).to_string()
+}
+
+/// The rules by which a file is cut, in the form in which they are stored.
+pub fn cut_rules_json(rules: &CutRules) -> String {
+    serde_json::to_string(rules).expect("the rules are numbers with names")
+}
+
+fn dialect(row: &impl SqlRow) -> Result<Dialect, Unreadable> {
+    Dialect::parse(&row.text("dialect")?).ok_or(Unreadable("the dialect of a job"))
+}
+
+fn format(row: &impl SqlRow) -> Result<Format, Unreadable> {
+    Format::parse(&row.text("raw_format")?).ok_or(Unreadable("the format of an upload"))
+}
+
+fn titles(row: &impl SqlRow) -> Result<Vec<String>, Unreadable> {
+    serde_json::from_str(&row.text("titles")?).map_err(|_| Unreadable("the titles of a job"))
+}
+
+fn cut_rules(row: &impl SqlRow) -> Result<CutRules, Unreadable> {
+    serde_json::from_str(&row.text("cut")?).map_err(|_| Unreadable("the cut rules of a job"))
+}

@@ -1,0 +1,76 @@
+//! Reading jobs, rejections and users.
+
+use async_trait::async_trait;
+use muster_domain::{JobId, JobState, Rejection, TenantId};
+use muster_ports::{JobFilter, JobView, LedgerTotals, PageAfter, Reports, Signals, StoreError, UserRecord};
+use muster_sql::{jobs, rejections, users};
+use rusqlite::{OptionalExtension, params};
+
+use crate::ledger;
+use crate::row::decode;
+use crate::sql;
+use crate::statements::FIND_USER;
+use crate::store::SqliteStore;
+
+#[async_trait]
+impl Reports for SqliteStore {
+    async fn check_ready(&self) -> Result<(), StoreError> {
+        self.read(|db| db.query_row("select 1", [], |_| Ok(()))).await
+    }
+
+    async fn find_job(&self, tenant: TenantId, job: JobId) -> Result<Option<JobView>, StoreError> {
+        self.read(move |db| {
+            let mut statement = db.prepare_cached(sql::FIND_JOB)?;
+            statement.query_row(params![tenant.0, job.0], decode(|row| jobs::job_view(row))).optional()
+        })
+        .await
+    }
+
+    async fn list_jobs(&self, tenant: TenantId, filter: JobFilter) -> Result<Vec<JobView>, StoreError> {
+        self.read(move |db| {
+            let mut statement = db.prepare_cached(sql::LIST_JOBS)?;
+            let (state, before) = (filter.state.map(JobState::as_str), filter.before.map(|job| job.0));
+            let values = params![tenant.0, state, before, filter.limit];
+            statement.query_map(values, decode(|row| jobs::job_view(row)))?.collect()
+        })
+        .await
+    }
+
+    async fn ledger_totals(&self, job: JobId) -> Result<LedgerTotals, StoreError> {
+        self.read(move |db| {
+            let tenant: Option<i64> =
+                db.prepare_cached(sql::JOB_TENANT)?.query_row([job.0], |row| row.get(0)).optional()?;
+            let Some(tenant) = tenant else { return Ok(LedgerTotals::default()) };
+            let sums = ledger::sums(db, TenantId(tenant), job)?;
+            Ok(LedgerTotals { batches: sums.batches, counts: sums.counts, bytes: sums.bytes })
+        })
+        .await
+    }
+
+    async fn list_rejections(
+        &self,
+        tenant: TenantId,
+        job: JobId,
+        page: PageAfter,
+    ) -> Result<Vec<Rejection>, StoreError> {
+        self.read(move |db| {
+            let mut statement = db.prepare_cached(sql::LIST_REJECTIONS)?;
+            let values = params![tenant.0, job.0, page.line.cast_signed(), page.limit];
+            statement.query_map(values, decode(|row| rejections::rejection(row)))?.collect()
+        })
+        .await
+    }
+
+    async fn find_user(&self, tenant: TenantId, username_key: &str) -> Result<Option<UserRecord>, StoreError> {
+        let key = username_key.to_owned();
+        self.read(move |db| {
+            let mut statement = db.prepare_cached(&FIND_USER)?;
+            statement.query_row(params![tenant.0, key], decode(|row| users::user(row))).optional()
+        })
+        .await
+    }
+
+    fn signals(&self) -> Signals {
+        Signals::new(self.signals.subscribe())
+    }
+}

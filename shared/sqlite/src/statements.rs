@@ -1,0 +1,56 @@
+//! Statements that name the columns of users. Their column lists come from the list of fields.
+
+use std::sync::LazyLock;
+
+use muster_domain::shape::{Columns, Identity};
+use muster_sql::{expand, template};
+
+use crate::sql;
+
+/// The statements for rows of one shape.
+#[derive(Debug)]
+pub(crate) struct UserStatements {
+    pub(crate) probe_user: String,
+    pub(crate) insert_user: String,
+    pub(crate) update_user: String,
+}
+
+/// One user with every field, to be read back.
+pub(crate) static FIND_USER: LazyLock<String> =
+    LazyLock::new(|| fill(sql::FIND_USER, Identity::Username, Columns::All));
+
+static SHAPES: LazyLock<Vec<(Identity, Columns, UserStatements)>> = LazyLock::new(|| {
+    template::shapes().map(|(identity, columns)| (identity, columns, UserStatements::new(identity, columns))).collect()
+});
+
+/// The statements for rows that identify users in this way and can set these fields.
+pub(crate) fn for_shape(identity: Identity, columns: Columns) -> &'static UserStatements {
+    let found = SHAPES.iter().find(|(i, c, _)| (*i, *c) == (identity, columns));
+    &found.expect("there are statements for every shape").2
+}
+
+impl UserStatements {
+    fn new(identity: Identity, columns: Columns) -> Self {
+        let fill = |template| fill(template, identity, columns);
+        Self {
+            probe_user: fill(sql::PROBE_USER),
+            insert_user: fill(sql::INSERT_USER),
+            update_user: fill(sql::UPDATE_USER),
+        }
+    }
+}
+
+/// Every statement with its name as it is executed: for the test that prepares them.
+pub fn all() -> Vec<(String, String)> {
+    template::all(sql::ALL, fill)
+}
+
+fn fill(statement: &str, identity: Identity, columns: Columns) -> String {
+    expand(statement, |placeholder, first| match placeholder {
+        "key" => identity.column().to_owned(),
+        "fields" => template::columns(columns, |_, field| field.column.to_owned()),
+        "field_values" => template::columns(columns, |index, _| format!("?{}", first + index)),
+        "set_fields" => template::columns(columns, |index, field| format!("{} = ?{}", field.column, first + index)),
+        other => unreachable!("the placeholder {other} has no meaning"),
+    })
+}
