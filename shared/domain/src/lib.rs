@@ -1,49 +1,84 @@
-//! What Muster is about, without any technology: users, records, row rules, outcomes, job states.
+//! The domain of Muster, independent of any technology: users, records, row rules, outcomes, job states.
 //!
-//! The crate is pure: no async, no I/O, no clock. Everything here is data in, data out.
+//! The crate is pure: no async, no I/O, no clock. Every function computes its result from its arguments alone.
 //!
-//! Reading order: [`ids`], [`field`], [`record`] (cutting a file into records), [`header`] and
-//! [`sniff`] (what is looked at before an upload is accepted), [`spigit`] (the rules of a row),
-//! [`batch`] (checked rows), [`profile`] and [`plan`] (from checked rows to writes), [`job`].
+//! # Reading order
+//!
+//! | Folder | Modules | Contents |
+//! |---|---|---|
+//! | `jobs` | [`ids`], [`file`](mod@file), [`job`], [`idempotency`] | the identifiers, settings and states of a job |
+//! | `jobs` | [`counts`], [`rejection`], [`missing`] | the results of a job |
+//! | `formats` | [`scanner`], [`strict_csv`], [`loose_csv`], [`json_array`] | finding the records of a file |
+//! | `formats` | [`header`], [`sniff`] | the checks before an upload is accepted |
+//! | `users` | [`field`] | the fields of a profile |
+//! | `rules` | [`key`], [`text`], [`spigit`], [`collaborator`] | the checks on the values of a row |
+//! | `users` | [`batch`], [`profile`], [`digest`], [`plan`] | from checked rows to writes |
 //!
 //! # Glossary
 //!
-//! A **tenant** owns tokens, users and jobs. A **job** is the import of one uploaded **file**; they
-//! share one id. A **batch** is a numbered slice of the rows of a job. A **row** is one record, its
-//! **line** the physical line it starts on, counted from 1. The **outcome** of a row is `created`,
-//! `updated`, `unchanged` or `failed`; a **rejection** says why a row failed. An **epoch** is a
-//! stretch of batches without a common user. The **ledger** is the table of applied batches, the
-//! **counters** are a fast view of it.
+//! Each word has one meaning in names, comments and documents.
+//!
+//! | Word | Meaning | Not used for |
+//! |---|---|---|
+//! | tenant | the owner of tokens, users and jobs | |
+//! | job, file | the import of one uploaded file; both share one numeric id | |
+//! | dialect | the API through which a file was uploaded: `spigit` or `collaborator` | file formats |
+//! | upload | the bytes that a client sends, and the request that carries them | context structs |
+//! | raw store | where uploads are kept until retention removes them | |
+//! | split | reading a stored file from its start and publishing its batches | deciding where batches end |
+//! | cut | deciding where records and batches end: the pure function inside a split | publishing |
+//! | splitter | the part of ingest that splits | |
+//! | split request | the message that asks a splitter to split a job | |
+//! | batch | a numbered slice of the rows of one job: the unit of queueing, transaction, acknowledgement and retry | |
+//! | row | one record of a file | |
+//! | line | the physical line on which a row starts, counted from 1 | |
+//! | epoch | a run of consecutive batches in which no user occurs in two batches | |
+//! | lane | the queue that a batch takes: `small` or `bulk` | |
+//! | ledger | the table of applied batches | |
+//! | counters | the view of the ledger in Redis | |
+//! | outcome | of a row: `created`, `updated`, `unchanged` or `failed` | results of calls |
+//! | rejection | why a row failed: line, column, code, message | refused uploads |
+//! | refusal, refuse | answering an upload or a request with an error | version checks, unique violations |
+//! | settle | to acknowledge, reject or return a delivery | draining bodies, counting, digests, joining |
+//! | apply | to write the users, the rejections and the ledger row of a batch in one transaction | one row |
+//! | attempt | one try to apply a batch | |
+//! | lookup | a query for users before a write | |
+//! | contested | of a row: its e-mail or login is held by another user or claimed by another row | |
+//! | missing user | a user with a uid whom no row of a Collaborator file names | values and things that are absent |
+//! | compression | `identity`, `gzip` or `zstd` | charsets |
+//! | charset | the character encoding of a file | compression |
+//! | reply, response | what an HTTP endpoint sends back | results of functions |
+//! | version check | the check that a write never overwrites a later (job, line) | |
+//! | reconciler | the loop in ingest that repairs what was interrupted | |
+//! | retention | removing the uploads, rejections and attempts of old final jobs | |
+//! | lease, fence | the exclusive right to split a job; the fencing token of that right | |
 
-pub mod batch;
-pub mod collaborator;
-pub mod counts;
-pub mod decision;
-pub mod digest;
-pub mod field;
-pub mod header;
-pub mod idempotency;
-pub mod ids;
-pub mod job;
-pub mod json;
-pub mod key;
-pub mod loose;
-pub mod plan;
-pub mod profile;
-pub mod record;
-pub mod rejection;
-pub mod rules;
-pub mod shape;
-pub mod sniff;
-pub mod spigit;
-pub mod text;
+mod formats;
+mod jobs;
+mod rules;
+mod users;
+
+pub use formats::{header, json_array, loose_csv, scanner, sniff, strict_csv};
+pub use jobs::{counts, file, idempotency, ids, job, rejection};
+pub use rules::{collaborator, key, row_shape, spigit, text};
+pub use users::{batch, decision, digest, field, plan, profile, shape};
 
 pub use batch::{CheckedBatch, CheckedRow};
 pub use counts::Counts;
 pub use digest::RowDigest;
 pub use field::Field;
+pub use file::{Charset, Dialect, Format, Handling};
 pub use header::Header;
 pub use idempotency::IdempotencyKey;
 pub use ids::{BatchNo, JobId, TenantId};
-pub use job::{Charset, Dialect, Format, Handling, JobState};
+pub use job::JobState;
 pub use rejection::{Rejection, RejectionCode};
+
+// The paths of these modules before they were renamed. To be removed once nothing uses them.
+pub use formats::{json_array as json, loose_csv as loose};
+
+/// The path of [`scanner`] and [`strict_csv`] before they were separated.
+pub mod record {
+    pub use crate::formats::scanner::{RecordError, RecordLimits, Scan, Scanner};
+    pub use crate::formats::strict_csv::{Quotes, RecordScanner};
+}

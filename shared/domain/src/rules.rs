@@ -1,10 +1,14 @@
-//! The rules of each dialect: one module a dialect.
+//! The checks on the values of a row, for each dialect.
 
-use crate::job::Dialect;
+pub mod collaborator;
+pub mod key;
+pub mod spigit;
+pub mod text;
+
+use crate::file::Dialect;
 use crate::shape::RowShape;
-use crate::{collaborator, spigit};
 
-/// How the rows of a file identify users, and which fields they can set.
+/// How the rows of a file of this dialect identify users, and which fields they can set.
 pub const fn row_shape(dialect: Dialect) -> RowShape {
     match dialect {
         Dialect::Spigit => spigit::SHAPE,

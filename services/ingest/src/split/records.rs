@@ -1,13 +1,14 @@
 //! The records of a file, whatever its dialect and format.
 
 use muster_domain::field::Field;
-use muster_domain::json::JsonScanner;
-use muster_domain::loose::LooseScanner;
-use muster_domain::record::{RecordError, RecordLimits, RecordScanner, Scan};
+use muster_domain::json_array::JsonScanner;
+use muster_domain::loose_csv::LooseScanner;
+use muster_domain::scanner::{RecordError, RecordLimits, Scan, Scanner};
+use muster_domain::strict_csv::RecordScanner;
 use muster_domain::{Dialect, Format, Header, collaborator, key, spigit};
 use xxhash_rust::xxh3::xxh3_64;
 
-/// How a file is to be read.
+/// How a file is read.
 #[derive(Clone, Copy)]
 pub(crate) struct Layout<'a> {
     pub(crate) dialect: Dialect,
@@ -16,22 +17,11 @@ pub(crate) struct Layout<'a> {
     pub(crate) header: &'a Header,
 }
 
-/// Finds records and the users whom they are about.
+/// Finds the records of a file and the users they are about.
 pub(crate) enum Records {
     Spigit { scanner: Box<RecordScanner>, key_column: Option<usize>, scratch: String },
     CollaboratorCsv(LooseScanner),
     CollaboratorJson(JsonScanner),
-}
-
-/// Calls the same method of whichever scanner there is.
-macro_rules! each {
-    ($records:expr, $scanner:ident => $call:expr) => {
-        match $records {
-            Records::Spigit { scanner: $scanner, .. } => $call,
-            Records::CollaboratorCsv($scanner) => $call,
-            Records::CollaboratorJson($scanner) => $call,
-        }
-    };
 }
 
 impl Records {
@@ -55,30 +45,42 @@ impl Records {
     }
 
     pub(crate) fn scan(&mut self, input: &[u8], at_end: bool) -> Result<Scan, RecordError> {
-        each!(self, scanner => scanner.scan(input, at_end))
+        match self {
+            Self::Spigit { scanner, .. } => scanner.scan(input, at_end),
+            Self::CollaboratorCsv(scanner) => scanner.scan(input, at_end),
+            Self::CollaboratorJson(scanner) => scanner.scan(input, at_end),
+        }
+    }
+
+    fn scanner(&self) -> &dyn Scanner {
+        match self {
+            Self::Spigit { scanner, .. } => &**scanner,
+            Self::CollaboratorCsv(scanner) => scanner,
+            Self::CollaboratorJson(scanner) => scanner,
+        }
     }
 
     /// The bytes of the record.
     pub(crate) fn raw(&self) -> &[u8] {
-        each!(self, scanner => scanner.raw())
+        self.scanner().raw()
     }
 
-    /// What stands between the record before and this one in a batch; nothing if it is too long.
+    /// The bytes that separate the record from the one before it in a batch; `None` if they are too long to be kept.
     pub(crate) fn lead(&self) -> Option<&[u8]> {
-        each!(self, scanner => scanner.lead())
+        self.scanner().lead()
     }
 
-    /// How many bytes of the file lie between the record before and this one.
+    /// The number of bytes of the file between the record before and this one.
     pub(crate) fn lead_bytes(&self) -> u64 {
-        each!(self, scanner => scanner.lead_bytes())
+        self.scanner().lead_bytes()
     }
 
-    /// The line of the record; its number, where lines mean nothing.
+    /// The line of the record, or its number in a format without lines.
     pub(crate) fn line(&self) -> u64 {
-        each!(self, scanner => scanner.line())
+        self.scanner().line()
     }
 
-    /// A hash of the user whom the record is about.
+    /// A hash of the key of the user the record is about; `None` if the record has no key.
     pub(crate) fn key(&mut self) -> Option<u64> {
         match self {
             Self::Spigit { scanner, key_column, scratch } => {

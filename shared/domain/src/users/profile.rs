@@ -1,0 +1,245 @@
+//! The profile of a user, and how rows change it.
+
+use std::borrow::Cow;
+use std::collections::BTreeMap;
+
+use crate::batch::{Cell, CheckedRow};
+use crate::counts::Counts;
+use crate::field::{FIELD_COUNT, FIELDS, Field};
+use crate::ids::JobId;
+
+/// The job and line that last wrote a user. A later write has a greater version.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Version {
+    /// The id of the job.
+    pub job: i64,
+    /// The line of the row.
+    pub line: i64,
+}
+
+impl Version {
+    /// The version that a row writes.
+    pub fn new(job: JobId, line: u64) -> Self {
+        Self { job: job.0, line: line.cast_signed() }
+    }
+}
+
+/// The values of a user in canonical form.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Profile<'a> {
+    values: [Option<&'a str>; FIELD_COUNT],
+    username_key: &'a str,
+    email_key: Option<&'a str>,
+    password_hash: Option<&'a str>,
+    attributes: BTreeMap<Cow<'a, str>, Cow<'a, str>>,
+}
+
+/// The changes that a row made to a profile.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Change {
+    /// A field or an attribute was changed, in a way other than blocking or unblocking the user.
+    pub profile: bool,
+    /// The user was active before and is blocked now.
+    pub blocked: bool,
+    /// The user was blocked before and is active now.
+    pub unblocked: bool,
+}
+
+impl Change {
+    /// Whether anything was changed.
+    pub const fn any(self) -> bool {
+        self.profile || self.blocked || self.unblocked
+    }
+}
+
+impl Default for Profile<'_> {
+    fn default() -> Self {
+        Self {
+            values: [None; FIELD_COUNT],
+            username_key: "",
+            email_key: None,
+            password_hash: None,
+            attributes: BTreeMap::new(),
+        }
+    }
+}
+
+impl<'a> Profile<'a> {
+    /// Creates a profile from stored values. `attributes` is a JSON object of strings; `None` if there are none.
+    pub fn stored(
+        values: [Option<&'a str>; FIELD_COUNT],
+        username_key: &'a str,
+        email_key: Option<&'a str>,
+        attributes: Option<&str>,
+    ) -> Result<Self, serde_json::Error> {
+        let attributes = match attributes {
+            Some(json) => serde_json::from_str::<BTreeMap<String, String>>(json)?
+                .into_iter()
+                .map(|(title, value)| (Cow::Owned(title), Cow::Owned(value)))
+                .collect(),
+            None => BTreeMap::new(),
+        };
+        Ok(Self { values, username_key, email_key, password_hash: None, attributes })
+    }
+
+    /// The value of a field.
+    pub fn value(&self, field: Field) -> Option<&'a str> {
+        self.values[field.index()]
+    }
+
+    /// The values in the order of [`FIELDS`].
+    pub fn values(&self) -> &[Option<&'a str>; FIELD_COUNT] {
+        &self.values
+    }
+
+    /// The folded user name.
+    pub fn username_key(&self) -> &'a str {
+        self.username_key
+    }
+
+    /// The folded e-mail.
+    pub fn email_key(&self) -> Option<&'a str> {
+        self.email_key
+    }
+
+    /// The hash of the password of a new user.
+    pub fn password_hash(&self) -> Option<&'a str> {
+        self.password_hash
+    }
+
+    /// The attributes as a JSON object; `None` if there are none.
+    pub fn attributes_json(&self) -> Option<String> {
+        if self.attributes.is_empty() {
+            return None;
+        }
+        Some(serde_json::to_string(&self.attributes).expect("a map of strings can be written as JSON"))
+    }
+
+    /// Merges the values of a row into the profile. Returns what changed.
+    pub fn merge(&mut self, row: CheckedRow<'a>) -> Change {
+        let mut change = Change::default();
+        for spec in &FIELDS {
+            let value = &mut self.values[spec.field.index()];
+            let new = match row.cell(spec.field) {
+                Cell::Keep => continue,
+                Cell::Clear => None,
+                Cell::Set(text) => Some(text),
+            };
+            match (spec.field, *value, new) {
+                (Field::BlockedReason, None, Some(_)) => change.blocked = true,
+                (Field::BlockedReason, Some(_), None) => change.unblocked = true,
+                (_, before, after) => change.profile |= before != after,
+            }
+            *value = new;
+        }
+        self.username_key = row.username_key().unwrap_or(self.username_key);
+        self.email_key = row.email_key().or(self.email_key);
+        for (title, cell) in row.attributes() {
+            change.profile |= match cell {
+                Cell::Keep => false,
+                Cell::Clear => self.attributes.remove(title).is_some(),
+                Cell::Set(text) => {
+                    self.attributes.insert(Cow::Borrowed(title), Cow::Borrowed(text)).as_deref() != Some(text)
+                }
+            };
+        }
+        change
+    }
+}
+
+/// A user as stored in the database.
+#[derive(Clone, Debug)]
+pub struct StoredUser<'a> {
+    /// The id of the user.
+    pub id: i64,
+    /// The job and line that last wrote it.
+    pub version: Version,
+    /// Its values.
+    pub profile: Profile<'a>,
+}
+
+/// The result of merging the rows of one user.
+#[derive(Clone, Debug)]
+pub struct Folded<'a> {
+    /// The profile after the last row.
+    pub profile: Profile<'a>,
+    /// The line of the last row that changed the profile; `None` if no row did.
+    pub written_by: Option<u64>,
+    /// The outcomes of the rows.
+    pub counts: Counts,
+}
+
+/// Merges the rows of one user, in line order, into the stored profile; `None` if the user is new.
+pub fn fold<'a>(stored: Option<&Profile<'a>>, rows: impl IntoIterator<Item = CheckedRow<'a>>) -> Folded<'a> {
+    let mut exists = stored.is_some();
+    let mut folded =
+        Folded { profile: stored.cloned().unwrap_or_default(), written_by: None, counts: Counts::default() };
+    for row in rows {
+        let change = folded.profile.merge(row);
+        let outcome = match (exists, change.profile) {
+            (false, _) => &mut folded.counts.created,
+            (true, true) => &mut folded.counts.updated,
+            (true, false) => &mut folded.counts.unchanged,
+        };
+        *outcome += 1;
+        if exists {
+            folded.counts.blocked += u64::from(change.blocked);
+            folded.counts.unblocked += u64::from(change.unblocked);
+        } else {
+            folded.profile.password_hash = row.password_hash();
+        }
+        if change.any() || !exists {
+            folded.written_by = Some(row.line());
+        }
+        exists = true;
+    }
+    folded
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::header::Header;
+    use crate::scanner::RecordLimits;
+    use crate::{CheckedBatch, Handling, spigit};
+
+    fn batch(titles: &str, records: &str) -> CheckedBatch {
+        let header = Header::parse(titles.split(',').map(str::as_bytes)).unwrap();
+        spigit::check_batch(&header, Handling::Strict, RecordLimits::default(), 2, records.as_bytes())
+    }
+
+    #[test]
+    fn the_rows_of_one_user_are_merged_in_line_order() {
+        let batch = batch("EMAIL,USERNAME,FIRST_NM,LAST_NM,badge", "a@b,u,f,l,1\na@b,u,f,l,1\na@b,U,f,l,2\n");
+        let folded = fold(None, batch.rows());
+        assert_eq!(folded.counts, Counts { created: 1, updated: 1, unchanged: 1, ..Counts::default() });
+        assert_eq!(folded.written_by, Some(4));
+        assert_eq!(folded.profile.value(Field::Username), Some("U"));
+        assert_eq!(folded.profile.attributes_json().as_deref(), Some(r#"{"badge":"2"}"#));
+    }
+
+    #[test]
+    fn absent_columns_are_kept_and_empty_values_are_cleared() {
+        let mut values = [None; FIELD_COUNT];
+        for (field, value) in
+            [(Field::Email, "a@b"), (Field::Username, "u"), (Field::FirstName, "f"), (Field::LastName, "l")]
+        {
+            values[field.index()] = Some(value);
+        }
+        values[Field::WorkCity.index()] = Some("Rome");
+        values[Field::CompanyId.index()] = Some("SPG");
+        let stored = Profile::stored(values, "u", Some("a@b"), Some(r#"{"badge":"1","desk":"9"}"#)).unwrap();
+
+        let same = batch("EMAIL,USERNAME,FIRST_NM,LAST_NM", "a@b,u,f,l\n");
+        let folded = fold(Some(&stored), same.rows());
+        assert_eq!(folded.counts.unchanged, 1);
+        assert_eq!(folded.written_by, None);
+
+        let cleared = batch("EMAIL,USERNAME,FIRST_NM,LAST_NM,WORK_CITY,badge", "a@b,u,f,l,,\n");
+        let folded = fold(Some(&stored), cleared.rows());
+        assert_eq!(folded.counts.updated, 1);
+        assert_eq!(folded.profile.value(Field::WorkCity), None);
+        assert_eq!(folded.profile.value(Field::CompanyId), Some("SPG"));
+        assert_eq!(folded.profile.attributes_json().as_deref(), Some(r#"{"desk":"9"}"#));
+    }
+}
