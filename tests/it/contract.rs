@@ -1,9 +1,9 @@
-//! The promises of each port, against each adapter.
+//! The contract suites: what each port promises, checked against each of its adapters.
 
 mod counters;
-mod dead;
+mod dead_letters;
 mod queue;
-mod rawstore;
+mod raw_store;
 mod sql;
 mod store;
 mod upkeep;

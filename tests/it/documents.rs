@@ -1,4 +1,4 @@
-//! The examples of `docs/api.md`, run as they stand there.
+//! The examples of `docs/api.md` work exactly as printed.
 
 use std::process::Command;
 
@@ -13,13 +13,13 @@ const SPIGIT: &str = include_str!("../fixtures/spigit-good.csv");
 const COLLABORATOR: &str = include_str!("../fixtures/collaborator-24.csv");
 const BATCH: &str = include_str!("../fixtures/collaborator-batch.json");
 
-/// The blocks of a language, in order.
-fn blocks(language: &str) -> Vec<&'static str> {
-    let begin = format!("```{language}\n");
-    API.split(&begin).skip(1).map(|rest| rest.split("```").next().unwrap()).collect()
+/// The code blocks in this language, in order.
+fn code_blocks(language: &str) -> Vec<&'static str> {
+    let start = format!("```{language}\n");
+    API.split(&start).skip(1).map(|rest| rest.split("```").next().unwrap()).collect()
 }
 
-/// The keys of an object, in order, but for the places where an example leaves some out.
+/// The keys of an object, in order, without the `...` that stands for keys which an example omits.
 fn keys(object: &Value) -> Vec<&str> {
     object.as_object().unwrap().keys().map(String::as_str).filter(|key| *key != "...").collect()
 }
@@ -29,26 +29,28 @@ async fn site() -> Site {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn the_command_lines_do_what_they_say() {
+async fn the_shell_examples_succeed() {
     let site = site().await;
     let folder = tempfile::tempdir().unwrap();
-    let lines = blocks("sh");
-    assert_eq!(lines.len(), 2, "a new example needs its files and its answer here");
-    for (lines, file, answer) in [(lines[0], SPIGIT, "\"status_url\""), (lines[1], COLLABORATOR, "\"created_count\"")] {
+    let scripts = code_blocks("sh");
+    assert_eq!(scripts.len(), 2, "a new example needs its input file and its expected reply here");
+    for (script, file, expected) in
+        [(scripts[0], SPIGIT, "\"status_url\""), (scripts[1], COLLABORATOR, "\"created_count\"")]
+    {
         std::fs::write(folder.path().join("users.csv"), file).unwrap();
         std::fs::write(folder.path().join("users.json"), BATCH).unwrap();
         let mut shell = Command::new("bash");
-        shell.args(["-euo", "pipefail", "-c", lines]).current_dir(folder.path());
+        shell.args(["-euo", "pipefail", "-c", script]).current_dir(folder.path());
         shell.env("MUSTER_URL", &site.client.ingest);
         let output = shell.env("MUSTER_TOKEN", site.client.token.as_ref().unwrap()).output().unwrap();
         let text = String::from_utf8(output.stdout).unwrap();
-        assert!(output.status.success(), "{lines}\n{text}");
-        assert_eq!(text.matches(answer).count(), 2, "{lines}\n{text}");
+        assert!(output.status.success(), "{script}\n{text}");
+        assert_eq!(text.matches(expected).count(), 2, "{script}\n{text}");
     }
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn the_answers_have_the_keys_that_are_shown() {
+async fn responses_have_the_keys_of_the_json_examples() {
     let site = site().await;
     let titles = "EMAIL,USERNAME,FIRST_NM,LAST_NM,badge";
     let file = format!("{titles}\na@x,a,A,A,17\n,b,B,B,1\nc@x,c,C,C,1\nd@x,d,D,D,1\n");
@@ -58,28 +60,28 @@ async fn the_answers_have_the_keys_that_are_shown() {
     let users = format!("ID;Last name;First name;Middle name;Login;Email;Password;Birthdate\n{users}");
     let headers = [("content-type", "text/csv")];
     let reply = site.client.send(Method::POST, "/api/v2/users-import/csv", &headers, users.into_bytes()).await.json();
-    let mut shown = 0;
-    for block in blocks("json") {
+    let mut compared = 0;
+    for block in code_blocks("json") {
         let example: Value = serde_json::from_str(block).unwrap();
         let names = keys(&example);
-        let answer = match names[0] {
+        let response = match names[0] {
             "status" => upload.clone(),
             "total_users" => status.clone(),
             "errors" => site.client.get("/bulk/v1/files/1/errors").await.json(),
             "id" => site.client.user("a").await,
             "created_count" => first_keys(&reply, 4),
             "row" => reply["errors"][0].clone(),
-            other => panic!("an example that begins with {other} needs its call here"),
+            other => panic!("an example that starts with {other} needs its request here"),
         };
-        let left_out = example.as_object().unwrap().contains_key("...");
-        let found: Vec<&str> = keys(&answer).into_iter().filter(|key| !left_out || names.contains(key)).collect();
+        let omits_keys = example.as_object().unwrap().contains_key("...");
+        let found: Vec<&str> = keys(&response).into_iter().filter(|key| !omits_keys || names.contains(key)).collect();
         assert_eq!(names, found, "{block}");
-        shown += 1;
+        compared += 1;
     }
-    assert_eq!(shown, 6);
+    assert_eq!(compared, 6, "the number of JSON examples");
 }
 
-/// What stands behind the first keys is there only if there is something to say.
+/// The object with its first `count` keys only; the later ones of a reply are optional.
 fn first_keys(object: &Value, count: usize) -> Value {
     object.as_object().unwrap().clone().into_iter().take(count).collect::<serde_json::Map<_, _>>().into()
 }

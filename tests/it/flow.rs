@@ -1,32 +1,21 @@
-//! The features, each on both ways to run Muster.
+//! The features, each on both backends: embedded and distributed.
 
 mod auth;
 mod bench;
-mod bodies;
-mod cancel;
 mod collaborator;
-mod contested;
-mod dead;
-mod delete;
-mod faults;
-mod import;
-mod keys;
-mod lookups;
-mod order;
-mod polling;
-mod protocol;
-mod refusals;
-mod reports;
-mod retention;
-mod rows;
+pub(crate) mod expected;
+mod imports;
+mod jobs;
+mod recovery;
+mod status;
 mod uploads;
 
 use muster_testkit::{Backend, Site, SiteOptions};
 
 use crate::MUSTER;
 
-/// Makes a test of each scenario on each backend. A scenario takes a running site.
-macro_rules! on_both {
+/// Turns each scenario into one test per backend. A scenario is an async function that takes a running site.
+macro_rules! test_on_both_backends {
     ($($scenario:ident),* $(,)?) => {
         mod embedded {
             $(#[tokio::test(flavor = "multi_thread")]
@@ -42,7 +31,7 @@ macro_rules! on_both {
         }
     };
 }
-pub(crate) use on_both;
+pub(crate) use test_on_both_backends;
 
 pub(crate) async fn site(backend: Backend) -> Site {
     Site::start(MUSTER, backend, SiteOptions::default()).await
@@ -50,7 +39,7 @@ pub(crate) async fn site(backend: Backend) -> Site {
 
 pub(crate) const TITLES: &str = "EMAIL,USERNAME,FIRST_NM,LAST_NM";
 
-/// A file with these rows.
+/// A CSV file with these titles and rows.
 pub(crate) fn csv<R: AsRef<str>>(titles: &str, rows: impl IntoIterator<Item = R>) -> String {
     let mut text = format!("{titles}\n");
     for row in rows {
@@ -60,13 +49,14 @@ pub(crate) fn csv<R: AsRef<str>>(titles: &str, rows: impl IntoIterator<Item = R>
     text
 }
 
-/// A file with the four core columns for users of these names.
+/// A CSV file with the four core columns and a user for each name.
 pub(crate) fn users<U: AsRef<str>>(names: impl IntoIterator<Item = U>) -> String {
     csv(TITLES, names.into_iter().map(|name| format!("{0}@x.example,{0},First,Last", name.as_ref())))
 }
 
-/// `[total, created, updated, unchanged, failed]` of a status.
+/// `[total, created, updated, unchanged, failed]` of a status, for `tests/faults` only: the tests here compare the
+/// named counts of `expected`.
 pub(crate) fn counts(status: &serde_json::Value) -> [u64; 5] {
-    ["total_users", "created_users", "updated_users", "unchanged_users", "failed_users"]
-        .map(|key| status[key].as_u64().unwrap_or_else(|| panic!("no {key} in {status}")))
+    let counts = expected::Status::counts(status);
+    [counts.total, counts.created, counts.updated, counts.unchanged, counts.failed]
 }

@@ -1,13 +1,18 @@
-//! Muster seen from outside: real processes, real servers.
+//! Integration tests: Muster as its clients and operators see it, with real processes and real servers.
 //!
-//! `contract` runs the suite of each port against each of its adapters; `flow` runs the features on
-//! the embedded and on the distributed site; `faults` breaks things; `simulation` runs the services over
-//! simulated ports; `telemetry` is what an operator sees, `settings` what `check-config` says; `documents` runs
-//! the examples of the documents; `workspace` holds the dependencies to their rules, `containers` the files for
-//! Docker.
-//! The servers come from `tests/run`.
+//! - `contract`: the suite of each port, run against each of its adapters
+//! - `flow`: the features, on the embedded and on the distributed backend
+//! - `faults`: processes and servers that fail
+//! - `simulation`: the services over simulated ports
+//! - `telemetry`: traces, metrics, health checks
+//! - `settings`: the output of `muster check-config`
+//! - `documents`: the examples of `docs/api.md`
+//! - `workspace`: the rules for dependencies between crates
+//! - `containers`: the files for Docker
+//!
+//! `tests/run` starts the servers and runs these tests.
 
-#![expect(clippy::unwrap_used, clippy::panic, reason = "a test that cannot go on says so and ends")]
+#![expect(clippy::unwrap_used, clippy::panic, reason = "a test that cannot continue fails by a panic")]
 
 mod containers;
 mod contract;

@@ -1,4 +1,4 @@
-//! What an operator sees: traces in a collector, metrics, health.
+//! What an operator sees: traces, metrics, health checks.
 
 mod collector;
 mod health;
@@ -7,12 +7,12 @@ mod traces;
 
 use muster_testkit::Program;
 
-/// Where a process serves metrics and health, when `MUSTER_METRICS_LISTEN` says so.
-async fn watched(program: &mut Program) -> String {
+/// The URL at which a process serves metrics and health checks. The process needs [`metrics_variable`].
+async fn metrics_url(program: &mut Program) -> String {
     program.logged("metrics ready", "address").await
 }
 
-/// The variable that lets each process serve metrics and health, on a free port.
-fn watchable() -> (String, String) {
+/// The variable that makes a process serve metrics and health checks on a free port.
+fn metrics_variable() -> (String, String) {
     ("MUSTER_METRICS_LISTEN".to_owned(), "127.0.0.1:0".to_owned())
 }

@@ -1,4 +1,4 @@
-//! Counters count each batch once, and refuse when there is no view.
+//! Counters count each batch of a job once, and count nothing for a job whose view does not exist.
 
 use muster_domain::{BatchNo, Counts, JobId};
 use muster_memory::MemoryCounters;
@@ -24,7 +24,11 @@ async fn suite(counters: &dyn Counters) {
     assert_eq!(counters.read(job).await.unwrap(), Some(View { counts: both, bytes: 150, batches: 2 }));
 
     counters.rebuild(job, &LedgerView::default()).await.unwrap();
-    assert_eq!(counters.read(job).await.unwrap().map(|view| view.batches), Some(2), "a view is never replaced");
+    assert_eq!(
+        counters.read(job).await.unwrap().map(|view| view.batches),
+        Some(2),
+        "an existing view is never replaced"
+    );
     assert_eq!(counters.read(JobId(8)).await.unwrap(), None, "another job");
 
     counters.forget(job).await.unwrap();

@@ -1,4 +1,4 @@
-//! A queue delivers what it confirmed until it is acknowledged.
+//! A queue delivers each confirmed message until it is acknowledged.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -23,11 +23,11 @@ fn message(id: &str) -> Envelope {
     }
 }
 
-async fn next(consumer: &mut Consumer) -> Delivery {
+async fn next_delivery(consumer: &mut Consumer) -> Delivery {
     tokio::time::timeout(Duration::from_secs(30), consumer.next())
         .await
-        .expect("a message comes")
-        .expect("the queue is open")
+        .expect("no message was delivered")
+        .expect("the queue is closed")
 }
 
 async fn suite(queue: &dyn Queue) {
@@ -35,27 +35,27 @@ async fn suite(queue: &dyn Queue) {
         queue.publish(QueueName::Batch, message(id)).await.unwrap();
     }
     let mut consumer = queue.consume(QueueName::Batch, 2);
-    let first = next(&mut consumer).await;
+    let first = next_delivery(&mut consumer).await;
     assert_eq!((first.envelope(), first.is_redelivered()), (&message("1"), false));
-    let second = next(&mut consumer).await;
+    let second = next_delivery(&mut consumer).await;
     assert_eq!(second.envelope(), &message("2"));
     let third = tokio::time::timeout(Duration::from_millis(300), consumer.next()).await;
-    assert!(third.is_err(), "no more than two are out at a time");
+    assert!(third.is_err(), "the prefetch of two is a limit");
     first.ack().await;
-    let third = next(&mut consumer).await;
+    let third = next_delivery(&mut consumer).await;
     assert_eq!(third.envelope(), &message("3"));
     third.reject("cannot be read").await;
 
-    // Left unsettled: it comes again once its consumer is gone.
+    // An unsettled message is redelivered once its consumer is gone.
     drop(second);
     drop(consumer);
     let mut consumer = queue.consume(QueueName::Batch, 2);
-    let again = next(&mut consumer).await;
+    let again = next_delivery(&mut consumer).await;
     assert_eq!((again.envelope(), again.is_redelivered()), (&message("2"), true));
     again.ack().await;
 
     let mut dead = queue.consume(QueueName::Dead, 1);
-    let letter = next(&mut dead).await;
+    let letter = next_delivery(&mut dead).await;
     assert_eq!(letter.envelope().message_id, "3");
     assert_eq!(letter.envelope().headers["reason"], "cannot be read");
     assert_eq!(letter.envelope().body, message("3").body);
@@ -70,11 +70,11 @@ async fn memory() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn rabbitmq() {
-    suite(&on_rabbitmq().await).await;
+    suite(&rabbit_queue().await).await;
 }
 
-/// The queue in a private corner of the broker.
-pub(super) async fn on_rabbitmq() -> RabbitQueue {
+/// A RabbitMQ queue with names of its own.
+pub(super) async fn rabbit_queue() -> RabbitQueue {
     let servers = Servers::private(MUSTER).await;
     let config = RabbitConfig {
         url: servers.amqp_url.into(),

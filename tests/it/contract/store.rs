@@ -1,4 +1,4 @@
-//! A store orders the jobs of a tenant, fences splits, and applies a batch once.
+//! A store runs the jobs of a tenant in order, fences splits, and applies each batch once.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -41,27 +41,27 @@ macro_rules! suite {
 }
 
 suite!(
-    tokens_are_found_until_they_end,
-    jobs_of_a_tenant_run_in_their_order,
-    uploads_with_one_key_are_one_job,
-    a_key_is_free_when_its_job_is_gone_or_old,
-    a_split_has_one_lease_and_a_stale_one_is_refused,
-    a_batch_applied_twice_changes_nothing,
-    two_deliveries_at_once_apply_once,
+    tokens_are_valid_until_they_expire_or_are_revoked,
+    jobs_of_a_tenant_run_in_the_order_of_their_creation,
+    concurrent_uploads_with_one_key_create_one_job,
+    a_key_can_be_reused_when_its_job_is_deleted_or_the_key_has_expired,
+    a_job_has_one_split_lease_and_a_stale_one_is_refused,
+    a_redelivered_batch_changes_nothing,
+    concurrent_deliveries_of_a_batch_apply_it_once,
     a_job_is_finished_once_and_only_when_complete,
     batches_of_a_job_that_is_not_running_are_dropped,
-    a_job_that_is_processed_is_not_deleted,
-    a_job_whose_upload_is_lost_ends_with_what_is_applied,
-    a_canceled_job_is_canceled_whatever_its_split_found,
-    a_split_that_begins_anew_leaves_the_known_size,
-    an_older_row_never_overwrites_a_later_one,
+    a_running_job_cannot_be_deleted,
+    a_job_whose_upload_is_lost_fails_and_keeps_its_applied_rows,
+    cancellation_wins_over_a_file_error_found_by_the_split,
+    a_restarted_split_keeps_the_published_size,
+    an_earlier_row_never_overwrites_a_later_one,
 );
 
 async fn postgres_store() -> Arc<PostgresStore> {
-    postgres_store_on(&Servers::private(MUSTER).await)
+    open_postgres_store(&Servers::private(MUSTER).await)
 }
 
-pub(super) fn postgres_store_on(servers: &Servers) -> Arc<PostgresStore> {
+pub(super) fn open_postgres_store(servers: &Servers) -> Arc<PostgresStore> {
     let config = PostgresConfig {
         url: servers.database_url.clone().into(),
         max_connections: 6,
@@ -71,18 +71,18 @@ pub(super) fn postgres_store_on(servers: &Servers) -> Arc<PostgresStore> {
     Arc::new(PostgresStore::new(&config, Shutdown::new()).unwrap())
 }
 
-pub(super) async fn tenant(store: &dyn Store, name: &str) -> TenantId {
+pub(super) async fn create_tenant(store: &dyn Store, name: &str) -> TenantId {
     store.create_tenant(name, TenantSettings::default()).await.unwrap().unwrap()
 }
 
-pub(super) async fn job(store: &dyn Store, tenant: TenantId) -> JobId {
-    created(store, new_job(tenant)).await.id
+pub(super) async fn create_job(store: &dyn Store, tenant: TenantId) -> JobId {
+    create_job_from(store, new_job(tenant)).await.id
 }
 
-async fn created(store: &dyn Store, job: NewJob) -> CreatedJob {
+async fn create_job_from(store: &dyn Store, job: NewJob) -> CreatedJob {
     match store.create_job(job).await.unwrap() {
-        Creation::New(created) => created,
-        other => panic!("not a new job: {other:?}"),
+        Creation::New(job) => job,
+        other => panic!("expected a new job, found {other:?}"),
     }
 }
 
@@ -106,8 +106,8 @@ fn new_job(tenant: TenantId) -> NewJob {
     }
 }
 
-pub(super) async fn lease(store: &dyn Store, job: JobId) -> SplitJob {
-    store.lease_split(job, LEASE).await.unwrap().expect("the job may be split")
+pub(super) async fn lease_split(store: &dyn Store, job: JobId) -> SplitJob {
+    store.lease_split(job, LEASE).await.unwrap().expect("the job cannot be split")
 }
 
 fn rows(users: &[&str]) -> CheckedBatch {
@@ -130,21 +130,21 @@ pub(super) fn batch(tenant: TenantId, job: JobId, number: u32, offsets: (u64, u6
     }
 }
 
-pub(super) fn end(batches: u32, rows: u64, bytes: u64) -> SplitEnd {
+pub(super) fn split_end(batches: u32, rows: u64, bytes: u64) -> SplitEnd {
     SplitEnd { batches, rows, bytes, file_error: None }
 }
 
-async fn tokens_are_found_until_they_end(store: Arc<dyn Store>) {
-    let tenant = tenant(&*store, "one").await;
+async fn tokens_are_valid_until_they_expire_or_are_revoked(store: Arc<dyn Store>) {
+    let tenant = create_tenant(&*store, "one").await;
     assert_eq!(store.create_tenant("one", TenantSettings::default()).await.unwrap(), None, "names are unique");
-    let token = |byte, expires| NewToken {
+    let token = |byte, lifetime_seconds| NewToken {
         tenant,
         sha256: [byte; 32],
         prefix: "muster_abc".to_owned(),
         scopes: vec![Scope::ImportRead],
-        expires_in_seconds: expires,
+        expires_in_seconds: lifetime_seconds,
     };
-    let lasting = store.create_token(token(1, None)).await.unwrap();
+    let unlimited = store.create_token(token(1, None)).await.unwrap();
     store.create_token(token(2, Some(3600))).await.unwrap();
     store.create_token(token(3, Some(0))).await.unwrap();
     let grant = store.find_grant(&[1; 32]).await.unwrap().unwrap();
@@ -159,101 +159,101 @@ async fn tokens_are_found_until_they_end(store: Arc<dyn Store>) {
     store.set_tenant(tenant, settings).await.unwrap();
     assert_eq!(store.find_grant(&[1; 32]).await.unwrap().map(|grant| grant.settings), Some(settings));
     assert!(store.find_grant(&[2; 32]).await.unwrap().is_some());
-    assert_eq!(store.find_grant(&[3; 32]).await.unwrap(), None, "past its end");
+    assert_eq!(store.find_grant(&[3; 32]).await.unwrap(), None, "expired");
     assert_eq!(store.find_grant(&[4; 32]).await.unwrap(), None, "unknown");
-    assert!(store.revoke_token(lasting).await.unwrap());
-    assert!(!store.revoke_token(lasting).await.unwrap());
+    assert!(store.revoke_token(unlimited).await.unwrap());
+    assert!(!store.revoke_token(unlimited).await.unwrap());
     assert_eq!(store.find_grant(&[1; 32]).await.unwrap(), None, "revoked");
     assert_eq!(store.list_tokens(tenant).await.unwrap().len(), 3);
 }
 
-async fn jobs_of_a_tenant_run_in_their_order(store: Arc<dyn Store>) {
-    let (one, two) = (tenant(&*store, "one").await, tenant(&*store, "two").await);
-    let first = created(&*store, new_job(one)).await;
-    let second = created(&*store, new_job(one)).await;
-    let other = created(&*store, new_job(two)).await;
+async fn jobs_of_a_tenant_run_in_the_order_of_their_creation(store: Arc<dyn Store>) {
+    let (one, two) = (create_tenant(&*store, "one").await, create_tenant(&*store, "two").await);
+    let first = create_job_from(&*store, new_job(one)).await;
+    let second = create_job_from(&*store, new_job(one)).await;
+    let other = create_job_from(&*store, new_job(two)).await;
     assert_eq!([first.may_begin, second.may_begin, other.may_begin], [true, false, true]);
     assert_eq!(store.jobs_to_split().await.unwrap(), [first.id, other.id]);
     assert!(store.lease_split(second.id, LEASE).await.unwrap().is_none(), "the first is unfinished");
 
-    let split = lease(&*store, first.id).await;
-    assert!(store.finish_split(split.lease, end(0, 0, 10)).await.unwrap());
+    let split = lease_split(&*store, first.id).await;
+    assert!(store.finish_split(split.lease, split_end(0, 0, 10)).await.unwrap());
     let finished = store.finish_job(first.id).await.unwrap().unwrap();
     assert_eq!((finished.state, finished.next), (JobState::Success, Some(second.id)));
-    lease(&*store, second.id).await;
+    lease_split(&*store, second.id).await;
 }
 
-fn keyed(tenant: TenantId, key: &str, kept: Duration) -> NewJob {
+fn new_job_with_key(tenant: TenantId, key: &str, kept: Duration) -> NewJob {
     let key = IdempotencyKey::parse(key.as_bytes()).unwrap();
     NewJob { idempotency: Some(Idempotency { key, kept }), ..new_job(tenant) }
 }
 
-async fn uploads_with_one_key_are_one_job(store: Arc<dyn Store>) {
-    let (one, two) = (tenant(&*store, "one").await, tenant(&*store, "two").await);
-    let upload = || keyed(one, "k", LEASE);
+async fn concurrent_uploads_with_one_key_create_one_job(store: Arc<dyn Store>) {
+    let (one, two) = (create_tenant(&*store, "one").await, create_tenant(&*store, "two").await);
+    let upload = || new_job_with_key(one, "k", LEASE);
     let mut uploads = tokio::task::JoinSet::new();
     for _ in 0..50 {
         let (store, job) = (store.clone(), upload());
         uploads.spawn(async move { store.create_job(job).await.unwrap() });
     }
-    let outcomes = uploads.join_all().await;
-    let new: Vec<_> = outcomes.iter().filter(|creation| matches!(creation, Creation::New(_))).collect();
-    let [Creation::New(job)] = new[..] else { panic!("one job and not {new:?}") };
-    assert_eq!(outcomes.iter().filter(|creation| **creation == Creation::Known(job.id)).count(), 49);
+    let creations = uploads.join_all().await;
+    let new: Vec<_> = creations.iter().filter(|creation| matches!(creation, Creation::New(_))).collect();
+    let [Creation::New(job)] = new[..] else { panic!("expected one new job, found {new:?}") };
+    assert_eq!(creations.iter().filter(|creation| **creation == Creation::Known(job.id)).count(), 49);
 
     let other_file = RawFile { sha256: [9; 32], ..upload().raw };
-    let other_encoding = RawFile { encoding: "gzip".to_owned(), ..upload().raw };
+    let other_compression = RawFile { encoding: "gzip".to_owned(), ..upload().raw };
     for other in [
         NewJob { raw: other_file, ..upload() },
-        NewJob { raw: other_encoding, ..upload() },
+        NewJob { raw: other_compression, ..upload() },
         NewJob { handling: Handling::Lenient, ..upload() },
     ] {
         assert_eq!(store.create_job(other).await.unwrap(), Creation::KeyReused);
     }
-    created(&*store, keyed(two, "k", LEASE)).await;
-    created(&*store, keyed(one, "K", LEASE)).await;
-    created(&*store, new_job(one)).await;
-    created(&*store, new_job(one)).await;
+    create_job_from(&*store, new_job_with_key(two, "k", LEASE)).await;
+    create_job_from(&*store, new_job_with_key(one, "K", LEASE)).await;
+    create_job_from(&*store, new_job(one)).await;
+    create_job_from(&*store, new_job(one)).await;
 }
 
-async fn a_key_is_free_when_its_job_is_gone_or_old(store: Arc<dyn Store>) {
-    let one = tenant(&*store, "one").await;
-    let first = created(&*store, keyed(one, "k", LEASE)).await;
+async fn a_key_can_be_reused_when_its_job_is_deleted_or_the_key_has_expired(store: Arc<dyn Store>) {
+    let one = create_tenant(&*store, "one").await;
+    let first = create_job_from(&*store, new_job_with_key(one, "k", LEASE)).await;
     store.delete_job(one, first.id).await.unwrap();
-    let second = created(&*store, keyed(one, "k", LEASE)).await;
-    assert_eq!(store.create_job(keyed(one, "k", LEASE)).await.unwrap(), Creation::Known(second.id));
-    let third = created(&*store, keyed(one, "k", Duration::ZERO)).await;
-    assert_eq!(store.create_job(keyed(one, "k", LEASE)).await.unwrap(), Creation::Known(third.id));
-    assert!(store.find_job(one, second.id).await.unwrap().is_some(), "only the key is forgotten");
+    let second = create_job_from(&*store, new_job_with_key(one, "k", LEASE)).await;
+    assert_eq!(store.create_job(new_job_with_key(one, "k", LEASE)).await.unwrap(), Creation::Known(second.id));
+    let third = create_job_from(&*store, new_job_with_key(one, "k", Duration::ZERO)).await;
+    assert_eq!(store.create_job(new_job_with_key(one, "k", LEASE)).await.unwrap(), Creation::Known(third.id));
+    assert!(store.find_job(one, second.id).await.unwrap().is_some(), "the job is kept; only its key was taken over");
 }
 
-async fn a_split_has_one_lease_and_a_stale_one_is_refused(store: Arc<dyn Store>) {
-    let tenant = tenant(&*store, "one").await;
-    let job = job(&*store, tenant).await;
+async fn a_job_has_one_split_lease_and_a_stale_one_is_refused(store: Arc<dyn Store>) {
+    let tenant = create_tenant(&*store, "one").await;
+    let job = create_job(&*store, tenant).await;
     let stale = store.lease_split(job, Duration::ZERO).await.unwrap().unwrap().lease;
-    muster_testkit::wait_until("the lease has lapsed", || async {
+    muster_testkit::wait_until("the lease has expired", || async {
         let jobs = store.jobs_to_split().await.unwrap();
         if jobs == [job] { Ok(()) } else { Err(jobs) }
     })
     .await;
-    let split = lease(&*store, job).await;
+    let split = lease_split(&*store, job).await;
     assert_eq!((split.raw.clone(), split.titles.len(), split.cut), (new_job(tenant).raw, 4, CutRules::default()));
-    assert!(store.lease_split(job, LEASE).await.unwrap().is_none(), "somebody has it");
+    assert!(store.lease_split(job, LEASE).await.unwrap().is_none(), "the lease is held");
     assert!(!store.renew_lease(stale, LEASE).await.unwrap());
-    assert!(!store.finish_split(stale, end(7, 7, 7)).await.unwrap());
+    assert!(!store.finish_split(stale, split_end(7, 7, 7)).await.unwrap());
     store.release_lease(stale, true).await.unwrap();
     assert!(store.renew_lease(split.lease, LEASE).await.unwrap(), "a stale release changes nothing");
     store.release_lease(split.lease, false).await.unwrap();
-    lease(&*store, job).await;
+    lease_split(&*store, job).await;
 }
 
-async fn a_batch_applied_twice_changes_nothing(store: Arc<dyn Store>) {
-    let tenant = tenant(&*store, "one").await;
-    let job = job(&*store, tenant).await;
-    lease(&*store, job).await;
+async fn a_redelivered_batch_changes_nothing(store: Arc<dyn Store>) {
+    let tenant = create_tenant(&*store, "one").await;
+    let job = create_job(&*store, tenant).await;
+    lease_split(&*store, job).await;
     let Applied::Now(counts) = store.apply_batch(batch(tenant, job, 1, (0, 50), &["a", "b", "a"])).await.unwrap()
     else {
-        panic!("applied for the first time");
+        panic!("expected the first delivery to be applied");
     };
     assert_eq!((counts.created, counts.unchanged), (2, 1));
     let again = store.apply_batch(batch(tenant, job, 1, (0, 50), &["x", "y"])).await.unwrap();
@@ -269,10 +269,10 @@ async fn a_batch_applied_twice_changes_nothing(store: Arc<dyn Store>) {
     assert_eq!(store.record_attempt(job, BatchNo(1)).await.unwrap(), 2);
 }
 
-async fn two_deliveries_at_once_apply_once(store: Arc<dyn Store>) {
-    let tenant = tenant(&*store, "one").await;
-    let job = job(&*store, tenant).await;
-    lease(&*store, job).await;
+async fn concurrent_deliveries_of_a_batch_apply_it_once(store: Arc<dyn Store>) {
+    let tenant = create_tenant(&*store, "one").await;
+    let job = create_job(&*store, tenant).await;
+    lease_split(&*store, job).await;
     for number in 1..=10 {
         let user = format!("user{number}");
         let offsets = (u64::from(number) * 10 - 10, u64::from(number) * 10);
@@ -285,12 +285,12 @@ async fn two_deliveries_at_once_apply_once(store: Arc<dyn Store>) {
 }
 
 async fn a_job_is_finished_once_and_only_when_complete(store: Arc<dyn Store>) {
-    let tenant = tenant(&*store, "one").await;
-    let job = job(&*store, tenant).await;
-    let split = lease(&*store, job).await;
+    let tenant = create_tenant(&*store, "one").await;
+    let job = create_job(&*store, tenant).await;
+    let split = lease_split(&*store, job).await;
     store.apply_batch(batch(tenant, job, 2, (50, 100), &["b"])).await.unwrap();
-    assert_eq!(store.finish_job(job).await.unwrap(), None, "not split to its end");
-    assert!(store.finish_split(split.lease, end(2, 2, 100)).await.unwrap());
+    assert_eq!(store.finish_job(job).await.unwrap(), None, "the split is unfinished");
+    assert!(store.finish_split(split.lease, split_end(2, 2, 100)).await.unwrap());
     assert_eq!(store.finish_job(job).await.unwrap(), None, "a batch is missing");
     assert_eq!(store.jobs_to_finish().await.unwrap(), []);
     store.apply_batch(batch(tenant, job, 1, (0, 50), &["a"])).await.unwrap();
@@ -307,12 +307,12 @@ async fn a_job_is_finished_once_and_only_when_complete(store: Arc<dyn Store>) {
 }
 
 async fn batches_of_a_job_that_is_not_running_are_dropped(store: Arc<dyn Store>) {
-    let tenant = tenant(&*store, "one").await;
-    let job = job(&*store, tenant).await;
+    let tenant = create_tenant(&*store, "one").await;
+    let job = create_job(&*store, tenant).await;
     let apply = || store.apply_batch(batch(tenant, job, 1, (0, 50), &["a"]));
-    assert_eq!(apply().await.unwrap(), Applied::NotRunning, "not begun");
-    let split = lease(&*store, job).await;
-    store.finish_split(split.lease, end(0, 0, 0)).await.unwrap();
+    assert_eq!(apply().await.unwrap(), Applied::NotRunning, "pending");
+    let split = lease_split(&*store, job).await;
+    store.finish_split(split.lease, split_end(0, 0, 0)).await.unwrap();
     store.finish_job(job).await.unwrap().unwrap();
     assert_eq!(apply().await.unwrap(), Applied::NotRunning, "final");
     store.delete_job(tenant, job).await.unwrap();
@@ -321,14 +321,14 @@ async fn batches_of_a_job_that_is_not_running_are_dropped(store: Arc<dyn Store>)
     assert_eq!(store.find_user(tenant, &key::fold("a")).await.unwrap(), None);
 }
 
-async fn a_job_that_is_processed_is_not_deleted(store: Arc<dyn Store>) {
-    let (one, two) = (tenant(&*store, "one").await, tenant(&*store, "two").await);
-    let (first, second) = (job(&*store, one).await, job(&*store, one).await);
-    assert_eq!(store.delete_job(two, first).await.unwrap(), Deletion::Unknown, "another tenant's");
-    let split = lease(&*store, first).await;
+async fn a_running_job_cannot_be_deleted(store: Arc<dyn Store>) {
+    let (one, two) = (create_tenant(&*store, "one").await, create_tenant(&*store, "two").await);
+    let (first, second) = (create_job(&*store, one).await, create_job(&*store, one).await);
+    assert_eq!(store.delete_job(two, first).await.unwrap(), Deletion::Unknown, "the job belongs to another tenant");
+    let split = lease_split(&*store, first).await;
     assert_eq!(store.delete_job(one, first).await.unwrap(), Deletion::Processing);
     store.apply_batch(batch(one, first, 1, (0, 50), &["a", "", "b"])).await.unwrap();
-    store.finish_split(split.lease, end(1, 3, 50)).await.unwrap();
+    store.finish_split(split.lease, split_end(1, 3, 50)).await.unwrap();
     store.finish_job(first).await.unwrap().unwrap();
     let page = PageAfter { line: 0, limit: 10 };
     assert_eq!(store.list_rejections(one, first, page).await.unwrap().len(), 1);
@@ -338,13 +338,13 @@ async fn a_job_that_is_processed_is_not_deleted(store: Arc<dyn Store>) {
     assert!(store.find_user(one, "a").await.unwrap().is_some(), "users stay");
 }
 
-async fn a_job_whose_upload_is_lost_ends_with_what_is_applied(store: Arc<dyn Store>) {
-    let tenant = tenant(&*store, "one").await;
-    let (first, second) = (job(&*store, tenant).await, job(&*store, tenant).await);
-    let stale = lease(&*store, first).await.lease;
+async fn a_job_whose_upload_is_lost_fails_and_keeps_its_applied_rows(store: Arc<dyn Store>) {
+    let tenant = create_tenant(&*store, "one").await;
+    let (first, second) = (create_job(&*store, tenant).await, create_job(&*store, tenant).await);
+    let stale = lease_split(&*store, first).await.lease;
     store.apply_batch(batch(tenant, first, 1, (0, 50), &["a"])).await.unwrap();
     store.release_lease(stale, false).await.unwrap();
-    let split = lease(&*store, first).await;
+    let split = lease_split(&*store, first).await;
     let lost = || Rejection::new(1, None, RejectionCode::RawMissing, "it is gone");
     assert!(!store.fail_job(stale, lost()).await.unwrap(), "a stale lease");
     assert!(store.fail_job(split.lease, lost()).await.unwrap());
@@ -353,38 +353,38 @@ async fn a_job_whose_upload_is_lost_ends_with_what_is_applied(store: Arc<dyn Sto
     assert_eq!(view.file_error.unwrap().code, RejectionCode::RawMissing);
     let late = store.apply_batch(batch(tenant, first, 2, (50, 100), &["b"])).await.unwrap();
     assert_eq!(late, Applied::NotRunning);
-    lease(&*store, second).await;
+    lease_split(&*store, second).await;
 }
 
-async fn a_canceled_job_is_canceled_whatever_its_split_found(store: Arc<dyn Store>) {
-    let tenant = tenant(&*store, "one").await;
-    let job = job(&*store, tenant).await;
-    let split = lease(&*store, job).await;
+async fn cancellation_wins_over_a_file_error_found_by_the_split(store: Arc<dyn Store>) {
+    let tenant = create_tenant(&*store, "one").await;
+    let job = create_job(&*store, tenant).await;
+    let split = lease_split(&*store, job).await;
     store.apply_batch(batch(tenant, job, 1, (0, 50), &["a"])).await.unwrap();
     let unclosed = Rejection::new(9, None, RejectionCode::QuoteUnclosed, "a quote");
-    let found = SplitEnd { file_error: Some(unclosed), ..end(2, 2, 100) };
-    assert!(store.finish_split(split.lease, found).await.unwrap());
+    let end = SplitEnd { file_error: Some(unclosed), ..split_end(2, 2, 100) };
+    assert!(store.finish_split(split.lease, end).await.unwrap());
     assert_eq!(store.cancel_job(tenant, job).await.unwrap(), Cancellation::Canceled { next: None });
     let view = store.find_job(tenant, job).await.unwrap().unwrap();
     assert_eq!((view.state, view.final_counts.unwrap().created, view.file_error), (JobState::Canceled, 1, None));
 }
 
-async fn a_split_that_begins_anew_leaves_the_known_size(store: Arc<dyn Store>) {
-    let tenant = tenant(&*store, "one").await;
-    let job = job(&*store, tenant).await;
-    let split = lease(&*store, job).await;
-    assert!(store.finish_split(split.lease, end(2, 20, 100)).await.unwrap());
+async fn a_restarted_split_keeps_the_published_size(store: Arc<dyn Store>) {
+    let tenant = create_tenant(&*store, "one").await;
+    let job = create_job(&*store, tenant).await;
+    let split = lease_split(&*store, job).await;
+    assert!(store.finish_split(split.lease, split_end(2, 20, 100)).await.unwrap());
     store.begin_anew().await.unwrap();
     let view = store.find_job(tenant, job).await.unwrap().unwrap();
-    assert_eq!((view.total_rows, view.total_bytes), (Some(20), Some(100)), "a client was told");
-    lease(&*store, job).await;
+    assert_eq!((view.total_rows, view.total_bytes), (Some(20), Some(100)), "clients have already seen it");
+    lease_split(&*store, job).await;
 }
 
-/// The second wall: no order of batches that the queue can produce gets this far.
-async fn an_older_row_never_overwrites_a_later_one(store: Arc<dyn Store>) {
-    let tenant = tenant(&*store, "one").await;
-    let job = job(&*store, tenant).await;
-    lease(&*store, job).await;
+/// The version check. It is a second defense: no order in which the queue delivers batches depends on it.
+async fn an_earlier_row_never_overwrites_a_later_one(store: Arc<dyn Store>) {
+    let tenant = create_tenant(&*store, "one").await;
+    let job = create_job(&*store, tenant).await;
+    lease_split(&*store, job).await;
     let with_line = |line: u64, name: &str| {
         let header = Header::from_titles(TITLES.map(str::to_owned).to_vec());
         let text = format!("a@x,a,{name},L\n");
@@ -397,9 +397,9 @@ async fn an_older_row_never_overwrites_a_later_one(store: Arc<dyn Store>) {
     assert_eq!(store.find_user(tenant, "a").await.unwrap().unwrap().values["first_name"], "Later");
 }
 
-/// Another process cannot open the folder, so that leases need no clock of their own.
+/// Since no second process can open the folder, leases are safe without a shared clock.
 #[test]
-fn a_data_folder_has_one_owner() {
+fn a_data_folder_is_open_in_one_process_only() {
     let folder = tempfile::tempdir().unwrap();
     let owner = SqliteStore::open(folder.path()).unwrap();
     let error = SqliteStore::open(folder.path()).unwrap_err().to_string();

@@ -1,4 +1,4 @@
-//! A store is patient with stalled jobs, and lets go what was kept for long enough.
+//! A store restarts stalled jobs after growing intervals, and removes data whose retention has ended.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -9,18 +9,18 @@ use muster_sqlite::SqliteStore;
 use muster_testkit::Servers;
 use tempfile::TempDir;
 
-use super::store::{batch, end, job, lease, postgres_store_on, tenant};
+use super::store::{batch, create_job, create_tenant, lease_split, open_postgres_store, split_end};
 use crate::MUSTER;
 
 const HOUR: Duration = Duration::from_hours(1);
 
-/// A store, and a way to move its times back.
+/// A store whose stored times can be moved into the past.
 struct Fixture {
     store: Arc<dyn Store>,
-    base: Base,
+    database: Database,
 }
 
-enum Base {
+enum Database {
     Sqlite(TempDir),
     Postgres(Servers),
 }
@@ -28,24 +28,24 @@ enum Base {
 impl Fixture {
     fn sqlite() -> Self {
         let folder = tempfile::tempdir().unwrap();
-        Self { store: Arc::new(SqliteStore::open(folder.path()).unwrap()), base: Base::Sqlite(folder) }
+        Self { store: Arc::new(SqliteStore::open(folder.path()).unwrap()), database: Database::Sqlite(folder) }
     }
 
     async fn postgres() -> Self {
         let servers = Servers::private(MUSTER).await;
-        Self { store: postgres_store_on(&servers), base: Base::Postgres(servers) }
+        Self { store: open_postgres_store(&servers), database: Database::Postgres(servers) }
     }
 
-    /// Moves times of a table so many seconds back.
+    /// Moves the times in these columns into the past.
     async fn move_back(&self, table: &str, columns: &[&str], seconds: u32) {
         let set =
             |change: String| columns.iter().map(|c| format!("{c} = {c} - {change}")).collect::<Vec<_>>().join(", ");
-        match &self.base {
-            Base::Postgres(servers) => {
+        match &self.database {
+            Database::Postgres(servers) => {
                 let change = set(format!("interval '{seconds} seconds'"));
                 servers.execute(&format!("update {table} set {change}")).await;
             }
-            Base::Sqlite(folder) => {
+            Database::Sqlite(folder) => {
                 let connection = rusqlite::Connection::open(folder.path().join("muster.db")).unwrap();
                 let change = set(format!("{seconds} * 1000"));
                 connection.execute(&format!("update {table} set {change}"), []).unwrap();
@@ -53,11 +53,12 @@ impl Fixture {
         }
     }
 
-    async fn end_of_job(&self, tenant: TenantId, users: &[&str]) -> JobId {
-        let job = job(&*self.store, tenant).await;
-        let split = lease(&*self.store, job).await;
+    /// Creates a job with one batch and runs it to its end.
+    async fn run_job(&self, tenant: TenantId, users: &[&str]) -> JobId {
+        let job = create_job(&*self.store, tenant).await;
+        let split = lease_split(&*self.store, job).await;
         self.store.apply_batch(batch(tenant, job, 1, (0, 50), users)).await.unwrap();
-        self.store.finish_split(split.lease, end(1, users.len() as u64, 50)).await.unwrap();
+        self.store.finish_split(split.lease, split_end(1, users.len() as u64, 50)).await.unwrap();
         self.store.finish_job(job).await.unwrap().unwrap();
         job
     }
@@ -81,22 +82,22 @@ macro_rules! suite {
 }
 
 suite!(
-    patience_begins_anew_once_the_ledger_has_grown,
-    a_stalled_split_is_restarted_with_more_patience_until_the_ledger_grows,
+    the_stall_timeout_is_reset_when_the_ledger_grows,
+    stalled_splits_are_restarted_after_a_timeout_that_doubles_until_the_ledger_grows,
     a_batch_is_missing_until_it_is_applied_or_its_job_ends,
-    attempts_are_counted_taken_back_and_removed,
-    an_upload_is_kept_for_its_time,
-    rejections_go_in_pieces_and_nobody_sees_a_part,
-    a_job_without_upload_and_rejections_can_be_deleted,
+    attempts_are_counted_undone_and_removed,
+    an_upload_is_due_for_removal_after_its_retention,
+    rejections_are_removed_in_chunks_and_marked_as_removed_at_the_first,
+    a_job_whose_upload_and_rejections_were_removed_can_be_deleted,
 );
 
-async fn patience_begins_anew_once_the_ledger_has_grown(fixture: Fixture) {
+async fn the_stall_timeout_is_reset_when_the_ledger_grows(fixture: Fixture) {
     let store = &*fixture.store;
-    let tenant = tenant(store, "one").await;
-    let job = job(store, tenant).await;
+    let tenant = create_tenant(store, "one").await;
+    let job = create_job(store, tenant).await;
     let mut seconds = Vec::new();
     for number in [None, None, Some(1), None, Some(2)] {
-        let split = lease(store, job).await;
+        let split = lease_split(store, job).await;
         seconds.push(split.patience.as_secs());
         if let Some(number) = number {
             let offsets = (u64::from(number) * 50 - 50, u64::from(number) * 50);
@@ -104,21 +105,21 @@ async fn patience_begins_anew_once_the_ledger_has_grown(fixture: Fixture) {
         }
         store.release_lease(split.lease, true).await.unwrap();
     }
-    let split = lease(store, job).await;
+    let split = lease_split(store, job).await;
     seconds.push(split.patience.as_secs());
-    assert_eq!(seconds, [60, 120, 240, 120, 240, 120], "growth before the third and the last stall");
+    assert_eq!(seconds, [60, 120, 240, 120, 240, 120], "the ledger grew during the third and the fifth split");
     store.apply_batch(batch(tenant, job, 3, (100, 150), &["c"])).await.unwrap();
     store.release_lease(split.lease, false).await.unwrap();
-    assert_eq!(lease(store, job).await.patience.as_secs(), 60, "grown since");
+    assert_eq!(lease_split(store, job).await.patience.as_secs(), 60, "the ledger grew and the split did not stall");
 }
 
-async fn a_stalled_split_is_restarted_with_more_patience_until_the_ledger_grows(fixture: Fixture) {
+async fn stalled_splits_are_restarted_after_a_timeout_that_doubles_until_the_ledger_grows(fixture: Fixture) {
     let store = &*fixture.store;
-    let tenant = tenant(store, "one").await;
-    let job = job(store, tenant).await;
-    let stalls_after = async |seconds: u32| {
-        let split = lease(store, job).await;
-        assert!(store.finish_split(split.lease, end(3, 3, 150)).await.unwrap());
+    let tenant = create_tenant(store, "one").await;
+    let job = create_job(store, tenant).await;
+    let assert_restarted_after = async |seconds: u32| {
+        let split = lease_split(store, job).await;
+        assert!(store.finish_split(split.lease, split_end(3, 3, 150)).await.unwrap());
         let early = seconds - 10;
         fixture.move_back("jobs", &["split_at"], early).await;
         fixture.move_back("ledger", &["applied_at"], early).await;
@@ -126,86 +127,86 @@ async fn a_stalled_split_is_restarted_with_more_patience_until_the_ledger_grows(
         fixture.move_back("jobs", &["split_at"], 11).await;
         fixture.move_back("ledger", &["applied_at"], 11).await;
         assert_eq!(store.restart_stalled_splits().await.unwrap(), [job], "{seconds} seconds");
-        assert_eq!(store.restart_stalled_splits().await.unwrap(), [], "not split yet");
+        assert_eq!(store.restart_stalled_splits().await.unwrap(), [], "the new split is unfinished");
     };
-    stalls_after(60).await;
-    stalls_after(120).await;
-    stalls_after(240).await;
+    assert_restarted_after(60).await;
+    assert_restarted_after(120).await;
+    assert_restarted_after(240).await;
     store.apply_batch(batch(tenant, job, 1, (0, 50), &["a"])).await.unwrap();
-    stalls_after(60).await;
-    stalls_after(120).await;
+    assert_restarted_after(60).await;
+    assert_restarted_after(120).await;
 }
 
 async fn a_batch_is_missing_until_it_is_applied_or_its_job_ends(fixture: Fixture) {
     let store = &*fixture.store;
-    let tenant = tenant(store, "one").await;
-    let job = job(store, tenant).await;
+    let tenant = create_tenant(store, "one").await;
+    let job = create_job(store, tenant).await;
     let missing = async |number| store.batch_is_missing(job, BatchNo(number)).await.unwrap();
-    let split = lease(store, job).await;
+    let split = lease_split(store, job).await;
     assert!(missing(1).await);
     store.apply_batch(batch(tenant, job, 1, (0, 50), &["a"])).await.unwrap();
     assert_eq!((missing(1).await, missing(2).await), (false, true));
-    store.finish_split(split.lease, end(1, 1, 50)).await.unwrap();
+    store.finish_split(split.lease, split_end(1, 1, 50)).await.unwrap();
     store.finish_job(job).await.unwrap().unwrap();
-    assert!(!missing(2).await, "final");
-    assert!(!store.batch_is_missing(JobId(99), BatchNo(1)).await.unwrap(), "gone");
+    assert!(!missing(2).await, "the job is final");
+    assert!(!store.batch_is_missing(JobId(99), BatchNo(1)).await.unwrap(), "the job does not exist");
 }
 
-async fn attempts_are_counted_taken_back_and_removed(fixture: Fixture) {
+async fn attempts_are_counted_undone_and_removed(fixture: Fixture) {
     let store = &*fixture.store;
-    let tenant = tenant(store, "one").await;
-    let job = fixture.end_of_job(tenant, &["a"]).await;
-    let count = async || store.count_attempts(job, BatchNo(1)).await.unwrap();
-    assert_eq!(count().await, 0);
+    let tenant = create_tenant(store, "one").await;
+    let job = fixture.run_job(tenant, &["a"]).await;
+    let attempts = async || store.count_attempts(job, BatchNo(1)).await.unwrap();
+    assert_eq!(attempts().await, 0);
     assert_eq!(store.record_attempt(job, BatchNo(1)).await.unwrap(), 1);
     assert_eq!(store.record_attempt(job, BatchNo(1)).await.unwrap(), 2);
     store.forget_attempt(job, BatchNo(1)).await.unwrap();
-    assert_eq!(count().await, 1);
+    assert_eq!(attempts().await, 1);
     store.remove_attempts(HOUR, 10).await.unwrap();
-    assert_eq!(count().await, 1, "its job has only just ended");
+    assert_eq!(attempts().await, 1, "the job ended less than an hour ago");
     fixture.move_back("jobs", &["finished_at"], 3601).await;
     store.remove_attempts(HOUR, 10).await.unwrap();
-    assert_eq!(count().await, 0);
+    assert_eq!(attempts().await, 0);
 }
 
-async fn an_upload_is_kept_for_its_time(fixture: Fixture) {
+async fn an_upload_is_due_for_removal_after_its_retention(fixture: Fixture) {
     let store = &*fixture.store;
-    let tenant = tenant(store, "one").await;
-    let ended = fixture.end_of_job(tenant, &["a"]).await;
-    let running = job(store, tenant).await;
-    lease(store, running).await;
+    let tenant = create_tenant(store, "one").await;
+    let ended = fixture.run_job(tenant, &["a"]).await;
+    let running = create_job(store, tenant).await;
+    lease_split(store, running).await;
     let due = async |after| store.uploads_to_remove(after, 10).await.unwrap();
     assert_eq!(due(HOUR).await, []);
     assert_eq!(due(Duration::ZERO).await, [(ended, "1/abc".to_owned())]);
     fixture.move_back("jobs", &["finished_at"], 3601).await;
     assert_eq!(due(HOUR).await, [(ended, "1/abc".to_owned())]);
-    assert_eq!(store.uploads_to_remove(HOUR, 0).await.unwrap(), [], "so many at most");
+    assert_eq!(store.uploads_to_remove(HOUR, 0).await.unwrap(), [], "the limit is respected");
     store.note_upload_removed(ended).await.unwrap();
     store.note_upload_removed(running).await.unwrap();
     assert_eq!(due(Duration::ZERO).await, []);
 }
 
-async fn rejections_go_in_pieces_and_nobody_sees_a_part(fixture: Fixture) {
+async fn rejections_are_removed_in_chunks_and_marked_as_removed_at_the_first(fixture: Fixture) {
     let store = &*fixture.store;
-    let tenant = tenant(store, "one").await;
-    let job = fixture.end_of_job(tenant, &["a", "", "", ""]).await;
-    let left = async || store.list_rejections(tenant, job, PageAfter { line: 0, limit: 10 }).await.unwrap().len();
+    let tenant = create_tenant(store, "one").await;
+    let job = fixture.run_job(tenant, &["a", "", "", ""]).await;
+    let remaining = async || store.list_rejections(tenant, job, PageAfter { line: 0, limit: 10 }).await.unwrap().len();
     let view = async || store.find_job(tenant, job).await.unwrap().unwrap();
-    assert!(!store.remove_reports(HOUR, 2).await.unwrap(), "not yet");
-    assert_eq!((left().await, view().await.reports_removed), (3, false));
+    assert!(!store.remove_reports(HOUR, 2).await.unwrap(), "the retention has not ended");
+    assert_eq!((remaining().await, view().await.reports_removed), (3, false));
     fixture.move_back("jobs", &["finished_at"], 3601).await;
     assert!(store.remove_reports(HOUR, 2).await.unwrap());
-    assert_eq!((left().await, view().await.reports_removed), (1, true));
+    assert_eq!((remaining().await, view().await.reports_removed), (1, true));
     assert!(store.remove_reports(HOUR, 2).await.unwrap());
-    assert_eq!(left().await, 0);
-    assert!(!store.remove_reports(HOUR, 2).await.unwrap(), "nothing is left to do");
+    assert_eq!(remaining().await, 0);
+    assert!(!store.remove_reports(HOUR, 2).await.unwrap(), "no rejections remain");
     assert_eq!(view().await.final_counts.unwrap().failed, 3, "the counts stay");
 }
 
-async fn a_job_without_upload_and_rejections_can_be_deleted(fixture: Fixture) {
+async fn a_job_whose_upload_and_rejections_were_removed_can_be_deleted(fixture: Fixture) {
     let store = &*fixture.store;
-    let tenant = tenant(store, "one").await;
-    let job = fixture.end_of_job(tenant, &["a", ""]).await;
+    let tenant = create_tenant(store, "one").await;
+    let job = fixture.run_job(tenant, &["a", ""]).await;
     while store.remove_reports(Duration::ZERO, 10).await.unwrap() {}
     store.note_upload_removed(job).await.unwrap();
     assert!(matches!(store.delete_job(tenant, job).await.unwrap(), Deletion::Deleted { .. }));

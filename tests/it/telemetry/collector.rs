@@ -1,4 +1,4 @@
-//! A collector: it takes spans by OTLP over HTTP, and keeps every byte that it was sent.
+//! A trace collector that receives spans by OTLP over HTTP and keeps every byte it receives.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
@@ -12,7 +12,7 @@ use opentelemetry_proto::tonic::common::v1::KeyValue;
 use opentelemetry_proto::tonic::common::v1::any_value::Value;
 use prost::Message;
 
-/// A span as the tests look at it.
+/// A received span: the parts that the tests compare.
 #[derive(Clone, Debug)]
 pub(super) struct Span {
     pub(super) service: String,
@@ -35,21 +35,21 @@ impl Collector {
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
         let url = format!("http://{}", listener.local_addr().unwrap());
         let collector = Self { url, requests: Arc::default() };
-        let take = |State(requests): State<Arc<Mutex<Vec<Bytes>>>>, body: Bytes| async move {
+        let store = |State(requests): State<Arc<Mutex<Vec<Bytes>>>>, body: Bytes| async move {
             requests.lock().unwrap().push(body);
         };
-        let routes = Router::new().route("/v1/traces", post(take)).with_state(collector.requests.clone());
+        let routes = Router::new().route("/v1/traces", post(store)).with_state(collector.requests.clone());
         #[expect(clippy::disallowed_methods, reason = "a test has no tasks of a service")]
         tokio::spawn(async move { axum::serve(listener, routes).await });
         collector
     }
 
-    /// The variables that send the spans of a process here.
+    /// The variables that make a process send its spans to this collector.
     pub(super) fn variables(&self) -> Vec<(String, String)> {
         vec![("OTEL_EXPORTER_OTLP_ENDPOINT".to_owned(), self.url.clone())]
     }
 
-    /// Everything that arrived.
+    /// The bodies of all requests received so far.
     pub(super) fn bytes(&self) -> Vec<u8> {
         self.requests.lock().unwrap().concat()
     }

@@ -1,19 +1,19 @@
-//! `/livez`, `/readyz` and `muster healthcheck`, with servers and without.
+//! `/livez`, `/readyz` and `muster healthcheck`, while servers are available and while they are not.
 
 use std::process::Command;
 
 use muster_testkit::{Backend, Program, Site, SiteOptions, Traffic, wait_until};
 
-use super::{watchable, watched};
+use super::{metrics_url, metrics_variable};
 use crate::MUSTER;
 use crate::faults::wired;
 
-/// Exit code and standard error of a health check.
-async fn healthcheck(address: Option<&str>) -> (Option<i32>, String) {
+/// The exit code and the standard error of `muster healthcheck`.
+async fn healthcheck(url: Option<&str>) -> (Option<i32>, String) {
     let mut command = Command::new(MUSTER);
     command.arg("healthcheck").env_clear();
-    if let Some(address) = address {
-        command.env("MUSTER_METRICS_LISTEN", address.trim_start_matches("http://"));
+    if let Some(url) = url {
+        command.env("MUSTER_METRICS_LISTEN", url.trim_start_matches("http://"));
     }
     #[expect(clippy::disallowed_methods, reason = "a test has no tasks of a service")]
     let output = tokio::task::spawn_blocking(move || command.output().unwrap()).await.unwrap();
@@ -21,94 +21,95 @@ async fn healthcheck(address: Option<&str>) -> (Option<i32>, String) {
     (output.status.code(), String::from_utf8(output.stderr).unwrap())
 }
 
-async fn status_of(url: String) -> (u16, String) {
+async fn get(url: String) -> (u16, String) {
     let client = reqwest::Client::builder().no_proxy().build().unwrap();
-    let answer = client.get(url).send().await.unwrap();
-    (answer.status().as_u16(), answer.text().await.unwrap())
+    let response = client.get(url).send().await.unwrap();
+    (response.status().as_u16(), response.text().await.unwrap())
 }
 
-async fn ready(address: &str) {
+async fn wait_until_ready(url: &str) {
     wait_until("the service is ready", || async {
-        let seen = healthcheck(Some(address)).await;
+        let seen = healthcheck(Some(url)).await;
         if seen == (Some(0), String::new()) { Ok(()) } else { Err(seen) }
     })
     .await;
 }
 
-async fn not_ready(address: &str) {
+async fn wait_until_not_ready(url: &str) {
     let (code, text) = wait_until("the service is not ready", || async {
-        let seen = healthcheck(Some(address)).await;
+        let seen = healthcheck(Some(url)).await;
         if seen.0 == Some(0) { Err(seen) } else { Ok(seen) }
     })
     .await;
     assert_eq!(code, Some(1));
     assert_eq!(text.lines().count(), 1, "{text}");
-    let expected = format!("muster: expected {address}/readyz to answer 200 within 3 s, found 503: ");
+    let expected = format!("muster: expected {url}/readyz to answer 200 within 3 s, found 503: ");
     assert!(text.starts_with(&expected) && text.len() > expected.len() + 5, "{text}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn health_follows_the_servers_and_life_does_not() {
-    let mut options = SiteOptions { variables: vec![watchable()], ..SiteOptions::default() };
+async fn readiness_depends_on_the_servers_and_liveness_does_not() {
+    let mut options = SiteOptions { variables: vec![metrics_variable()], ..SiteOptions::default() };
     let wires = wired(&mut options, false).await;
     let mut site = Site::start(MUSTER, Backend::Distributed, options).await;
-    let ingest = watched(site.ingest.as_mut().unwrap()).await;
-    let (worker, status) = (watched(&mut site.workers[0]).await, watched(site.status.as_mut().unwrap()).await);
-    for address in [&ingest, &worker, &status] {
-        ready(address).await;
+    let ingest = metrics_url(site.ingest.as_mut().unwrap()).await;
+    let (worker, status) = (metrics_url(&mut site.workers[0]).await, metrics_url(site.status.as_mut().unwrap()).await);
+    for url in [&ingest, &worker, &status] {
+        wait_until_ready(url).await;
     }
     wires.postgres.set(Traffic::Refuse);
     wires.postgres.reset();
-    for address in [&ingest, &worker, &status] {
-        not_ready(address).await;
-        assert_eq!(status_of(format!("{address}/livez")).await, (200, "alive\n".to_owned()));
+    for url in [&ingest, &worker, &status] {
+        wait_until_not_ready(url).await;
+        assert_eq!(get(format!("{url}/livez")).await, (200, "alive\n".to_owned()));
     }
     wires.postgres.set(Traffic::Pass);
-    for address in [&ingest, &worker, &status] {
-        ready(address).await;
+    for url in [&ingest, &worker, &status] {
+        wait_until_ready(url).await;
     }
     wires.broker.set(Traffic::Refuse);
     wires.broker.reset();
-    for address in [&ingest, &worker] {
-        not_ready(address).await;
-        assert_eq!(status_of(format!("{address}/livez")).await.0, 200);
+    for url in [&ingest, &worker] {
+        wait_until_not_ready(url).await;
+        assert_eq!(get(format!("{url}/livez")).await.0, 200);
     }
-    ready(&status).await;
+    wait_until_ready(&status).await;
 }
 
-/// A service that waits for its servers is alive, and can be watched.
+/// While a service waits for its servers it serves metrics and reports itself alive.
 #[tokio::test(flavor = "multi_thread")]
-async fn a_service_without_servers_is_alive() {
-    let free = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
-    let mut variables = vec![watchable(), ("MUSTER_DATABASE_URL".to_owned(), format!("postgres://u:p@{free}/d"))];
-    variables.push(("MUSTER_AMQP_URL".to_owned(), format!("amqp://u:p@{free}/v")));
-    variables.push(("MUSTER_REDIS_URL".to_owned(), format!("redis://{free}/0")));
+async fn a_service_without_servers_is_alive_but_not_ready() {
+    let unused = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let mut variables =
+        vec![metrics_variable(), ("MUSTER_DATABASE_URL".to_owned(), format!("postgres://u:p@{unused}/d"))];
+    variables.push(("MUSTER_AMQP_URL".to_owned(), format!("amqp://u:p@{unused}/v")));
+    variables.push(("MUSTER_REDIS_URL".to_owned(), format!("redis://{unused}/0")));
     let mut worker = Program::start(MUSTER, &["worker"], &variables);
-    let address = watched(&mut worker).await;
-    assert_eq!(status_of(format!("{address}/livez")).await.0, 200);
-    assert_eq!(status_of(format!("{address}/readyz")).await.0, 503);
-    not_ready(&address).await;
-    assert!(status_of(format!("{address}/metrics")).await.1.contains("muster_build_info{version="));
+    let url = metrics_url(&mut worker).await;
+    assert_eq!(get(format!("{url}/livez")).await.0, 200);
+    assert_eq!(get(format!("{url}/readyz")).await.0, 503);
+    wait_until_not_ready(&url).await;
+    assert!(get(format!("{url}/metrics")).await.1.contains("muster_build_info{version="));
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_check_of_nothing_says_what_is_missing() {
-    let free = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
-    let (code, text) = healthcheck(Some(&free.to_string())).await;
+async fn a_failed_health_check_explains_itself_in_one_line() {
+    let unused = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let (code, text) = healthcheck(Some(&unused.to_string())).await;
     assert_eq!((code, text.lines().count()), (Some(1), 1), "{text}");
-    assert!(text.starts_with(&format!("muster: expected http://{free}/readyz to answer 200 within 3 s: ")), "{text}");
+    assert!(text.starts_with(&format!("muster: expected http://{unused}/readyz to answer 200 within 3 s: ")), "{text}");
     let (code, text) = healthcheck(None).await;
     assert_eq!((code, text.lines().count()), (Some(1), 1), "{text}");
     assert!(text.contains("MUSTER_METRICS_LISTEN"), "{text}");
 }
 
-/// An embedded service has no servers that could be away.
+/// The embedded service depends on no server.
 #[tokio::test(flavor = "multi_thread")]
 async fn an_embedded_service_is_ready_while_it_runs() {
-    let options = SiteOptions { variables: vec![watchable()], ..SiteOptions::default() };
+    let options = SiteOptions { variables: vec![metrics_variable()], ..SiteOptions::default() };
     let mut site = Site::start(MUSTER, Backend::Embedded, options).await;
-    let address = watched(site.ingest.as_mut().unwrap()).await;
-    ready(&address).await;
+    let url = metrics_url(site.ingest.as_mut().unwrap()).await;
+    wait_until_ready(&url).await;
     site.stop().await;
-    assert_eq!(healthcheck(Some(&address)).await.0, Some(1));
+    assert_eq!(healthcheck(Some(&url)).await.0, Some(1));
 }

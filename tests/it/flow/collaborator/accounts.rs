@@ -1,63 +1,66 @@
-//! Which account a row is about: by its uid, or by its login while the account has none.
+//! Which account a row belongs to: the one with its uid, or one without a uid that has its login.
 
 use muster_testkit::Site;
 use serde_json::{Value, json};
 
-use super::{counts, counts_and_errors, file, object, on_both, post, post_csv, post_json, post_one, row, users, with};
+use super::{
+    counts_and_errors, file, object, post, post_csv, post_json, post_one, row, test_on_both_backends, users, with,
+};
+use crate::flow::expected::{Reply, reply};
 
-on_both!(
-    accounts_without_a_uid_are_adopted_by_their_login,
-    accounts_without_a_uid_are_else_left_alone,
-    logins_and_mails_of_others_fail_their_rows,
-    logins_and_mails_may_change_hands_in_one_file,
+test_on_both_backends!(
+    a_row_adopts_the_account_with_its_login_that_has_no_uid,
+    other_accounts_without_a_uid_are_left_alone,
+    rows_with_the_login_or_email_of_another_user_fail,
+    logins_and_emails_can_change_hands_within_a_file,
     rows_without_a_uid_fail,
-    the_later_of_two_rows_counts,
-    managers_may_come_later_or_never,
-    tenants_have_their_own_uids,
+    the_later_of_two_rows_wins,
+    a_manager_does_not_have_to_exist,
+    uids_are_separate_for_each_tenant,
 );
 
-async fn accounts_without_a_uid_are_adopted_by_their_login(site: Site) {
+async fn a_row_adopts_the_account_with_its_login_that_has_no_uid(site: Site) {
     site.client.import(users(["anna", "boris", "clara"])).await;
     let id = site.client.user("anna").await["id"].clone();
     for (uid, login, more, expected) in [
-        ("u1", "anna", json!({}), [0, 1, 0, 0]),
-        ("u1", "anna", json!({}), [0; 4]),
-        ("u2", "BORIS", json!({}), [0, 1, 0, 0]),
-        ("u3", "clara", json!({"status": 1}), [0, 1, 1, 0]),
-        ("u4", "dora", json!({}), [1, 0, 0, 0]),
+        ("u1", "anna", json!({}), reply().updated(1)),
+        ("u1", "anna", json!({}), reply()),
+        ("u2", "BORIS", json!({}), reply().updated(1)),
+        ("u3", "clara", json!({"status": 1}), reply().updated(1).blocked(1)),
+        ("u4", "dora", json!({}), reply().created(1)),
     ] {
         let user = with(with(object(&login.to_lowercase()), &json!({"uid": uid, "login": login})), &more);
-        assert_eq!(counts(&post_one(&site, &user).await), expected, "{uid}");
+        assert_eq!(post_one(&site, &user).await.counts(), expected, "{uid}");
         assert_eq!(site.client.user(login).await["uid"], uid);
     }
     let anna = site.client.user("anna").await;
-    assert_eq!((&anna["id"], &anna["email"]), (&id, &json!("anna@x.example")), "the account is still the same");
+    assert_eq!((&anna["id"], &anna["email"]), (&id, &json!("anna@x.example")), "the account is the same");
     assert_eq!(site.client.user("clara").await["blocked_reason"], "dismissed");
-    let answer = post_one(&site, &with(object("anna"), &json!({"uid": "u9"}))).await;
-    assert_eq!(answer.status, 400, "it has a uid now: {}", answer.text);
+    let response = post_one(&site, &with(object("anna"), &json!({"uid": "u9"}))).await;
+    assert_eq!(response.status, 400, "the account has another uid now: {}", response.text);
     assert_eq!(site.client.user("anna").await["uid"], "u1");
 }
 
-async fn accounts_without_a_uid_are_else_left_alone(site: Site) {
+async fn other_accounts_without_a_uid_are_left_alone(site: Site) {
     site.client.import(users(["anna"])).await;
-    assert_eq!(counts(&post_csv(&site, file([row("boris")])).await), [1, 0, 0, 0]);
+    assert_eq!(post_csv(&site, file([row("boris")])).await.counts(), reply().created(1));
     let anna = site.client.user("anna").await;
     assert_eq!((&anna["uid"], &anna["blocked_reason"]), (&Value::Null, &Value::Null));
 }
 
-async fn logins_and_mails_of_others_fail_their_rows(site: Site) {
+async fn rows_with_the_login_or_email_of_another_user_fail(site: Site) {
     post_csv(&site, file([row("a"), row("b")])).await;
     let rows = [
-        "new1;Last;First;;A;new1@x.example",    // the login of a
-        "new2;Last;First;;new2;A@X.EXAMPLE",    // the e-mail of a
-        "b;Last;First;;a",                      // b wants the login of a
-        "b;Last;First;;b;a@x.example",          // b wants the e-mail of a
+        "new1;Last;First;;A;new1@x.example",    // the login of `a`
+        "new2;Last;First;;new2;A@X.EXAMPLE",    // the e-mail of `a`
+        "b;Last;First;;a",                      // `b` claims the login of `a`
+        "b;Last;First;;b;a@x.example",          // `b` claims the e-mail of `a`
         "new3;Last;First;;new3;new3@x.example", // good
-        "new4;Last;First;;NEW3;new4@x.example", // the login of a row of the same file
-        "new5;Last;First;;new5;new3@x.example", // its e-mail
+        "new4;Last;First;;NEW3;new4@x.example", // the login of `new3`
+        "new5;Last;First;;new5;new3@x.example", // the e-mail of `new3`
     ];
     let (counts, errors) = counts_and_errors(&post_csv(&site, file(rows)).await);
-    assert_eq!(counts, [1, 0, 0, 0]);
+    assert_eq!(counts, reply().created(1).failed(6));
     let found: Vec<(u64, &str, &str)> = errors.iter().map(|(row, field, code)| (*row, &**field, &**code)).collect();
     assert_eq!(
         found,
@@ -76,66 +79,69 @@ async fn logins_and_mails_of_others_fail_their_rows(site: Site) {
     assert_eq!(site.client.user("b").await["email"], "b@x.example");
 }
 
-async fn logins_and_mails_may_change_hands_in_one_file(site: Site) {
+async fn logins_and_emails_can_change_hands_within_a_file(site: Site) {
     post_csv(&site, file([row("a"), row("b")])).await;
     let rows = ["a;Last;First;;z;z@x.example", "b;Last;First;;a;a@x.example", "c;Last;First;;b;b@x.example"];
-    assert_eq!(counts(&post_csv(&site, file(rows)).await), [1, 2, 0, 0]);
+    assert_eq!(post_csv(&site, file(rows)).await.counts(), reply().created(1).updated(2));
     for (login, uid) in [("z", "a"), ("a", "b"), ("b", "c")] {
         let user = site.client.user(login).await;
         assert_eq!((&user["uid"], &user["email"]), (&json!(uid), &json!(format!("{login}@x.example"))));
     }
-    assert_eq!(counts(&post_csv(&site, file(rows)).await), [0; 4]);
+    assert_eq!(post_csv(&site, file(rows)).await.counts(), reply());
 }
 
 async fn rows_without_a_uid_fail(site: Site) {
     post_csv(&site, file([row("a")])).await;
     let rows = [";Last;Other;;a;a@x.example".to_owned(), "  ;Last;Other;;b;b@x.example".to_owned(), row("007")];
     let (counts, errors) = counts_and_errors(&post_csv(&site, file(rows)).await);
-    assert_eq!((counts, errors.len()), ([1, 0, 0, 0], 2));
+    assert_eq!(counts, reply().created(1).failed(2));
     assert!(errors.iter().all(|(_, field, code)| (&**field, &**code) == ("uid", "value_empty")), "{errors:?}");
     assert_eq!(site.client.user("a").await["first_name"], "First");
     assert_eq!(site.client.user("b").await, Value::Null);
     assert_eq!(site.client.user("007").await["uid"], "007", "a uid is text");
 }
 
-async fn the_later_of_two_rows_counts(site: Site) {
+async fn the_later_of_two_rows_wins(site: Site) {
     let cities = |cities: &[&str]| file(cities.iter().map(|city| format!("{};;;;{city}", row("a"))));
     for (name, file, expected, city) in [
-        ("new, then changed", cities(&["Rome", "Bonn"]), [1, 1, 0, 0], "Bonn"),
-        ("twice the same", cities(&["Oslo", "Oslo"]), [0, 1, 0, 0], "Oslo"),
-        ("twice what is there", cities(&["Oslo", "Oslo"]), [0; 4], "Oslo"),
+        ("new, then changed", cities(&["Rome", "Bonn"]), reply().created(1).updated(1), "Bonn"),
+        ("changed, then repeated", cities(&["Oslo", "Oslo"]), reply().updated(1), "Oslo"),
+        ("unchanged and repeated", cities(&["Oslo", "Oslo"]), reply(), "Oslo"),
     ] {
-        assert_eq!(counts(&post_csv(&site, file).await), expected, "{name}");
+        assert_eq!(post_csv(&site, file).await.counts(), expected, "{name}");
         assert_eq!(site.client.user("a").await["city"], city, "{name}");
     }
-    // A row that mentions less adds to the one before.
+    // A later row with fewer keys keeps the other values of the earlier row.
     let rows = json!([with(object("b"), &json!({"city": "Rome"})), {"uid": "b", "phone": "1"}]);
-    assert_eq!(counts(&post_json(&site, "batch", rows.to_string()).await), [1, 1, 0, 0]);
+    assert_eq!(post_json(&site, "batch", rows.to_string()).await.counts(), reply().created(1).updated(1));
     let user = site.client.user("b").await;
     assert_eq!((&user["city"], &user["phone"]), (&json!("Rome"), &json!("1")));
-    // A row that fails leaves the one before.
+    // A later row that fails leaves the earlier row in effect.
     let rows = [row("c"), "c;Last;Other;;c;c@x.example;;31.02.2020".to_owned()];
-    let (counts, errors) = counts_and_errors(&post_csv(&site, file(rows)).await);
-    assert_eq!((counts, errors.len()), ([1, 0, 0, 0], 1));
+    assert_eq!(post_csv(&site, file(rows)).await.counts_with_details(), reply().created(1).failed(1));
     assert_eq!(site.client.user("c").await["first_name"], "First");
 }
 
-async fn managers_may_come_later_or_never(site: Site) {
-    let manager = |name: &str, manager: Value| with(object(name), &json!({"manager_uid": manager}));
-    let rows = json!([manager("a", json!("b")), manager("b", json!(["nobody", "a"])), manager("c", json!("c"))]);
-    assert_eq!(counts(&post_json(&site, "batch", rows.to_string()).await), [3, 0, 0, 0]);
+async fn a_manager_does_not_have_to_exist(site: Site) {
+    let with_manager = |name: &str, manager: Value| with(object(name), &json!({"manager_uid": manager}));
+    let rows = json!([
+        with_manager("a", json!("b")),
+        with_manager("b", json!(["nobody", "a"])),
+        with_manager("c", json!("c")),
+    ]);
+    assert_eq!(post_json(&site, "batch", rows.to_string()).await.counts(), reply().created(3));
     assert_eq!(site.client.user("a").await["manager_uid"], json!(["b"]));
     assert_eq!(site.client.user("b").await["manager_uid"], json!(["nobody", "a"]));
-    assert_eq!(counts(&post_json(&site, "batch", rows.to_string()).await), [0; 4]);
+    assert_eq!(post_json(&site, "batch", rows.to_string()).await.counts(), reply());
 }
 
-async fn tenants_have_their_own_uids(mut site: Site) {
+async fn uids_are_separate_for_each_tenant(mut site: Site) {
     let other = site.tenant("other", &[]).await;
-    let kind = [("content-type", "application/json")];
+    let headers = [("content-type", "application/json")];
     for (client, city) in [(&site.client, "Rome"), (&other, "Bonn")] {
         let user = with(object("a"), &json!({"city": city}));
-        let answer = post(client, "single", &kind, user.to_string().into_bytes()).await;
-        assert_eq!(counts(&answer), [1, 0, 0, 0], "{city}");
+        let response = post(client, "single", &headers, user.to_string().into_bytes()).await;
+        assert_eq!(response.counts(), reply().created(1), "{city}");
     }
     assert_eq!(site.client.user("a").await["city"], "Rome");
     assert_eq!(other.user("a").await["city"], "Bonn");

@@ -1,108 +1,121 @@
-//! `Prefer: respond-async`, and a service that stops while a caller waits: the counts are at an address.
+//! Responses with a status URL instead of the counts: on `Prefer: respond-async`, and when the service stops while a
+//! client waits.
 
 use muster_testkit::{Backend, Site, SiteOptions, wait_until};
 use serde_json::{Value, json};
 
-use super::super::counts as totals;
-use super::{BOUNDARY, counts, file, multipart, object, on_both, post, post_csv, post_one, row, says_only, with};
+use super::{
+    BOUNDARY, assert_single_text, file, multipart, object, post, post_csv, post_one, row, test_on_both_backends, with,
+};
+use crate::MUSTER;
+use crate::flow::expected::{Reply, Status, created, failed, reply, unchanged};
 
-on_both!(
-    a_file_is_imported_behind_an_address,
-    a_batch_and_a_single_user_are_imported_behind_an_address,
-    failed_rows_are_at_the_address,
-    other_preferences_are_answered_at_once,
-    what_is_refused_at_once_has_no_address,
+test_on_both_backends!(
+    a_file_is_imported_asynchronously,
+    a_batch_and_a_single_user_are_imported_asynchronously,
+    failed_rows_are_listed_at_the_status_url,
+    with_other_preferences_the_reply_contains_the_counts,
+    a_refused_request_has_no_status_url,
 );
 
-const LATER: (&str, &str) = ("prefer", "respond-async");
+const PREFER_ASYNC: (&str, &str) = ("prefer", "respond-async");
 
-/// Sends a body and waits for the final status at the address that is answered.
-async fn later(site: &Site, call: &str, kind: &str, body: Vec<u8>) -> Value {
-    let answer = post(&site.client, call, &[("content-type", kind), LATER], body).await;
-    assert_eq!(answer.status, 202, "{}", answer.text);
-    assert_eq!(answer.json()["status"], "Status: Success");
-    let url = answer.json()["status_url"].as_str().unwrap().to_owned();
+/// Sends a body and waits for the final status at the returned URL.
+async fn import_async(site: &Site, endpoint: &str, content_type: &str, body: Vec<u8>) -> Value {
+    let response = post(&site.client, endpoint, &[("content-type", content_type), PREFER_ASYNC], body).await;
+    assert_eq!(response.status, 202, "{}", response.text);
+    assert_eq!(response.json()["status"], "Status: Success");
+    let url = response.json()["status_url"].as_str().unwrap().to_owned();
     let path = &url[url.find("/bulk/v1/files/").unwrap()..];
-    assert_eq!(site.client.get(path).await.status, 200, "{path} can be read at once");
+    assert_eq!(site.client.get(path).await.status, 200, "{path} is available immediately");
     site.client.finished(path).await
 }
 
-async fn later_csv(site: &Site, rows: &[String]) -> Value {
-    let kind = format!("multipart/form-data; boundary={BOUNDARY}");
-    later(site, "csv", &kind, multipart(file(rows).as_bytes())).await
+async fn import_csv_async(site: &Site, rows: &[String]) -> Value {
+    let content_type = format!("multipart/form-data; boundary={BOUNDARY}");
+    import_async(site, "csv", &content_type, multipart(file(rows).as_bytes())).await
 }
 
-fn states(status: &Value) -> (&Value, &Value) {
-    (&status["blocked_users"], &status["unblocked_users"])
+/// Checks how many users a job has blocked and unblocked.
+fn assert_blocked_and_unblocked(status: &Value, blocked: u64, unblocked: u64) {
+    let found = (&status["blocked_users"], &status["unblocked_users"]);
+    assert_eq!(found, (&json!(blocked), &json!(unblocked)), "blocked and unblocked users in {status}");
 }
 
-async fn a_file_is_imported_behind_an_address(site: Site) {
+async fn a_file_is_imported_asynchronously(site: Site) {
     let (a, b) = (row("a"), row("b"));
     let dismissed = format!("{b}{}1", ";".repeat(9));
     for (name, rows, expected, blocked, unblocked) in [
-        ("new", [a.clone(), b.clone()], [2, 2, 0, 0, 0], 0, 0),
-        ("again", [a.clone(), b.clone()], [2, 0, 0, 2, 0], 0, 0),
-        ("dismissed", [a.clone(), dismissed], [2, 0, 0, 2, 0], 1, 0),
-        ("back", [format!("{a};;;;Rome"), b], [2, 0, 1, 1, 0], 0, 1),
+        ("new", [a.clone(), b.clone()], created(2), 0, 0),
+        ("repeated", [a.clone(), b.clone()], unchanged(2), 0, 0),
+        ("dismissed", [a.clone(), dismissed], unchanged(2), 1, 0),
+        ("back", [format!("{a};;;;Rome"), b], unchanged(1).updated(1), 0, 1),
     ] {
-        let status = later_csv(&site, &rows).await;
-        assert_eq!(totals(&status), expected, "{name}: {status}");
-        assert_eq!(states(&status), (&json!(blocked), &json!(unblocked)), "{name}: {status}");
+        let status = import_csv_async(&site, &rows).await;
+        assert_eq!(status.counts(), expected, "{name}: {status}");
+        assert_blocked_and_unblocked(&status, blocked, unblocked);
         assert_eq!((&status["status"], &status["error_message"]), (&json!("SUCCESS"), &json!("No errors")), "{name}");
     }
-    assert_eq!(counts(&post_csv(&site, file([a])).await), [0; 4], "both ways lead to the same users");
+    assert_eq!(post_csv(&site, file([a])).await.counts(), reply(), "a synchronous import of the same user");
 }
 
-async fn a_batch_and_a_single_user_are_imported_behind_an_address(site: Site) {
+async fn a_batch_and_a_single_user_are_imported_asynchronously(site: Site) {
     let array = json!([object("a"), with(object("b"), &json!({"status": 1}))]).to_string().into_bytes();
-    let status = later(&site, "batch", "application/json", array).await;
-    assert_eq!((totals(&status), states(&status)), ([2, 2, 0, 0, 0], (&json!(0), &json!(0))), "{status}");
+    let status = import_async(&site, "batch", "application/json", array).await;
+    assert_eq!(status.counts(), created(2), "{status}");
+    assert_blocked_and_unblocked(&status, 0, 0);
     let one = object("b").to_string().into_bytes();
-    let status = later(&site, "single", "application/json;charset=UTF-8", one).await;
-    assert_eq!((totals(&status), states(&status)), ([1, 0, 0, 1, 0], (&json!(0), &json!(1))), "{status}");
-    assert_eq!(counts(&post_one(&site, &object("b")).await), [0; 4]);
+    let status = import_async(&site, "single", "application/json;charset=UTF-8", one).await;
+    assert_eq!(status.counts(), unchanged(1), "{status}");
+    assert_blocked_and_unblocked(&status, 0, 1);
+    assert_eq!(post_one(&site, &object("b")).await.counts(), reply());
 }
 
-async fn failed_rows_are_at_the_address(site: Site) {
+async fn failed_rows_are_listed_at_the_status_url(site: Site) {
     let bad = format!("{};;31.02.2020", row("b"));
-    let status = later_csv(&site, &[row("a"), bad.clone()]).await;
-    assert_eq!(totals(&status), [2, 1, 0, 0, 1], "{status}");
+    let status = import_csv_async(&site, &[row("a"), bad.clone()]).await;
+    assert_eq!(status.counts(), created(1).failed(1), "{status}");
     assert_eq!(status["status"], "SUCCESS");
     let errors = site.client.get(&format!("/bulk/v1/files/{}/errors", status["id"])).await.json()["errors"].clone();
     assert_eq!((&errors[0]["line"], &errors[0]["code"]), (&json!(3), &json!("date_invalid")), "{errors}");
 
-    let status = later_csv(&site, &[bad]).await;
-    assert_eq!((totals(&status), &status["status"]), ([1, 0, 0, 0, 1], &json!("FAILED")), "{status}");
+    let status = import_csv_async(&site, &[bad]).await;
+    assert_eq!((status.counts(), &status["status"]), (failed(1), &json!("FAILED")), "{status}");
 }
 
-async fn other_preferences_are_answered_at_once(site: Site) {
+async fn with_other_preferences_the_reply_contains_the_counts(site: Site) {
     for (name, preference) in [("a", "respond-sync"), ("b", "return=minimal"), ("c", "wait=10"), ("d", "")] {
         let headers = [("content-type", "application/json"), ("prefer", preference)];
-        let answer = post(&site.client, "batch", &headers, object(name).to_string().into_bytes()).await;
-        assert_eq!(counts(&answer), [1, 0, 0, 0], "{preference}");
+        let response = post(&site.client, "batch", &headers, object(name).to_string().into_bytes()).await;
+        assert_eq!(response.counts(), reply().created(1), "{preference}");
     }
 }
 
-async fn what_is_refused_at_once_has_no_address(site: Site) {
+async fn a_refused_request_has_no_status_url(site: Site) {
     let form = format!("multipart/form-data; boundary={BOUNDARY}");
-    for (call, kind, body, status) in [
+    for (endpoint, content_type, body, status) in [
         ("csv", &*form, multipart(b""), 400),
         ("csv", &form, multipart(b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR"), 400),
         ("batch", "application/pdf", b"%PDF".to_vec(), 415),
     ] {
-        let answer = post(&site.client, call, &[("content-type", kind), LATER], body).await;
-        assert_eq!((answer.status, answer.json().get("status_url")), (status, None), "{call}: {}", answer.text);
+        let response = post(&site.client, endpoint, &[("content-type", content_type), PREFER_ASYNC], body).await;
+        assert_eq!(
+            (response.status, response.json().get("status_url")),
+            (status, None),
+            "{endpoint}: {}",
+            response.text
+        );
     }
     assert_eq!(site.client.get("/bulk/v1/files").await.json()["files"], json!([]));
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_service_that_stops_while_a_caller_waits_loses_nothing() {
+async fn a_waiting_client_gets_the_status_url_when_the_service_stops() {
     let options = SiteOptions { workers: 0, ..SiteOptions::default() };
-    let mut site = Site::start(crate::MUSTER, Backend::Distributed, options).await;
+    let mut site = Site::start(MUSTER, Backend::Distributed, options).await;
     let (client, body) = (site.client.clone(), object("a").to_string().into_bytes());
     #[expect(clippy::disallowed_methods, reason = "joined below")]
-    let call =
+    let request =
         tokio::spawn(async move { post(&client, "single", &[("content-type", "application/json")], body).await });
     wait_until("the job is accepted", || async {
         let files = site.client.get("/bulk/v1/files").await.json();
@@ -110,10 +123,10 @@ async fn a_service_that_stops_while_a_caller_waits_loses_nothing() {
     })
     .await;
     assert!(site.ingest.as_mut().unwrap().terminate().await.success());
-    let answer = call.await.unwrap();
-    assert_eq!(answer.status, 503, "{}", answer.text);
-    says_only(&answer.text, "service_unavailable");
-    assert!(answer.text.contains("/bulk/v1/files/1"), "{}", answer.text);
+    let response = request.await.unwrap();
+    assert_eq!(response.status, 503, "{}", response.text);
+    assert_single_text(&response.text, "service_unavailable");
+    assert!(response.text.contains("/bulk/v1/files/1"), "{}", response.text);
     site.start_ingest().await;
     site.start_worker().await;
     assert_eq!(site.client.finished("/bulk/v1/files/1").await["created_users"], 1);

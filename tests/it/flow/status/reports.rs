@@ -1,17 +1,17 @@
-//! Status, lists and error reports.
+//! The status of a file, the list of files, and error reports.
 
 use muster_testkit::Site;
 use serde_json::json;
 
-use super::{TITLES, csv, on_both, users};
+use crate::flow::{TITLES, csv, test_on_both_backends, users};
 
-on_both!(
-    a_status_has_the_keys_of_the_contract_and_ours,
-    errors_come_as_pages_and_as_csv,
-    files_are_listed_newest_first
+test_on_both_backends!(
+    a_status_has_the_documented_keys_and_an_etag,
+    errors_are_available_as_json_pages_and_as_csv,
+    files_are_listed_newest_first,
 );
 
-async fn a_status_has_the_keys_of_the_contract_and_ours(site: Site) {
+async fn a_status_has_the_documented_keys_and_an_etag(site: Site) {
     let path = site.client.upload(users(["a", "b"])).await;
     let status = site.client.finished(&path).await;
     let keys: Vec<&str> = status.as_object().unwrap().keys().map(String::as_str).collect();
@@ -42,14 +42,14 @@ async fn a_status_has_the_keys_of_the_contract_and_ours(site: Site) {
     );
     assert_eq!(status["percent"], 100.0);
     assert!(status["finished_at"].as_str().unwrap().ends_with('Z'));
-    let answer = site.client.get(&path).await;
-    assert_eq!(answer.headers["content-type"], "application/json;charset=UTF-8");
-    let tag = answer.headers["etag"].to_str().unwrap().to_owned();
-    let again = site.client.send(reqwest::Method::GET, &path, &[("if-none-match", &tag)], Vec::new()).await;
-    assert_eq!((again.status, again.text.as_str()), (304, ""));
+    let response = site.client.get(&path).await;
+    assert_eq!(response.headers["content-type"], "application/json;charset=UTF-8");
+    let etag = response.headers["etag"].to_str().unwrap().to_owned();
+    let conditional = site.client.send(reqwest::Method::GET, &path, &[("if-none-match", &etag)], Vec::new()).await;
+    assert_eq!((conditional.status, conditional.text.as_str()), (304, ""));
 }
 
-async fn errors_come_as_pages_and_as_csv(site: Site) {
+async fn errors_are_available_as_json_pages_and_as_csv(site: Site) {
     let rows = (0..2_500).map(|n| if n % 2 == 0 { format!("u{n}@x,u{n},F,L") } else { format!("u{n}@x,,F,L") });
     let path = site.client.upload(csv(TITLES, rows)).await;
     let status = site.client.finished(&path).await;
@@ -73,11 +73,11 @@ async fn errors_come_as_pages_and_as_csv(site: Site) {
         json!({"line": 3, "column": "USERNAME", "code": "value_empty", "message": "USERNAME is missing"})
     );
 
-    let answer =
+    let response =
         site.client.send(reqwest::Method::GET, &format!("{path}/errors"), &[("accept", "text/csv")], Vec::new()).await;
-    assert_eq!(answer.headers["content-type"], "text/csv;charset=UTF-8");
-    assert_eq!(answer.text.lines().count(), 1_251);
-    assert!(answer.text.starts_with("line,column,code,message\n3,USERNAME,value_empty,USERNAME is missing\n"));
+    assert_eq!(response.headers["content-type"], "text/csv;charset=UTF-8");
+    assert_eq!(response.text.lines().count(), 1_251);
+    assert!(response.text.starts_with("line,column,code,message\n3,USERNAME,value_empty,USERNAME is missing\n"));
 }
 
 async fn files_are_listed_newest_first(site: Site) {
@@ -96,8 +96,8 @@ async fn files_are_listed_newest_first(site: Site) {
     let next = page["next"].as_str().unwrap();
     assert_eq!(ids(&site.client.get(&next[next.find("/bulk").unwrap()..]).await.json()), all[3..]);
     assert_eq!(ids(&site.client.get("/bulk/v1/files?status=FAILED").await.json()), all[..1]);
-    for bad in ["status=DONE", "stauts=FAILED", "limit=0", "limit=201", "limit=x", "before=-1"] {
-        let answer = site.client.get(&format!("/bulk/v1/files?{bad}")).await;
-        assert_eq!((answer.status, answer.json()["code"].as_str()), (400, Some("parameter_invalid")), "{bad}");
+    for query in ["status=DONE", "stauts=FAILED", "limit=0", "limit=201", "limit=x", "before=-1"] {
+        let response = site.client.get(&format!("/bulk/v1/files?{query}")).await;
+        assert_eq!((response.status, response.json()["code"].as_str()), (400, Some("parameter_invalid")), "{query}");
     }
 }

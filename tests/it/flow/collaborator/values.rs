@@ -1,24 +1,30 @@
-//! What each form of a value does to a user.
+//! What each form of a value does to a user: absent, null, empty, or one of several notations.
 
 use muster_testkit::Site;
 use serde_json::{Value, json};
 
-use super::{counts, counts_and_errors, csv, file, object, on_both, post_csv, post_json, post_one, row, with};
+use super::{
+    assert_no_failures, counts_and_errors, csv, file, object, post_csv, post_json, post_one, row,
+    test_on_both_backends, with,
+};
+use crate::flow::expected::{Reply, reply};
 
-on_both!(
-    absent_and_null_keep_and_empty_clears_or_keeps,
-    cells_beyond_the_end_keep_and_empty_cells_clear_or_keep,
-    each_form_of_a_value_is_read,
-    status_and_activity_block_and_unblock,
-    who_comes_blocked_is_only_created,
-    a_failed_row_changes_nothing_of_its_user,
-    a_single_user_needs_five_values,
-    passwords_are_never_seen_again,
-    titles_are_ignored,
+test_on_both_backends!(
+    absent_and_null_values_keep_a_field_and_empty_ones_clear_or_keep_it,
+    missing_cells_keep_a_field_and_empty_ones_clear_or_keep_it,
+    every_notation_of_a_value_is_read,
+    status_and_is_active_block_and_unblock_a_user,
+    a_new_blocked_user_is_counted_as_created_only,
+    a_failed_row_does_not_change_its_user,
+    the_single_endpoint_requires_five_values,
+    passwords_appear_in_no_response_and_no_log,
+    csv_titles_are_ignored,
 );
 
-/// (key, its name when read back, a value, how that is read back, whether an empty text clears it)
-fn optional() -> Vec<(&'static str, &'static str, Value, Value, bool)> {
+/// (key of the request, key of the stored user, value of the request, stored value, whether an empty text clears it)
+type OptionalField = (&'static str, &'static str, Value, Value, bool);
+
+fn optional_fields() -> Vec<OptionalField> {
     let text = |key: &'static str, clears: bool| {
         (key, key, json!(format!("some {key}")), json!(format!("some {key}")), clears)
     };
@@ -52,55 +58,67 @@ fn optional() -> Vec<(&'static str, &'static str, Value, Value, bool)> {
     ]
 }
 
-/// Checks the optional fields before or after they were emptied.
-async fn check(site: &Site, is_emptied: bool) {
+/// Checks the optional fields. `facebook_id` is left out, since CSV files have no column for it.
+async fn assert_optional_fields(site: &Site, is_cleared: bool) {
     let user = site.client.user("u").await;
-    for (key, column, _, stored, clears) in optional() {
+    for (key, column, _, stored, clears) in optional_fields() {
         if key == "facebook_id" {
             continue;
         }
-        let expected = if is_emptied && clears { Value::Null } else { stored };
+        let expected = if is_cleared && clears { Value::Null } else { stored };
         assert_eq!(user[column], expected, "{key} of {user}");
     }
     assert_eq!((&user["first_name"], &user["last_name"]), (&json!("First"), &json!("Last")));
 }
 
-async fn absent_and_null_keep_and_empty_clears_or_keeps(site: Site) {
-    let all = |value: &dyn Fn(Value) -> Value| {
-        optional().into_iter().fold(object("u"), |user, (key, _, given, ..)| with(user, &json!({key: value(given)})))
+async fn absent_and_null_values_keep_a_field_and_empty_ones_clear_or_keep_it(site: Site) {
+    let with_all = |value: &dyn Fn(Value) -> Value| {
+        optional_fields()
+            .into_iter()
+            .fold(object("u"), |user, (key, _, given, ..)| with(user, &json!({key: value(given)})))
     };
-    assert_eq!(counts(&post_one(&site, &all(&|given| given)).await), [1, 0, 0, 0]);
-    check(&site, false).await;
+    assert_eq!(post_one(&site, &with_all(&|given| given)).await.counts(), reply().created(1));
+    assert_optional_fields(&site, false).await;
     for (name, user) in [
-        ("the same", all(&|given| given)),
-        ("only the uid", json!({"uid": "u"})),
-        ("null", with(all(&|_| Value::Null), &json!({"login": null, "firstname": null, "status": null}))),
+        ("the same values", with_all(&|given| given)),
+        ("absent values", json!({"uid": "u"})),
+        ("null", with(with_all(&|_| Value::Null), &json!({"login": null, "firstname": null, "status": null}))),
     ] {
-        assert_eq!(counts(&post_one(&site, &user).await), [0; 4], "{name}");
-        check(&site, false).await;
+        assert_eq!(post_one(&site, &user).await.counts(), reply(), "{name}");
+        assert_optional_fields(&site, false).await;
     }
     assert_eq!(site.client.user("u").await["facebook_id"], "some facebook_id");
-    for expected in [[0, 1, 0, 0], [0; 4]] {
-        assert_eq!(counts(&post_one(&site, &all(&|_| json!(""))).await), expected, "empty");
-        check(&site, true).await;
+    for expected in [reply().updated(1), reply()] {
+        assert_eq!(post_one(&site, &with_all(&|_| json!(""))).await.counts(), expected, "empty");
+        assert_optional_fields(&site, true).await;
     }
     assert_eq!(site.client.user("u").await["facebook_id"], Value::Null);
-    assert_eq!(counts(&post_one(&site, &all(&|given| given)).await), [0, 1, 0, 0], "all is back");
-    assert_eq!(counts(&post_one(&site, &all(&|_| json!(" \t "))).await), [0, 1, 0, 0], "blanks are nothing");
-    check(&site, true).await;
+    assert_eq!(
+        post_one(&site, &with_all(&|given| given)).await.counts(),
+        reply().updated(1),
+        "all values are set again"
+    );
+    assert_eq!(
+        post_one(&site, &with_all(&|_| json!(" \t "))).await.counts(),
+        reply().updated(1),
+        "blanks count as empty"
+    );
+    assert_optional_fields(&site, true).await;
 }
 
-async fn cells_beyond_the_end_keep_and_empty_cells_clear_or_keep(site: Site) {
+async fn missing_cells_keep_a_field_and_empty_ones_clear_or_keep_it(site: Site) {
     let cells: Vec<(String, bool)> = ["uid", "secondname", "firstname", "patronymic", "login", "email", "password"]
         .into_iter()
-        .chain(optional().into_iter().map(|(key, ..)| key).filter(|key| !["patronymic", "email"].contains(key)))
+        .chain(optional_fields().into_iter().map(|(key, ..)| key).filter(|key| !["patronymic", "email"].contains(key)))
         .filter(|key| *key != "facebook_id")
         .map(|key| match key {
             "uid" | "login" => ("u".to_owned(), false),
             "secondname" => ("Last".to_owned(), false),
             "firstname" => ("First".to_owned(), false),
             "password" => ("111".to_owned(), true),
-            key => (optional().iter().find(|field| field.0 == key).unwrap().2.as_str().unwrap().to_owned(), true),
+            key => {
+                (optional_fields().iter().find(|field| field.0 == key).unwrap().2.as_str().unwrap().to_owned(), true)
+            }
         })
         .collect();
     let line = |cells: &[String]| {
@@ -113,21 +131,21 @@ async fn cells_beyond_the_end_keep_and_empty_cells_clear_or_keep(site: Site) {
     let full: Vec<String> = cells.iter().map(|(cell, _)| cell.clone()).collect();
     let empty: Vec<String> =
         cells.iter().map(|(cell, may_be_empty)| if *may_be_empty { String::new() } else { cell.clone() }).collect();
-    assert_eq!(full.len(), 28, "and the status");
-    assert_eq!(counts(&post_csv(&site, line(&full)).await), [1, 0, 0, 0]);
-    check(&site, false).await;
+    assert_eq!(full.len(), 28, "all columns but the status");
+    assert_eq!(post_csv(&site, line(&full)).await.counts(), reply().created(1));
+    assert_optional_fields(&site, false).await;
     for length in [28, 20, 15, 8, 5] {
-        assert_eq!(counts(&post_csv(&site, line(&full[..length])).await), [0; 4], "{length} cells");
-        check(&site, false).await;
+        assert_eq!(post_csv(&site, line(&full[..length])).await.counts(), reply(), "{length} cells");
+        assert_optional_fields(&site, false).await;
     }
-    for expected in [[0, 1, 0, 0], [0; 4]] {
-        assert_eq!(counts(&post_csv(&site, line(&empty)).await), expected);
-        check(&site, true).await;
+    for expected in [reply().updated(1), reply()] {
+        assert_eq!(post_csv(&site, line(&empty)).await.counts(), expected);
+        assert_optional_fields(&site, true).await;
     }
 }
 
-async fn each_form_of_a_value_is_read(site: Site) {
-    let deep = json!({"a": {"b": [1, 2.5, null, true, "\u{1f600}"]}});
+async fn every_notation_of_a_value_is_read(site: Site) {
+    let nested = json!({"a": {"b": [1, 2.5, null, true, "\u{1f600}"]}});
     let cases = [
         ("birth_date", json!("26.07.1988"), json!("1988-07-26")),
         ("birth_date", json!("1988-07-27"), json!("1988-07-27")),
@@ -149,8 +167,8 @@ async fn each_form_of_a_value_is_read(site: Site) {
         ("manager_uid", json!("nobody"), json!(["nobody"])),
         ("manager_uid", json!(["m1", "m2", "m1"]), json!(["m1", "m2"])),
         ("manager_uid", json!(["u"]), json!(["u"])),
-        ("customInfo", deep.clone(), deep.clone()),
-        ("customInfo", json!(deep.to_string()), deep.clone()),
+        ("customInfo", nested.clone(), nested.clone()),
+        ("customInfo", json!(nested.to_string()), nested.clone()),
         ("customInfo", json!(" {} "), json!({})),
         ("customInfo", json!(["x"]), json!(["x"])),
         ("customInfo", json!(""), json!(["x"])),
@@ -163,57 +181,57 @@ async fn each_form_of_a_value_is_read(site: Site) {
         ("work_contact", json!("two\nlines"), json!("two\nlines")),
     ];
     for (key, given, stored) in cases {
-        let answer = post_one(&site, &with(object("u"), &json!({key: given}))).await;
+        let response = post_one(&site, &with(object("u"), &json!({key: given}))).await;
         let column = if key == "customInfo" { "custom_info" } else { key };
         let column = if key == "firstname" { "first_name" } else { column };
-        counts(&answer);
+        assert_no_failures(&response);
         assert_eq!(site.client.user("u").await[column], stored, "{key}: {given}");
     }
     for cell in [r#"{"a":"b"}"#, r#""{""a"":""b""}""#] {
-        counts(&post_csv(&site, file([format!("{}{}{cell}", row("u"), ";".repeat(18))])).await);
+        assert_no_failures(&post_csv(&site, file([format!("{}{}{cell}", row("u"), ";".repeat(18))])).await);
         assert_eq!(site.client.user("u").await["custom_info"], json!({"a": "b"}), "{cell}");
     }
 }
 
-async fn status_and_activity_block_and_unblock(site: Site) {
+async fn status_and_is_active_block_and_unblock_a_user(site: Site) {
     for (more, expected, reason) in [
-        (json!({}), [1, 0, 0, 0], Value::Null),
-        (json!({"status": "0", "is_active": "1"}), [0; 4], Value::Null),
-        (json!({"status": "1"}), [0, 0, 1, 0], json!("dismissed")),
-        (json!({"status": 1}), [0; 4], json!("dismissed")),
-        (json!({"status": "2"}), [0, 1, 0, 0], json!("maternity_leave")),
-        (json!({"status": 3}), [0, 1, 0, 0], json!("sick_leave")),
-        (json!({}), [0, 0, 0, 1], Value::Null),
-        (json!({"is_active": 0}), [0, 0, 1, 0], json!("inactive")),
-        (json!({"is_active": "0"}), [0; 4], json!("inactive")),
-        (json!({"is_active": false}), [0; 4], json!("inactive")),
-        (json!({"is_active": true}), [0, 0, 0, 1], Value::Null),
-        (json!({"status": "1", "is_active": 1}), [0, 0, 1, 0], json!("dismissed")),
-        (json!({"status": "0", "is_active": 0}), [0, 1, 0, 0], json!("inactive")),
-        (json!({"status": "", "is_active": ""}), [0, 0, 0, 1], Value::Null),
-        (json!({"status": "3", "city": "Rome"}), [0, 1, 1, 0], json!("sick_leave")),
-        (json!({"status": null, "city": "Bonn"}), [0, 1, 0, 1], Value::Null),
+        (json!({}), reply().created(1), Value::Null),
+        (json!({"status": "0", "is_active": "1"}), reply(), Value::Null),
+        (json!({"status": "1"}), reply().blocked(1), json!("dismissed")),
+        (json!({"status": 1}), reply(), json!("dismissed")),
+        (json!({"status": "2"}), reply().updated(1), json!("maternity_leave")),
+        (json!({"status": 3}), reply().updated(1), json!("sick_leave")),
+        (json!({}), reply().unblocked(1), Value::Null),
+        (json!({"is_active": 0}), reply().blocked(1), json!("inactive")),
+        (json!({"is_active": "0"}), reply(), json!("inactive")),
+        (json!({"is_active": false}), reply(), json!("inactive")),
+        (json!({"is_active": true}), reply().unblocked(1), Value::Null),
+        (json!({"status": "1", "is_active": 1}), reply().blocked(1), json!("dismissed")),
+        (json!({"status": "0", "is_active": 0}), reply().updated(1), json!("inactive")),
+        (json!({"status": "", "is_active": ""}), reply().unblocked(1), Value::Null),
+        (json!({"status": "3", "city": "Rome"}), reply().updated(1).blocked(1), json!("sick_leave")),
+        (json!({"status": null, "city": "Bonn"}), reply().updated(1).unblocked(1), Value::Null),
     ] {
-        assert_eq!(counts(&post_one(&site, &with(object("u"), &more)).await), expected, "{more}");
+        assert_eq!(post_one(&site, &with(object("u"), &more)).await.counts(), expected, "{more}");
         assert_eq!(site.client.user("u").await["blocked_reason"], reason, "{more}");
     }
 }
 
-async fn who_comes_blocked_is_only_created(site: Site) {
+async fn a_new_blocked_user_is_counted_as_created_only(site: Site) {
     for (name, more, reason) in [
         ("a", json!({"status": "1"}), "dismissed"),
         ("b", json!({"status": 2}), "maternity_leave"),
         ("c", json!({"status": 3}), "sick_leave"),
         ("d", json!({"is_active": 0}), "inactive"),
     ] {
-        assert_eq!(counts(&post_one(&site, &with(object(name), &more)).await), [1, 0, 0, 0], "{more}");
+        assert_eq!(post_one(&site, &with(object(name), &more)).await.counts(), reply().created(1), "{more}");
         assert_eq!(site.client.user(name).await["blocked_reason"], reason);
     }
     let all = json!(["a", "b", "c", "d"].map(object)).to_string();
-    assert_eq!(counts(&post_json(&site, "batch", all).await), [0, 0, 0, 4]);
+    assert_eq!(post_json(&site, "batch", all).await.counts(), reply().unblocked(4));
 }
 
-async fn a_failed_row_changes_nothing_of_its_user(site: Site) {
+async fn a_failed_row_does_not_change_its_user(site: Site) {
     post_one(&site, &with(object("u"), &json!({"status": 1, "city": "Rome"}))).await;
     for (more, field, code) in [
         (json!({"status": "9"}), "status", "status_invalid"),
@@ -223,42 +241,42 @@ async fn a_failed_row_changes_nothing_of_its_user(site: Site) {
         (json!({"login": " "}), "login", "value_empty"),
     ] {
         let bad = with(with(object("u"), &json!({"city": "Bonn"})), &more);
-        let answer = post_json(&site, "batch", json!([bad, object("other")]).to_string()).await;
-        let (_, errors) = counts_and_errors(&answer);
+        let response = post_json(&site, "batch", json!([bad, object("other")]).to_string()).await;
+        let (_, errors) = counts_and_errors(&response);
         assert_eq!(errors, [(1, field.to_owned(), code.to_owned())], "{more}");
         let user = site.client.user("u").await;
         assert_eq!((&user["city"], &user["blocked_reason"]), (&json!("Rome"), &json!("dismissed")), "{more}");
     }
 }
 
-async fn a_single_user_needs_five_values(site: Site) {
+async fn the_single_endpoint_requires_five_values(site: Site) {
     for key in ["uid", "secondname", "firstname", "login", "email"] {
         for value in [Value::Null, json!(""), json!("  ")] {
-            let answer = post_json(&site, "single", with(object("u"), &json!({key: value})).to_string()).await;
-            assert_eq!(answer.status, 400, "{key}: {value}");
-            assert!(answer.json()["data"][key].is_string(), "{}", answer.text);
+            let response = post_json(&site, "single", with(object("u"), &json!({key: value})).to_string()).await;
+            assert_eq!(response.status, 400, "{key}: {value}");
+            assert!(response.json()["data"][key].is_string(), "{}", response.text);
         }
         let mut user = object("u");
         user.as_object_mut().unwrap().remove(key);
-        let answer = post_json(&site, "single", user.to_string()).await;
-        assert_eq!((answer.status, answer.json()["data"][key].is_string()), (400, true), "{}", answer.text);
+        let response = post_json(&site, "single", user.to_string()).await;
+        assert_eq!((response.status, response.json()["data"][key].is_string()), (400, true), "{}", response.text);
     }
     assert_eq!(site.client.user("u").await, Value::Null);
-    assert_eq!(counts(&post_json(&site, "single", object("u").to_string()).await), [1, 0, 0, 0]);
+    assert_eq!(post_json(&site, "single", object("u").to_string()).await.counts(), reply().created(1));
 }
 
-async fn passwords_are_never_seen_again(site: Site) {
+async fn passwords_appear_in_no_response_and_no_log(site: Site) {
     let canary = json!({"password": "canary-7f3a"});
     let bad = with(with(object("bad"), &canary), &json!({"gender": 5}));
-    let answers = [
+    let responses = [
         post_json(&site, "single", with(object("a"), &canary).to_string()).await,
         post_json(&site, "batch", json!([with(object("b"), &canary), bad]).to_string()).await,
         post_csv(&site, file([format!("{};canary-7f3a", row("c")), "canary-7f3a;;;;;;canary-7f3a".to_owned()])).await,
         post_csv(&site, file([format!("{};canary-7f3a;31.02.2020", row("d"))])).await,
         post_json(&site, "single", with(object("e"), &json!({"password": ["canary-7f3a"]})).to_string()).await,
     ];
-    for answer in answers {
-        assert!(!answer.text.contains("canary"), "{}", answer.text);
+    for response in responses {
+        assert!(!response.text.contains("canary"), "{}", response.text);
     }
     for login in ["a", "b", "c"] {
         let user = site.client.get(&format!("/bulk/v1/users/{login}")).await;
@@ -269,14 +287,14 @@ async fn passwords_are_never_seen_again(site: Site) {
     assert!(!site.output().contains("canary"), "a password is in a log");
 }
 
-async fn titles_are_ignored(site: Site) {
+async fn csv_titles_are_ignored(site: Site) {
     for (name, titles) in [
         ("a", "ID;Last name;First name;Middle name;Login;Email"),
         ("b", "ИД;Фамилия;Имя;Отчество;Логин;Почта"),
         ("c", "Email;Login;ID;First name;Last name;Middle name"),
         ("d", "x;x;x"),
     ] {
-        assert_eq!(counts(&post_csv(&site, csv(titles, [row(name)])).await), [1, 0, 0, 0], "{titles}");
+        assert_eq!(post_csv(&site, csv(titles, [row(name)])).await.counts(), reply().created(1), "{titles}");
         assert_eq!(site.client.user(name).await["email"], format!("{name}@x.example"), "{titles}");
     }
 }

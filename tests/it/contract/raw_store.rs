@@ -1,4 +1,4 @@
-//! An upload can be read once it is finished, and only as it was.
+//! A raw store returns an upload only after it is finished, and only unchanged.
 
 use bytes::Bytes;
 use futures_util::TryStreamExt;
@@ -6,7 +6,7 @@ use muster_ports::{RawStore, RawStoreError, StoredUpload};
 use muster_rawstore::ObjectRawStore;
 
 async fn suite(store: &dyn RawStore) {
-    // More than one piece, and not a multiple of one.
+    // Several pieces, the last one shorter.
     let content: Vec<u8> = (0..2_500_000_u32).map(|n| n.to_le_bytes()[0]).collect();
     let mut upload = store.begin("1/abc").await.unwrap();
     for piece in content.chunks(70_000) {
@@ -22,9 +22,9 @@ async fn suite(store: &dyn RawStore) {
     let listed: Vec<StoredUpload> = store.list().try_collect().await.unwrap();
     assert_eq!(listed.iter().map(|upload| upload.key.as_str()).collect::<Vec<_>>(), ["1/abc"]);
 
-    let mut given_up = store.begin("1/def").await.unwrap();
-    given_up.write(Bytes::from_static(b"half")).await.unwrap();
-    given_up.abort().await;
+    let mut aborted = store.begin("1/def").await.unwrap();
+    aborted.write(Bytes::from_static(b"half")).await.unwrap();
+    aborted.abort().await;
     assert!(matches!(store.read("1/def", 4).await.err(), Some(RawStoreError::Missing)));
 
     store.delete("1/abc").await.unwrap();
@@ -35,13 +35,13 @@ async fn suite(store: &dyn RawStore) {
 #[tokio::test]
 async fn local_folder() {
     let folder = tempfile::tempdir().unwrap();
-    let address = format!("file://{}", folder.path().join("raw").display());
-    suite(&ObjectRawStore::open(&address, []).unwrap()).await;
+    let url = format!("file://{}", folder.path().join("raw").display());
+    suite(&ObjectRawStore::open(&url, []).unwrap()).await;
 }
 
-/// A process that was killed leaves an upload half-way, under a name of its own.
+/// A killed process leaves an unfinished upload under a temporary name.
 #[tokio::test]
-async fn an_upload_that_was_never_finished_is_listed_and_removed() {
+async fn an_unfinished_upload_is_listed_and_can_be_deleted() {
     let folder = tempfile::tempdir().unwrap();
     let store = ObjectRawStore::open(&format!("file://{}", folder.path().display()), []).unwrap();
     let mut upload = store.begin("1/abc").await.unwrap();
@@ -54,12 +54,12 @@ async fn an_upload_that_was_never_finished_is_listed_and_removed() {
     assert!(listed[1].stored_ms > 1_700_000_000_000, "{}", listed[1].stored_ms);
     store.delete("1/abc#1").await.unwrap();
     store.delete("1/abc#1").await.unwrap();
-    assert!(store.delete("../abc#1").await.is_err(), "nothing outside of the folder");
+    assert!(store.delete("../abc#1").await.is_err(), "a key cannot lead out of the folder");
     assert_eq!(store.list().try_collect::<Vec<_>>().await.unwrap().len(), 1);
 }
 
 #[tokio::test]
-async fn a_file_that_changes_while_it_is_read_is_noticed() {
+async fn a_change_during_a_read_is_detected() {
     let folder = tempfile::tempdir().unwrap();
     let store = ObjectRawStore::open(&format!("file://{}", folder.path().display()), []).unwrap();
     let mut upload = store.begin("1/abc").await.unwrap();

@@ -1,21 +1,21 @@
-//! Jobs of one tenant run one after another; those of different tenants do not wait for each other.
+//! Jobs of one tenant run one after another; jobs of different tenants do not wait for each other.
 
 use muster_testkit::Site;
 
-use super::{TITLES, csv, on_both};
+use crate::flow::{TITLES, csv, test_on_both_backends};
 
-on_both!(the_last_accepted_file_wins, tenants_do_not_wait_for_each_other);
+test_on_both_backends!(the_last_accepted_file_wins, a_small_job_does_not_wait_for_a_large_job_of_another_tenant);
 
-fn cities(city: &str, users: u32) -> String {
+fn users_in(city: &str, users: u32) -> String {
     csv(&format!("{TITLES},WORK_CITY"), (0..users).map(|n| format!("u{n}@x,u{n},F,L,{city}")))
 }
 
 async fn the_last_accepted_file_wins(site: Site) {
     let mut paths = Vec::new();
     for round in 0..6 {
-        // Big and small in turn: lanes must not change the order.
+        // Large and small files alternate: the lanes must not change the order.
         let users = if round % 2 == 0 { 13_000 } else { 100 };
-        paths.push(site.client.upload(cities(&format!("City {round}"), users)).await);
+        paths.push(site.client.upload(users_in(&format!("City {round}"), users)).await);
     }
     for (round, path) in paths.iter().enumerate() {
         let status = site.client.finished(path).await;
@@ -28,10 +28,10 @@ async fn the_last_accepted_file_wins(site: Site) {
     }
 }
 
-async fn tenants_do_not_wait_for_each_other(mut site: Site) {
+async fn a_small_job_does_not_wait_for_a_large_job_of_another_tenant(mut site: Site) {
     let other = site.tenant("other", &[]).await;
-    let big = site.client.upload(cities("Big", 30_000)).await;
-    let small = other.import(cities("Small", 10)).await;
+    let large = site.client.upload(users_in("Large", 30_000)).await;
+    let small = other.import(users_in("Small", 10)).await;
     assert_eq!(small["created_users"], 10);
-    assert_eq!(site.client.finished(&big).await["created_users"], 30_000);
+    assert_eq!(site.client.finished(&large).await["created_users"], 30_000);
 }

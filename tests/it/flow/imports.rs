@@ -1,0 +1,7 @@
+//! What an import does with the rows of a file.
+
+mod contested;
+mod job_order;
+mod lookups;
+mod outcomes;
+mod rows;

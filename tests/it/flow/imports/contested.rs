@@ -1,0 +1,43 @@
+//! Contested e-mails: rows of one batch that claim each other's e-mail have the same outcome as if they were applied
+//! one by one.
+
+use muster_testkit::Site;
+
+use crate::flow::expected::{Status, created};
+use crate::flow::{TITLES, csv, test_on_both_backends};
+
+test_on_both_backends!(
+    an_email_changes_hands_in_line_order,
+    the_first_of_two_new_users_gets_a_contested_email,
+    a_user_can_change_its_email_and_change_it_back,
+    a_conflict_with_an_earlier_job_names_the_line,
+);
+
+async fn an_email_changes_hands_in_line_order(site: Site) {
+    site.client.import(csv(TITLES, ["a@x,a,A,A", "b@x,b,B,B"])).await;
+    // `b` claims the e-mail of `a` on line 2, while `a` holds it, and again on line 4, after `a` has changed it.
+    let status = site.client.import(csv(TITLES, ["a@x,b,B,B", "z@x,a,A,A", "a@x,b,B,B", "q@x,q,Q,Q"])).await;
+    assert_eq!(status.counts(), created(1).updated(2).failed(1));
+    assert_eq!(status["error_message"], "Line 2: EMAIL belongs to another user");
+    assert_eq!(site.client.user("a").await["email"], "z@x");
+    assert_eq!(site.client.user("b").await["email"], "a@x");
+}
+
+async fn the_first_of_two_new_users_gets_a_contested_email(site: Site) {
+    let status = site.client.import(csv(TITLES, ["same@x,a,A,A", "SAME@x,b,B,B", "c@x,c,C,C"])).await;
+    assert_eq!(status.counts(), created(2).failed(1));
+    assert_eq!(status["error_message"], "Line 3: EMAIL belongs to another user");
+}
+
+async fn a_user_can_change_its_email_and_change_it_back(site: Site) {
+    let status = site.client.import(csv(TITLES, ["a@x,a,A,A", "b@x,a,A,A", "a@x,a,A,A", "b@x,b,B,B"])).await;
+    assert_eq!(status.counts(), created(2).updated(2));
+    assert_eq!(site.client.user("b").await["email"], "b@x");
+}
+
+async fn a_conflict_with_an_earlier_job_names_the_line(site: Site) {
+    site.client.import(csv(TITLES, ["a@x,a,A,A"])).await;
+    let status = site.client.import(csv(TITLES, ["c@x,c,C,C", "A@X,b,B,B"])).await;
+    assert_eq!(status.counts(), created(1).failed(1));
+    assert_eq!(status["error_message"], "Line 3: EMAIL belongs to another user");
+}

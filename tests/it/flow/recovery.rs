@@ -1,0 +1,4 @@
+//! Crashed processes, unavailable servers, and messages that cannot be processed.
+
+mod crashes;
+mod dead_letters;

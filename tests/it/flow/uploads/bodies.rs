@@ -1,0 +1,187 @@
+//! The forms of upload body that are accepted.
+
+use std::io::Write;
+use std::process::{Command, Stdio};
+
+use muster_testkit::{Answer, Client, Site};
+
+use crate::flow::expected::{RowCounts, Status, created, unchanged};
+use crate::flow::{test_on_both_backends, users};
+
+test_on_both_backends!(
+    the_published_multipart_sample_is_accepted,
+    a_multipart_body_from_curl_is_accepted,
+    file_names_affect_neither_paths_nor_responses,
+    bodies_with_a_matching_digest_are_accepted,
+    compressed_bodies_are_accepted,
+    unusual_text_formats_are_accepted,
+    double_slashes_and_a_prefix_parameter_are_accepted,
+);
+
+/// Waits for the job of an accepted upload and returns its row counts.
+async fn final_counts(client: &Client, response: Answer) -> RowCounts {
+    assert_eq!(response.status, 202, "{}", response.text);
+    let url = response.json()["status_url"].as_str().unwrap().to_owned();
+    client.finished(&url[url.find("/bulk").unwrap()..]).await.counts()
+}
+
+/// Its boundary and its `name=file` are unquoted, and the part has no file name.
+async fn the_published_multipart_sample_is_accepted(site: Site) {
+    let body = include_bytes!("../../../fixtures/spigit-good.multipart").to_vec();
+    let kind = "multipart/form-data; boundary=6o2knFse3p53ty9dmcQvWAIx1zInP11uCfbm";
+    let response = site.client.post(&[("content-type", kind)], body.clone()).await;
+    assert_eq!(response.headers["content-type"], "application/json;charset=UTF-8");
+    assert_eq!(final_counts(&site.client, response).await, created(4));
+    let compressed = compress("gzip", &body);
+    let headers = [("content-type", kind), ("content-encoding", "gzip")];
+    let response = site.client.post(&headers, compressed).await;
+    assert_eq!(final_counts(&site.client, response).await, unchanged(4), "a compressed multipart body");
+}
+
+async fn a_multipart_body_from_curl_is_accepted(site: Site) {
+    let body = format!(
+        "--b\r\nContent-Disposition: form-data; name=\"file\"; filename=\"users.csv\";\r\n\
+         Content-Type: application/octet-stream\r\n\r\n{}\r\n--b--\r\n",
+        users(["a", "b"])
+    );
+    let response = site.client.post(&[("content-type", "multipart/form-data; boundary=\"b\"")], body).await;
+    assert_eq!(final_counts(&site.client, response).await, created(2));
+}
+
+async fn file_names_affect_neither_paths_nor_responses(site: Site) {
+    let long = "x".repeat(5_000);
+    for (number, name) in [
+        "../../../etc/passwd",
+        "/etc/passwd",
+        "..\\..\\x",
+        "CON",
+        ".htaccess",
+        "a%0d%0ab",
+        "\u{202e}vsc.exe",
+        "",
+        &long,
+    ]
+    .into_iter()
+    .enumerate()
+    {
+        let body = format!(
+            "--b\r\nContent-Disposition: form-data; name=\"file\"; filename=\"{name}\"\r\n\r\n{}\r\n--b--\r\n",
+            users([format!("user{number}")])
+        );
+        let response = site.client.post(&[("content-type", "multipart/form-data; boundary=b")], body).await;
+        assert!(!response.text.contains("passwd"));
+        assert_eq!(final_counts(&site.client, response).await, created(1), "{name:?}");
+    }
+    let is_generated =
+        |path: &std::path::Path| path.file_name().unwrap().to_str().unwrap().bytes().all(|b| b.is_ascii_hexdigit());
+    assert!(site.stored_files().iter().all(|path| is_generated(path)), "{:?}", site.stored_files());
+}
+
+/// A body may be compressed; its digest then covers the compressed bytes.
+async fn bodies_with_a_matching_digest_are_accepted(site: Site) {
+    use base64::prelude::{BASE64_STANDARD, Engine};
+    let digest = |body: &[u8]| BASE64_STANDARD.encode(muster_http::token_sha256(body));
+    let file = users(["a"]);
+    let envelope = format!("--b\r\nContent-Disposition: form-data; name=file\r\n\r\n{file}\r\n--b--\r\nepilogue");
+    let (csv, form) = ("text/csv", "multipart/form-data; boundary=b");
+    let compressed = compress("gzip", file.as_bytes());
+    let compressed_envelope = compress("gzip", envelope.as_bytes());
+    for (content_type, compression, body) in [
+        (csv, "identity", file.as_bytes()),
+        (csv, "gzip", &compressed),
+        (form, "identity", envelope.as_bytes()),
+        (form, "gzip", &compressed_envelope),
+    ] {
+        let content_digest = format!("sha-512=:AAAA:, sha-256=:{}:", digest(body));
+        let legacy_digest = format!("SHA-256={}", digest(body));
+        let headers = [
+            ("content-type", content_type),
+            ("content-encoding", compression),
+            ("content-digest", &content_digest),
+            ("digest", &legacy_digest),
+        ];
+        let response = site.client.post(&headers, body).await;
+        assert_eq!(final_counts(&site.client, response).await.total, 1, "{content_type}, {compression}");
+        let mut altered = body.to_vec();
+        let position = altered.len() - if content_type == form { 4 } else { 2 };
+        altered[position] ^= 1;
+        let response = site.client.post(&headers, altered).await;
+        let is_refused = response.status == 422 || compression == "gzip" && response.status == 400;
+        assert!(is_refused, "{content_type}: {}", response.text);
+    }
+    assert_eq!(site.stored_uploads(), 4);
+}
+
+async fn compressed_bodies_are_accepted(site: Site) {
+    let names: Vec<String> = (0..3000).map(|n| format!("user{n}")).collect();
+    let text = users(&names);
+    for (compression, body) in [
+        ("gzip", compress("gzip", text.as_bytes())),
+        ("zstd", compress("zstd", text.as_bytes())),
+        // Two gzip members, as from `cat a.gz b.gz`.
+        ("gzip", [compress("gzip", &text.as_bytes()[..50_000]), compress("gzip", &text.as_bytes()[50_000..])].concat()),
+    ] {
+        let path = site.client.upload_with(&[("content-encoding", compression)], body).await;
+        let status = site.client.finished(&path).await;
+        assert_eq!(status["total_users"], 3000, "{compression}: {status}");
+        assert_eq!(status["failed_users"], 0);
+    }
+    // Truncated within the first 64 KiB, the upload is refused. Truncated later, its job fails.
+    let headers = [("content-type", "text/csv"), ("content-encoding", "gzip")];
+    let truncated = &compress("gzip", text.as_bytes())[..5_000];
+    assert_eq!(site.client.post(&headers, truncated).await.json()["code"], "compression_invalid");
+    let incompressible = users((0..20_000_u64).map(|n| format!("{:x}", n.wrapping_mul(0x9E37_79B9_7F4A_7C15))));
+    let mut truncated = compress("gzip", incompressible.as_bytes());
+    truncated.truncate(truncated.len() / 2);
+    assert!(truncated.len() > 64 * 1024);
+    let path = site.client.upload_with(&[("content-encoding", "gzip")], truncated).await;
+    let status = site.client.finished(&path).await;
+    assert_eq!(status["status"], "FAILED");
+    assert!(
+        status["error_message"].as_str().unwrap().contains("the compressed data are damaged or end early"),
+        "{status}"
+    );
+}
+
+/// A byte order mark, CRLF, a lone CR, blank lines, no final line end, a line end inside quotes.
+async fn unusual_text_formats_are_accepted(site: Site) {
+    for (number, text) in [
+        "\u{feff}EMAIL,USERNAME,FIRST_NM,LAST_NM\r\nK@x,K,F,L\r\nbroken\r\n",
+        "EMAIL,USERNAME,FIRST_NM,LAST_NM\rK@x,K,F,L\rbroken",
+        "EMAIL,USERNAME,FIRST_NM,LAST_NM\nK@x,K,\"F\nG\",L\nbroken",
+        "\nEMAIL,USERNAME,FIRST_NM,LAST_NM\n\n  \nK@x,K,F,L\n\n\nbroken\n\n",
+    ]
+    .into_iter()
+    .enumerate()
+    {
+        let status = site.client.import(text.replace('K', &format!("k{number}"))).await;
+        assert_eq!(status.counts(), created(1).failed(1), "{text:?}: {status}");
+        let line = [3, 3, 4, 8][number];
+        let message = format!("Line {line}: expected 4 values, found 1");
+        assert_eq!(status["error_message"], message.as_str(), "{text:?}");
+    }
+}
+
+async fn double_slashes_and_a_prefix_parameter_are_accepted(site: Site) {
+    let headers = [("content-type", "text/csv")];
+    let body = users(["a"]).into_bytes();
+    let response = site.client.send(reqwest::Method::POST, "//bulk//v1/files?prefix=x", &headers, body).await;
+    assert_eq!(final_counts(&site.client, response).await, created(1));
+}
+
+/// Compresses text with the program of this name.
+pub(super) fn compress(program: &str, text: &[u8]) -> Vec<u8> {
+    let mut child = Command::new(program)
+        .arg("-qc")
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .spawn()
+        .expect("gzip and zstd must be installed");
+    let mut stdin = child.stdin.take().unwrap();
+    let text = text.to_vec();
+    let writing = std::thread::spawn(move || stdin.write_all(&text).unwrap());
+    let output = child.wait_with_output().unwrap();
+    writing.join().unwrap();
+    assert!(output.status.success());
+    output.stdout
+}
