@@ -1,7 +1,6 @@
 //! The features, each on both backends: embedded and distributed.
 
 mod auth;
-mod bench;
 mod collaborator;
 pub(crate) mod expected;
 mod imports;

@@ -1,18 +1,20 @@
-//! Dependencies point one way, and each outside system has one crate.
+//! Dependencies point one way, and each external system has one crate.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
 use std::process::Command;
 
 use serde_json::Value;
 
-/// Who may know whom: a crate may depend on those listed with it. Services and the HTTP conventions record
-/// metrics and hand traces on by `muster-telemetry`, which knows none of ours; adapters do not.
-const ALLOWED: [(&str, &[&str]); 15] = [
+/// The product crates that each crate may depend on. Services and the HTTP crate record metrics and propagate traces
+/// through `muster-telemetry`, which depends on none of the others. Adapters do not.
+const ALLOWED: [(&str, &[&str]); 16] = [
     ("muster-domain", &[]),
     ("muster-messages", &["domain"]),
     ("muster-ports", &["domain", "messages"]),
     ("muster-runtime", &[]),
     ("muster-telemetry", &[]),
+    ("muster-client", &["domain"]),
     ("muster-http", &["domain", "ports", "runtime", "telemetry"]),
     ("muster-postgres", &["domain", "ports", "runtime"]),
     ("muster-sqlite", &["domain", "ports", "runtime"]),
@@ -25,14 +27,15 @@ const ALLOWED: [(&str, &[&str]); 15] = [
     ("muster-status", &["domain", "ports", "runtime", "telemetry", "http"]),
 ];
 
-/// Libraries that only the named crates may use. The test kit may use what it has to prepare.
-const WRAPPERS: [(&str, &[&str]); 13] = [
-    ("lapin", &["muster-rabbitmq", "muster-testkit"]),
+/// Libraries that only the listed crates may use.
+const WRAPPERS: [(&str, &[&str]); 14] = [
+    ("lapin", &["muster-rabbitmq"]),
     ("deadpool-redis", &["muster-redis"]),
-    ("sqlx", &["muster-postgres", "muster-testkit"]),
+    ("sqlx", &["muster-postgres"]),
     ("rusqlite", &["muster-sqlite"]),
     ("object_store", &["muster-rawstore"]),
     ("axum", &["muster-http", "muster-ingest", "muster-status", "muster"]),
+    ("reqwest", &["muster-client"]),
     ("clap", &["muster"]),
     ("opentelemetry", &["muster-telemetry"]),
     ("opentelemetry_sdk", &["muster-telemetry"]),
@@ -42,18 +45,19 @@ const WRAPPERS: [(&str, &[&str]); 13] = [
     ("prometheus", &["muster-telemetry"]),
 ];
 
-/// The normal dependencies of each crate of the workspace.
-fn dependencies() -> BTreeMap<String, BTreeSet<String>> {
+/// The normal dependencies of each crate of the product: of all workspace members outside of `tests`.
+fn product_dependencies() -> BTreeMap<String, BTreeSet<String>> {
     let manifest = concat!(env!("CARGO_MANIFEST_DIR"), "/../../Cargo.toml");
     let output = Command::new(env!("CARGO"))
         .args(["metadata", "--no-deps", "--format-version", "1", "--offline", "--manifest-path", manifest])
         .output()
         .unwrap();
     let metadata: Value = serde_json::from_slice(&output.stdout).unwrap();
-    let packages = metadata["packages"].as_array().unwrap();
+    let tests = Path::new(metadata["workspace_root"].as_str().unwrap()).join("tests");
+    let is_product = |package: &&Value| !Path::new(package["manifest_path"].as_str().unwrap()).starts_with(&tests);
     let name = |value: &Value| value["name"].as_str().unwrap().to_owned();
+    let packages = metadata["packages"].as_array().unwrap().iter().filter(is_product);
     packages
-        .iter()
         .map(|package| {
             let normal = package["dependencies"].as_array().unwrap().iter().filter(|d| d["kind"].is_null());
             (name(package), normal.map(name).collect())
@@ -63,27 +67,29 @@ fn dependencies() -> BTreeMap<String, BTreeSet<String>> {
 
 #[test]
 fn dependencies_point_one_way() {
-    let found = dependencies();
-    let ours = found.keys().filter(|name| !["muster", "muster-testkit"].contains(&name.as_str()));
-    assert_eq!(ours.count(), ALLOWED.len(), "a crate is missing in the list above");
+    let found = product_dependencies();
+    assert_eq!(found.keys().filter(|name| *name != "muster").count(), ALLOWED.len(), "a crate is missing in ALLOWED");
     for (name, allowed) in ALLOWED {
         for dependency in found[name].iter().filter_map(|dependency| dependency.strip_prefix("muster-")) {
             assert!(allowed.contains(&dependency), "{name} may not depend on muster-{dependency}");
         }
     }
+    for dependency in found["muster"].iter().filter(|dependency| dependency.starts_with("muster-")) {
+        assert!(found.contains_key(dependency), "muster may not depend on {dependency}, which is for tests");
+    }
 }
 
 #[test]
-fn each_outside_system_has_one_crate() {
+fn each_external_system_has_one_crate() {
     for (library, wrappers) in WRAPPERS {
-        for (name, dependencies) in dependencies() {
+        for (name, dependencies) in product_dependencies() {
             let allowed = wrappers.contains(&name.as_str()) || !dependencies.contains(library);
             assert!(allowed, "{name} may not depend on {library}; only {wrappers:?} may");
         }
     }
 }
 
-/// rustls refuses to choose between two providers, and OpenSSL would be a third TLS.
+/// rustls does not choose between two providers, and OpenSSL would be a second TLS library.
 #[test]
 fn there_is_one_tls_provider() {
     let users_of = |library: &str| {
@@ -94,6 +100,6 @@ fn there_is_one_tls_provider() {
     };
     assert!(users_of("aws-lc-rs").contains("rustls"));
     for other in ["ring", "openssl", "native-tls"] {
-        assert_eq!(users_of(other), "", "{other} came in by a feature of some dependency");
+        assert_eq!(users_of(other), "", "a feature of some dependency enables {other}");
     }
 }

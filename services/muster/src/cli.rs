@@ -1,6 +1,6 @@
-//! The command line. Every setting is a flag and a variable, with its default and its range.
+//! The command line. Every setting is a flag and an environment variable, with a default and a range.
 
-use clap::{Args, Parser, Subcommand, ValueEnum};
+use clap::{Args, Parser, Subcommand};
 use muster_ports::{MissingUsers, ShortRows, TenantSettings};
 
 use crate::settings::{
@@ -8,8 +8,7 @@ use crate::settings::{
     ServersArgs, StoreArgs, WindowArgs,
 };
 
-/// Muster takes users in by the million: upload a CSV, poll its status, find every row applied or
-/// explained.
+/// Muster imports users by the million: upload a file, poll its status, and find every row applied or explained.
 #[derive(Debug, Parser)]
 #[command(name = "muster", version, max_term_width = 100)]
 pub(crate) struct Cli {
@@ -19,25 +18,23 @@ pub(crate) struct Cli {
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
-    /// Everything in one process, on SQLite, with no server to install.
+    /// Run all services in one process, on SQLite, with no servers to install.
     Serve(ServeArgs),
-    /// Show that it works: import a generated file into a temporary folder, through HTTP.
+    /// Import a generated file over HTTP into a temporary folder, to show that Muster works.
     Demo(DemoArgs),
-    /// Write a sample file to standard output; the same rows for the same seed.
+    /// Write a sample file to standard output. The same seed always produces the same rows.
     Generate(GenerateArgs),
-    /// Measure Muster beside psql and sqlite3, on the same servers and in the same run.
-    Bench(BenchArgs),
-    /// The service that takes uploads and cuts them into batches.
+    /// Run the service that accepts uploads and splits them into batches.
     Ingest(IngestArgs),
-    /// The service that applies batches. Start as many as you need.
+    /// Run the service that applies batches. Start as many as you need.
     Worker(WorkerArgs),
-    /// The service that answers how far imports are.
+    /// Run the service that reports progress and results of imports.
     Status(StatusArgs),
-    /// Ask a running service whether it is ready: the exit code says so. For containers.
+    /// Check whether a running service is ready. The exit code is the result, for containers.
     Healthcheck(MetricsArgs),
     /// Create or update the schema in Postgres.
     Migrate(MigrateArgs),
-    /// Show with which settings a role would start, and where each comes from. Secrets stay hidden.
+    /// Show the settings that a role would start with, and the source of each. Secrets are hidden.
     CheckConfig(CheckConfigArgs),
     /// Manage tenants.
     #[command(subcommand)]
@@ -45,14 +42,14 @@ pub(crate) enum Command {
     /// Manage the tokens of tenants.
     #[command(subcommand)]
     Token(TokenCommand),
-    /// Look at the messages that could not be used, replay or drop them.
+    /// List, replay or drop dead letters: messages that could not be processed.
     #[command(subcommand)]
     Dead(DeadCommand),
 }
 
 #[derive(Debug, Args)]
 pub(crate) struct ServeArgs {
-    /// The folder for database and uploads.
+    /// Folder for the database and the uploads.
     #[arg(long, env = "MUSTER_DATA", default_value = "./muster-data")]
     pub(crate) data: std::path::PathBuf,
     #[command(flatten)]
@@ -65,97 +62,22 @@ pub(crate) struct ServeArgs {
 
 #[derive(Debug, Args)]
 pub(crate) struct DemoArgs {
-    /// How many users to import.
+    /// Number of users to import.
     #[arg(long, default_value_t = 100_000, value_parser = clap::value_parser!(u64).range(1..=100_000_000))]
     pub(crate) rows: u64,
 }
 
 #[derive(Debug, Args)]
 pub(crate) struct GenerateArgs {
-    /// How many users.
+    /// Number of users.
     #[arg(value_parser = clap::value_parser!(u64).range(0..=1_000_000_000))]
     pub(crate) rows: u64,
-    /// Another seed makes other users.
+    /// Seed of the generator.
     #[arg(long, default_value_t = 1)]
     pub(crate) seed: u64,
-    /// For which API: `spigit` or `collaborator`.
+    /// API that the file is for.
     #[arg(long, default_value = "spigit", value_parser = ["spigit", "collaborator"])]
     pub(crate) dialect: String,
-}
-
-#[derive(Debug, Args)]
-pub(crate) struct BenchArgs {
-    #[command(flatten)]
-    pub(crate) servers: ServersArgs,
-    /// Rows of a file.
-    #[arg(long, default_value_t = 1_000_000, value_parser = clap::value_parser!(u64).range(1000..=100_000_000))]
-    pub(crate) rows: u64,
-    /// How often everything is measured; medians are shown.
-    #[arg(long, default_value_t = 3, value_parser = clap::value_parser!(u32).range(1..=99))]
-    pub(crate) rounds: u32,
-    /// Worker processes.
-    #[arg(long, default_value_t = 2, value_parser = clap::value_parser!(u16).range(1..=64))]
-    pub(crate) workers: u16,
-    /// Only this; repeat for several.
-    #[arg(long)]
-    pub(crate) only: Vec<Scenario>,
-    /// Also files of five and ten times as many rows.
-    #[arg(long)]
-    pub(crate) big: bool,
-    /// A setting of the processes of Muster, as `MUSTER_CONCURRENCY=1`; repeat for several.
-    #[arg(long, value_name = "NAME=VALUE")]
-    pub(crate) set: Vec<Setting>,
-    /// A setting of Postgres that its role may change, as `work_mem=64MB`, for Muster and its yardsticks; repeat for
-    /// several.
-    #[arg(long, value_name = "NAME=VALUE")]
-    pub(crate) postgres_set: Vec<Setting>,
-    /// Where to write everything that was measured, as JSON.
-    #[arg(long)]
-    pub(crate) json: Option<std::path::PathBuf>,
-    /// Where to draw it, as SVG.
-    #[arg(long)]
-    pub(crate) plot: Option<std::path::PathBuf>,
-}
-
-/// A name and its value.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Setting {
-    pub(crate) name: String,
-    pub(crate) value: String,
-}
-
-impl std::str::FromStr for Setting {
-    type Err = String;
-
-    fn from_str(text: &str) -> Result<Self, String> {
-        let is_name =
-            |name: &str| !name.is_empty() && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_');
-        match text.split_once('=') {
-            Some((name, value)) if is_name(name) => Ok(Self { name: name.to_owned(), value: value.to_owned() }),
-            _ => Err("expected a name of letters, digits and underscores, = and a value".to_owned()),
-        }
-    }
-}
-
-/// What can be measured, in the order in which it is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub(crate) enum Scenario {
-    /// New users, the same file again, half of each, every row changed; beside psql.
-    Rows,
-    /// Files in which rows repeat earlier ones.
-    Repeats,
-    /// A Collaborator file, and calls of ten rows.
-    Collaborator,
-    /// `muster serve` beside sqlite3.
-    Embedded,
-    /// 64 clients that ask for the status all the time.
-    Polling,
-    /// Small jobs of one tenant beside big ones of others.
-    Dwell,
-    /// 1, 2 and 4 workers.
-    Workers,
-    /// Bigger files.
-    Sizes,
 }
 
 #[derive(Debug, Args)]
@@ -178,7 +100,7 @@ pub(crate) struct IngestArgs {
 
 #[derive(Debug, Args)]
 pub(crate) struct WorkerArgs {
-    /// Batches of big jobs at a time; small jobs have a slot of their own.
+    /// Batches of big jobs to apply at the same time. Small jobs have a slot of their own.
     #[arg(long, env = "MUSTER_CONCURRENCY", default_value_t = 2, value_parser = clap::value_parser!(u16).range(1..=64))]
     pub(crate) concurrency: u16,
     #[command(flatten)]
@@ -209,30 +131,30 @@ pub(crate) struct MigrateArgs {
 
 #[derive(Debug, Args)]
 pub(crate) struct CheckConfigArgs {
-    /// Which role.
+    /// Role to check.
     #[arg(value_parser = ["serve", "ingest", "worker", "status"])]
     pub(crate) role: String,
-    /// Flags that the role would get.
+    /// Flags of the role.
     #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
     pub(crate) flags: Vec<String>,
 }
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum TenantCommand {
-    /// Make a tenant.
+    /// Create a tenant.
     Create {
-        /// Its unique name.
-        #[arg(value_parser = crate::settings::tenant_name)]
+        /// Unique name of the tenant.
+        #[arg(value_parser = crate::settings::parse_tenant_name)]
         name: String,
         #[command(flatten)]
         settings: TenantArgs,
         #[command(flatten)]
         store: StoreArgs,
     },
-    /// Change what is set for a tenant. Uploads that were accepted before keep what they came with, but for the
-    /// guard, which is looked at in the end.
+    /// Change the settings of a tenant. Files that were already accepted keep the settings they were accepted with,
+    /// except for the guard, which is evaluated at the end of a job.
     Set {
-        /// Its name.
+        /// Name of the tenant.
         name: String,
         #[command(flatten)]
         settings: TenantArgs,
@@ -246,46 +168,47 @@ pub(crate) enum TenantCommand {
     },
 }
 
-/// What may be set for a tenant; what is not given stays, or has its default.
+/// Settings of a tenant. One that is absent keeps its value, or its default if the tenant is new.
 #[derive(Debug, Args)]
 pub(crate) struct TenantArgs {
-    /// What becomes of Spigit rows with fewer values than the header has titles: `fail` (default) or `pad`.
+    /// Whether a Spigit row with fewer values than the header fails (default) or is padded with empty values.
     #[arg(long, value_parser = ["fail", "pad"])]
     short_rows: Option<String>,
-    /// What becomes of users whom a Collaborator file does not name: `keep` (default) or `block`.
+    /// Whether to keep (default) or block users who are missing from a Collaborator file.
     #[arg(long, value_parser = ["keep", "block"])]
     missing_users: Option<String>,
-    /// One file may block so many percent of the active users as missing (default 10), …
+    /// Largest percentage of the active users that one file may block as missing (default: 10). A file that exceeds it
+    /// blocks nobody, unless --missing-guard-min permits the number.
     #[arg(long, value_parser = clap::value_parser!(u8).range(0..=100))]
     missing_guard_percent: Option<u8>,
-    /// … and always so many, however few there are (default 10). Otherwise it blocks none.
+    /// Number of users that one file may always block as missing, whatever their percentage (default: 10).
     #[arg(long, value_parser = clap::value_parser!(u32).range(0..=1_000_000_000))]
     missing_guard_min: Option<u32>,
 }
 
 impl TenantArgs {
-    /// The settings with what is given here.
-    pub(crate) fn over(&self, before: TenantSettings) -> TenantSettings {
+    /// Returns `current` with the settings that are present here replaced.
+    pub(crate) fn applied_to(&self, current: TenantSettings) -> TenantSettings {
         TenantSettings {
-            short_rows: self.short_rows.as_deref().and_then(ShortRows::parse).unwrap_or(before.short_rows),
-            missing_users: self.missing_users.as_deref().and_then(MissingUsers::parse).unwrap_or(before.missing_users),
-            missing_guard_percent: self.missing_guard_percent.unwrap_or(before.missing_guard_percent),
-            missing_guard_min: self.missing_guard_min.unwrap_or(before.missing_guard_min),
+            short_rows: self.short_rows.as_deref().and_then(ShortRows::parse).unwrap_or(current.short_rows),
+            missing_users: self.missing_users.as_deref().and_then(MissingUsers::parse).unwrap_or(current.missing_users),
+            missing_guard_percent: self.missing_guard_percent.unwrap_or(current.missing_guard_percent),
+            missing_guard_min: self.missing_guard_min.unwrap_or(current.missing_guard_min),
         }
     }
 }
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum TokenCommand {
-    /// Make a token and print it. It is shown this once: only its hash is stored.
+    /// Create a token and print it. It cannot be shown again, because only its hash is stored.
     Create {
-        /// The tenant's name.
+        /// Name of the tenant.
         #[arg(long)]
         tenant: String,
-        /// What it allows; repeat for several.
+        /// Scope of the token. Repeat the flag for several.
         #[arg(long = "scope", value_parser = ["import:write", "import:read"], default_values = ["import:write", "import:read"])]
         scopes: Vec<String>,
-        /// In how many days it ends; never, if not given.
+        /// Days until the token expires (default: never).
         #[arg(long, value_parser = clap::value_parser!(u32).range(0..=3650))]
         expires_in_days: Option<u32>,
         #[command(flatten)]
@@ -293,15 +216,15 @@ pub(crate) enum TokenCommand {
     },
     /// List the tokens of a tenant.
     List {
-        /// The tenant's name.
+        /// Name of the tenant.
         #[arg(long)]
         tenant: String,
         #[command(flatten)]
         store: StoreArgs,
     },
-    /// Revoke a token by the id that `token list` shows.
+    /// Revoke a token.
     Revoke {
-        /// The id.
+        /// Id of the token, as `muster token list` shows it.
         id: i64,
         #[command(flatten)]
         store: StoreArgs,
@@ -310,22 +233,22 @@ pub(crate) enum TokenCommand {
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum DeadCommand {
-    /// List dead letters, oldest first; they stay where they are. Never shows what is in them.
+    /// List dead letters, oldest first, and leave them in the queue. Message bodies are never shown.
     List {
-        /// How many at most.
+        /// Maximum number of letters to list.
         #[arg(long, default_value_t = 100, value_parser = clap::value_parser!(u64).range(1..=100_000))]
         limit: u64,
         #[command(flatten)]
         queue: QueueArgs,
     },
-    /// Put dead letters on the queue they came from again.
+    /// Return dead letters to the queue they came from.
     Replay {
         #[command(flatten)]
         which: WhichLetters,
         #[command(flatten)]
         queue: QueueArgs,
     },
-    /// Remove dead letters.
+    /// Delete dead letters.
     Drop {
         #[command(flatten)]
         which: WhichLetters,
@@ -337,12 +260,12 @@ pub(crate) enum DeadCommand {
 #[derive(Debug, Args)]
 #[group(required = true, multiple = false)]
 pub(crate) struct WhichLetters {
-    /// Those with the message id that `dead list` shows.
+    /// Message id, as `muster dead list` shows it. Selects all letters with this id.
     pub(crate) id: Option<String>,
-    /// The one with the number that `dead list` shows. Numbers change when letters come and go.
+    /// Number of a letter, as `muster dead list` shows it. Numbers change as letters arrive and leave.
     #[arg(long)]
     pub(crate) number: Option<u64>,
-    /// All that are there now.
+    /// All current letters.
     #[arg(long)]
     pub(crate) all: bool,
 }

@@ -1,9 +1,9 @@
-//! `muster healthcheck`, and the port that it asks.
+//! The admin port with metrics and health, and `muster healthcheck`, which queries it.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::time::Duration;
 
-use anyhow::{Context, bail};
+use anyhow::bail;
 use axum::Router;
 use axum::http::header;
 use axum::routing::get;
@@ -13,37 +13,28 @@ use muster_telemetry::Telemetry;
 
 use crate::settings::MetricsArgs;
 
-/// How long the service has to answer.
-const DEADLINE: Duration = Duration::from_secs(3);
+/// How long the service may take to reply.
+const TIMEOUT: Duration = Duration::from_secs(3);
 /// The text format of Prometheus.
-const TEXT: &str = "text/plain; version=0.0.4; charset=utf-8";
+const PROMETHEUS_CONTENT_TYPE: &str = "text/plain; version=0.0.4; charset=utf-8";
 
-/// What is served apart from everything else, for machines that watch.
+/// The routes of the admin port.
 pub(crate) fn routes(telemetry: Telemetry, ready: Ready, shutdown: Shutdown) -> Router {
-    let metrics = move || async move { ([(header::CONTENT_TYPE, TEXT)], telemetry.scrape().unwrap_or_default()) };
+    let metrics = move || async move {
+        ([(header::CONTENT_TYPE, PROMETHEUS_CONTENT_TYPE)], telemetry.scrape().unwrap_or_default())
+    };
     Router::new().route("/metrics", get(metrics)).merge(health(ready, shutdown))
 }
 
-/// Succeeds, silently, if the service on this machine is ready.
+/// Succeeds, and prints nothing, if the service on this machine is ready.
 pub(crate) async fn check(args: &MetricsArgs) -> anyhow::Result<()> {
     let Some(address) = args.metrics_listen else {
         bail!("expected the address of a service in --metrics-listen or MUSTER_METRICS_LISTEN, found none");
     };
-    let url = format!("http://{}/readyz", reachable(address));
-    let client = reqwest::Client::builder().no_proxy().timeout(DEADLINE).build()?;
-    let asking = async {
-        let answer = client.get(&url).send().await?;
-        Ok::<_, reqwest::Error>((answer.status(), answer.text().await?))
-    };
-    let expected = || format!("expected {url} to answer 200 within {} s", DEADLINE.as_secs());
-    let (status, text) = asking.await.map_err(reqwest::Error::without_url).with_context(expected)?;
-    if !status.is_success() {
-        bail!("{}, found {}: {}", expected(), status.as_u16(), text.lines().next().unwrap_or_default());
-    }
-    Ok(())
+    muster_client::check_ready(&format!("http://{}", reachable(address)), TIMEOUT).await
 }
 
-/// A service that listens on all addresses is asked on this machine's own.
+/// The address at which a service can be reached from this machine: loopback if it listens on all addresses.
 fn reachable(address: SocketAddr) -> SocketAddr {
     let ip = match address.ip() {
         IpAddr::V4(ip) if ip.is_unspecified() => Ipv4Addr::LOCALHOST.into(),
@@ -58,14 +49,14 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_service_that_listens_everywhere_is_asked_here() {
-        for (listens, asked) in [
+    fn a_service_on_all_addresses_is_reached_through_loopback() {
+        for (listen, reached) in [
             ("0.0.0.0:9000", "127.0.0.1:9000"),
             ("[::]:9000", "[::1]:9000"),
             ("127.0.0.1:9000", "127.0.0.1:9000"),
             ("10.1.2.3:9000", "10.1.2.3:9000"),
         ] {
-            assert_eq!(reachable(listens.parse().unwrap()).to_string(), asked);
+            assert_eq!(reachable(listen.parse().unwrap()).to_string(), reached);
         }
     }
 }

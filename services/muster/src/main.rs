@@ -1,22 +1,20 @@
-//! Muster: takes users in by the million.
+//! Muster imports users by the million.
 //!
-//! The one binary. It reads the command line and the environment, chooses adapters, wires them to
-//! the services and runs them. Nothing else in the workspace does any of this.
+//! This is the only binary of the product. It reads the command line and the environment, chooses adapters, connects
+//! them to the services and runs them. No other crate does any of this.
 
+mod adapters;
 mod admin;
-mod bench;
 mod check_config;
 mod cli;
-mod client;
-mod dead;
 mod demo;
 mod generate;
 mod health;
+mod output;
+mod process;
 mod roles;
 mod settings;
-mod token;
 mod variables;
-mod wiring;
 
 use std::process::ExitCode;
 
@@ -24,12 +22,12 @@ use clap::Parser;
 
 use cli::{Cli, Command};
 
-/// Threads for blocking work: files, compressing, checking rows. Few, because each keeps a heap of
-/// its own: 16 of them cost the ingest service 14 MiB.
+/// Threads for blocking work: files, compression, checking rows. Few, because each thread keeps its own heap: 16 of
+/// them cost the ingest service 14 MiB.
 const BLOCKING_THREADS: usize = 4;
 
 fn main() -> ExitCode {
-    // Before anything speaks TLS: rustls wants one provider for the process.
+    // Before the first TLS connection: rustls needs one provider for the whole process.
     let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
     #[cfg(feature = "failpoints")]
     let _scenario = muster_runtime::failpoint::follow_variable();
@@ -40,9 +38,9 @@ fn main() -> ExitCode {
         .build();
     let result = runtime.map_err(anyhow::Error::from).and_then(|runtime| runtime.block_on(run(cli)));
     match result {
-        Ok(code) => code,
+        Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            #[expect(clippy::print_stderr, reason = "the last word of a program that failed")]
+            #[expect(clippy::print_stderr, reason = "the error of a command that failed")]
             {
                 eprintln!("muster: {error:#}");
             }
@@ -53,28 +51,26 @@ fn main() -> ExitCode {
 
 fn blocking_threads(command: &Command) -> usize {
     match command {
-        // A batch that is checked holds one.
+        // Each batch that is being checked occupies a thread.
         Command::Worker(args) => BLOCKING_THREADS.max(usize::from(args.concurrency) + 2),
         _ => BLOCKING_THREADS,
     }
 }
 
-async fn run(cli: Cli) -> anyhow::Result<ExitCode> {
-    variables::refuse_unknown()?;
+async fn run(cli: Cli) -> anyhow::Result<()> {
+    variables::check_known()?;
     match cli.command {
-        Command::Bench(args) => bench::run(args).await?,
-        Command::Demo(args) => return demo::run(args).await,
-        Command::Generate(args) => generate::run(&args)?,
-        Command::Serve(args) => roles::serve::run(args).await?,
-        Command::Ingest(args) => roles::ingest::run(args).await?,
-        Command::Worker(args) => roles::worker::run(args).await?,
-        Command::Status(args) => roles::status::run(args).await?,
-        Command::Healthcheck(args) => health::check(&args).await?,
-        Command::Migrate(args) => admin::migrate(&args).await?,
-        Command::CheckConfig(args) => check_config::run(&args)?,
-        Command::Tenant(command) => admin::tenant(command).await?,
-        Command::Token(command) => admin::token(command).await?,
-        Command::Dead(command) => dead::run(command).await?,
+        Command::Demo(args) => demo::run(args).await,
+        Command::Generate(args) => generate::run(&args),
+        Command::Serve(args) => roles::serve::run(args).await,
+        Command::Ingest(args) => roles::ingest::run(args).await,
+        Command::Worker(args) => roles::worker::run(args).await,
+        Command::Status(args) => roles::status::run(args).await,
+        Command::Healthcheck(args) => health::check(&args).await,
+        Command::Migrate(args) => admin::migrate(&args).await,
+        Command::CheckConfig(args) => check_config::run(&args),
+        Command::Tenant(command) => admin::tenants::run(command).await,
+        Command::Token(command) => admin::tokens::run(command).await,
+        Command::Dead(command) => admin::dead_letters::run(command).await,
     }
-    Ok(ExitCode::SUCCESS)
 }

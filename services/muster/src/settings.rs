@@ -1,4 +1,4 @@
-//! Groups of settings that several commands share.
+//! Groups of settings that commands share.
 
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -9,70 +9,70 @@ use secrecy::SecretString;
 
 #[derive(Debug, Args)]
 pub(crate) struct HttpArgs {
-    /// The address to listen on.
+    /// Address to listen on.
     #[arg(long, env = "MUSTER_LISTEN", default_value = "127.0.0.1:8080")]
     pub(crate) listen: SocketAddr,
-    /// The address under which clients reach Muster, for links in answers. Default: the Host header.
-    #[arg(long, env = "MUSTER_PUBLIC_URL", value_parser = public_url)]
+    /// URL at which clients reach Muster, for links in replies (default: from the Host header).
+    #[arg(long, env = "MUSTER_PUBLIC_URL", value_parser = parse_public_url)]
     pub(crate) public_url: Option<String>,
 }
 
-fn public_url(text: &str) -> Result<String, String> {
+fn parse_public_url(text: &str) -> Result<String, String> {
     if text.starts_with("http://") || text.starts_with("https://") {
         Ok(text.trim_end_matches('/').to_owned())
     } else {
-        Err("expected an address such as https://users.example.com".to_owned())
+        Err("expected a URL such as https://users.example.com".to_owned())
     }
 }
 
 #[derive(Debug, Args)]
 pub(crate) struct ImportArgs {
-    /// Bytes of an upload at most.
+    /// Maximum upload size in bytes.
     #[arg(long, env = "MUSTER_MAX_UPLOAD_BYTES", default_value_t = 2 << 30, value_parser = clap::value_parser!(u64).range(1..))]
     pub(crate) max_upload_bytes: u64,
-    /// Uploads at a time at most.
+    /// Maximum number of concurrent uploads.
     #[arg(long, env = "MUSTER_MAX_UPLOADS", default_value_t = 64, value_parser = clap::value_parser!(u16).range(1..=4096))]
     pub(crate) max_uploads: u16,
-    /// Uploads of one tenant at a time at most.
+    /// Maximum number of concurrent uploads of one tenant.
     #[arg(long, env = "MUSTER_MAX_UPLOADS_PER_TENANT", default_value_t = 32, value_parser = clap::value_parser!(u16).range(1..=4096))]
     pub(crate) max_uploads_per_tenant: u16,
-    /// Bytes of an unpacked file at most.
+    /// Maximum size of a decompressed file in bytes.
     #[arg(long, env = "MUSTER_MAX_UNPACKED_BYTES", default_value_t = 64 << 30, value_parser = clap::value_parser!(u64).range(1..))]
     pub(crate) max_unpacked_bytes: u64,
-    /// For how many days the stored upload of a file is kept after its end, or `never` to remove it. 0
-    /// removes it at once.
-    #[arg(long, env = "MUSTER_RETAIN_UPLOADS_DAYS", default_value = "7", value_parser = retention)]
+    /// Days to keep the upload of a job after the job has ended. 0 removes it immediately, `never` keeps it forever.
+    #[arg(long, env = "MUSTER_RETAIN_UPLOADS_DAYS", default_value = "7", value_parser = parse_retention)]
     pub(crate) retain_uploads_days: Retention,
-    /// For how many days the errors of a file are kept after its end, or `never` to remove them. 0
-    /// removes them at once.
-    #[arg(long, env = "MUSTER_RETAIN_REPORTS_DAYS", default_value = "30", value_parser = retention)]
+    /// Days to keep the error report of a job after the job has ended. 0 removes it immediately, `never` keeps it
+    /// forever.
+    #[arg(long, env = "MUSTER_RETAIN_REPORTS_DAYS", default_value = "30", value_parser = parse_retention)]
     pub(crate) retain_reports_days: Retention,
 }
 
 #[derive(Debug, Args)]
 pub(crate) struct WindowArgs {
-    /// Batches of one job on the queue at most, counted until they are applied. All slots of all workers should
-    /// find some.
+    /// Maximum number of batches of one job on the queue, counted until they are applied. Should be large enough to
+    /// keep all slots of all workers busy.
     #[arg(long, env = "MUSTER_JOB_WINDOW", default_value_t = 64, value_parser = clap::value_parser!(u16).range(1..=4096))]
     pub(crate) job_window: u16,
-    /// Batches of all jobs of this process on the queue at most.
+    /// Maximum number of batches of all jobs of this process on the queue.
     #[arg(long, env = "MUSTER_TOTAL_WINDOW", default_value_t = 512, value_parser = clap::value_parser!(u16).range(1..=32_768))]
     pub(crate) total_window: u16,
 }
 
-/// How long something is kept; for ever, if nothing is in it.
+/// How long to keep something. `None` means forever.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Retention(pub(crate) Option<Duration>);
 
-/// Days at most: some hundred years.
-const MAX_DAYS: u64 = 36_500;
+/// About a hundred years.
+const MAX_RETENTION_DAYS: u64 = 36_500;
 
-fn retention(text: &str) -> Result<Retention, String> {
+fn parse_retention(text: &str) -> Result<Retention, String> {
     if text == "never" {
         return Ok(Retention(None));
     }
-    let days = text.parse().ok().filter(|days| *days <= MAX_DAYS);
-    let days: u64 = days.ok_or_else(|| format!("expected a number of days from 0 to {MAX_DAYS}, or never"))?;
+    let days = text.parse().ok().filter(|days| *days <= MAX_RETENTION_DAYS);
+    let days: u64 =
+        days.ok_or_else(|| format!("expected a number of days from 0 to {MAX_RETENTION_DAYS}, or never"))?;
     Ok(Retention(Some(Duration::from_hours(days * 24))))
 }
 
@@ -88,8 +88,8 @@ pub(crate) struct QueueArgs {
     /// RabbitMQ, as amqp://user:password@host:port/vhost (or amqps).
     #[arg(long, env = "MUSTER_AMQP_URL", hide_env_values = true)]
     pub(crate) amqp_url: SecretString,
-    /// What stands before the names of the queues.
-    #[arg(long, env = "MUSTER_QUEUE_PREFIX", default_value = "muster", value_parser = prefix)]
+    /// Prefix of queue names.
+    #[arg(long, env = "MUSTER_QUEUE_PREFIX", default_value = "muster", value_parser = parse_prefix)]
     pub(crate) queue_prefix: String,
 }
 
@@ -98,23 +98,23 @@ pub(crate) struct CountersArgs {
     /// Redis, as redis://user:password@host:port/0 (or rediss).
     #[arg(long, env = "MUSTER_REDIS_URL", hide_env_values = true)]
     pub(crate) redis_url: SecretString,
-    /// What stands before the keys in Redis.
-    #[arg(long, env = "MUSTER_REDIS_PREFIX", default_value = "muster", value_parser = prefix)]
+    /// Prefix of Redis keys.
+    #[arg(long, env = "MUSTER_REDIS_PREFIX", default_value = "muster", value_parser = parse_prefix)]
     pub(crate) redis_prefix: String,
 }
 
-pub(crate) fn tenant_name(text: &str) -> Result<String, String> {
+pub(crate) fn parse_tenant_name(text: &str) -> Result<String, String> {
     let name = text.trim();
     if (1..=100).contains(&name.chars().count()) && !name.chars().any(char::is_control) {
         Ok(name.to_owned())
     } else {
-        Err("expected 1 to 100 characters that can be seen".to_owned())
+        Err("expected 1 to 100 characters, none of them a control character".to_owned())
     }
 }
 
-fn prefix(text: &str) -> Result<String, String> {
-    let plain = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'-' | b'.');
-    if (1..=100).contains(&text.len()) && text.bytes().all(plain) {
+fn parse_prefix(text: &str) -> Result<String, String> {
+    let is_allowed = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'-' | b'.');
+    if (1..=100).contains(&text.len()) && text.bytes().all(is_allowed) {
         Ok(text.to_owned())
     } else {
         Err("expected 1 to 100 letters, digits, dots, dashes or underscores".to_owned())
@@ -123,21 +123,20 @@ fn prefix(text: &str) -> Result<String, String> {
 
 #[derive(Debug, Args)]
 pub(crate) struct RawStoreArgs {
-    /// Where uploads lie: file:///folder, s3://bucket/prefix, gs://bucket/prefix or az://container/prefix.
-    /// Credentials of a cloud come from its own variables (AWS_…, GOOGLE_…, AZURE_…).
+    /// URL of the store for uploads: file:///folder, s3://bucket/prefix, gs://bucket/prefix or az://container/prefix.
+    /// Cloud credentials are read from the variables of the cloud's own tools (AWS_…, GOOGLE_…, AZURE_…).
     #[arg(long, env = "MUSTER_RAW_STORE")]
     pub(crate) raw_store: String,
 }
 
 #[derive(Debug, Args)]
 pub(crate) struct PayloadArgs {
-    /// A key of 64 hexadecimal digits, the same for ingest and workers: rows are encrypted on the
-    /// queue.
-    #[arg(long, env = "MUSTER_PAYLOAD_KEY", hide_env_values = true, value_parser = payload_key)]
+    /// Key that encrypts rows on the queue: 64 hexadecimal digits, the same for ingest and workers.
+    #[arg(long, env = "MUSTER_PAYLOAD_KEY", hide_env_values = true, value_parser = parse_payload_key)]
     pub(crate) payload_key: Option<PayloadKey>,
 }
 
-/// A key that is not printed.
+/// A key whose `Debug` output hides it.
 #[derive(Clone)]
 pub(crate) struct PayloadKey(pub(crate) [u8; 32]);
 
@@ -147,22 +146,22 @@ impl std::fmt::Debug for PayloadKey {
     }
 }
 
-fn payload_key(text: &str) -> Result<PayloadKey, String> {
-    let wrong = || "expected 64 hexadecimal digits".to_owned();
+fn parse_payload_key(text: &str) -> Result<PayloadKey, String> {
+    let expected = || "expected 64 hexadecimal digits".to_owned();
     if text.len() != 64 || !text.is_ascii() {
-        return Err(wrong());
+        return Err(expected());
     }
     let mut key = [0; 32];
     for (byte, digits) in key.iter_mut().zip(text.as_bytes().chunks_exact(2)) {
-        let digits = std::str::from_utf8(digits).map_err(|_| wrong())?;
-        *byte = u8::from_str_radix(digits, 16).map_err(|_| wrong())?;
+        let digits = std::str::from_utf8(digits).map_err(|_| expected())?;
+        *byte = u8::from_str_radix(digits, 16).map_err(|_| expected())?;
     }
     Ok(PayloadKey(key))
 }
 
 #[derive(Debug, Args)]
 pub(crate) struct StopArgs {
-    /// How many seconds running work may take after SIGTERM.
+    /// Maximum number of seconds that running work may take to finish after SIGTERM.
     #[arg(long, env = "MUSTER_DRAIN_SECONDS", default_value_t = 40, value_parser = clap::value_parser!(u64).range(0..=3600))]
     drain_seconds: u64,
 }
@@ -181,16 +180,16 @@ pub(crate) enum LogFormatArg {
 
 #[derive(Debug, Args)]
 pub(crate) struct LogArgs {
-    /// What to log: a level, or levels by module.
+    /// Log filter: a level, or levels by module.
     #[arg(long, env = "MUSTER_LOG", default_value = "info")]
     log: String,
-    /// The form of log lines.
+    /// Format of log lines.
     #[arg(long, env = "MUSTER_LOG_FORMAT", default_value = "pretty")]
     log_format: LogFormatArg,
 }
 
 impl LogArgs {
-    /// Begins logging, and whatever else is asked for.
+    /// Starts logging, and traces and metrics if they are configured.
     pub(crate) fn init(&self, role: &str, metrics: &MetricsArgs) -> anyhow::Result<Telemetry> {
         let format = match self.log_format {
             LogFormatArg::Pretty => LogFormat::Pretty,
@@ -206,7 +205,7 @@ impl LogArgs {
     }
 }
 
-/// Whether the variables of OpenTelemetry name a collector.
+/// Whether the OpenTelemetry variables name a collector and do not disable traces.
 fn has_collector(variables: impl Iterator<Item = (String, String)>) -> bool {
     let (mut named, mut disabled) = (false, false);
     for (name, value) in variables {
@@ -222,12 +221,12 @@ fn has_collector(variables: impl Iterator<Item = (String, String)>) -> bool {
 
 #[derive(Debug, Args)]
 pub(crate) struct MetricsArgs {
-    /// Where to serve /metrics, /livez and /readyz, apart from everything else. Default: nowhere.
+    /// Address of a separate port for /metrics, /livez and /readyz (default: none).
     #[arg(long, env = "MUSTER_METRICS_LISTEN", value_name = "ADDRESS")]
     pub(crate) metrics_listen: Option<SocketAddr>,
 }
 
-/// What every service process is told.
+/// Settings of every service process.
 #[derive(Debug, Args)]
 pub(crate) struct ProcessArgs {
     #[command(flatten)]
@@ -238,7 +237,7 @@ pub(crate) struct ProcessArgs {
     pub(crate) metrics: MetricsArgs,
 }
 
-/// The three servers.
+/// Settings of the three servers.
 #[derive(Debug, Args)]
 pub(crate) struct ServersArgs {
     #[command(flatten)]
@@ -249,13 +248,13 @@ pub(crate) struct ServersArgs {
     pub(crate) counters: CountersArgs,
 }
 
-/// Which database an administrator means.
+/// The database that an administrative command works on.
 #[derive(Debug, Args)]
 pub(crate) struct StoreArgs {
     /// Postgres, as postgres://user:password@host:port/database.
     #[arg(long, env = "MUSTER_DATABASE_URL", hide_env_values = true)]
     pub(crate) database_url: Option<SecretString>,
-    /// The data folder of `muster serve`, which must not be running. Goes before --database-url.
+    /// Data folder of `muster serve`, which must not be running. Takes precedence over --database-url.
     #[arg(long)]
     pub(crate) data: Option<std::path::PathBuf>,
 }
@@ -267,15 +266,15 @@ mod tests {
     #[test]
     fn retention_is_a_number_of_days_or_never() {
         let days = |days: u64| Ok(Retention(Some(Duration::from_hours(24 * days))));
-        assert_eq!((retention("0"), retention("30")), (days(0), days(30)));
-        assert_eq!(retention("never"), Ok(Retention(None)));
+        assert_eq!((parse_retention("0"), parse_retention("30")), (days(0), days(30)));
+        assert_eq!(parse_retention("never"), Ok(Retention(None)));
         for wrong in ["", "-1", "1.5", "36501", "Never", "7d"] {
-            assert!(retention(wrong).is_err(), "{wrong}");
+            assert!(parse_retention(wrong).is_err(), "{wrong}");
         }
     }
 
     #[test]
-    fn traces_need_the_address_of_a_collector() {
+    fn traces_need_the_url_of_a_collector() {
         let has = |variables: &[(&str, &str)]| {
             has_collector(variables.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())))
         };
@@ -289,10 +288,10 @@ mod tests {
     }
 
     #[test]
-    fn keys_are_64_hexadecimal_digits() {
-        assert_eq!(payload_key(&"0a".repeat(32)).unwrap().0, [10; 32]);
+    fn a_payload_key_has_64_hexadecimal_digits() {
+        assert_eq!(parse_payload_key(&"0a".repeat(32)).unwrap().0, [10; 32]);
         for wrong in ["", "0a", &"zz".repeat(32), &"é".repeat(32)] {
-            assert!(payload_key(wrong).is_err(), "{wrong}");
+            assert!(parse_payload_key(wrong).is_err(), "{wrong}");
         }
     }
 }

@@ -12,22 +12,23 @@ use muster_sqlite::SqliteStore;
 use muster_status::{StatusDeps, StatusMetrics};
 use muster_worker::{WorkerConfig, WorkerDeps, WorkerMetrics};
 
+use crate::adapters::readiness;
+use crate::admin::tokens::create_token;
+use crate::process::Process;
 use crate::settings::HttpArgs;
-use crate::token;
-use crate::wiring::{Process, ready};
 
-/// Batches that are checked at the same time. They are written one after another.
+/// Batches that are checked concurrently. Writes are sequential.
 const CONCURRENCY: usize = 2;
-/// Batches of all jobs in memory at most: 64 MiB, at 512 KiB each.
+/// Maximum number of batches in memory, over all jobs: 64 MiB at 512 KiB each.
 const TOTAL_WINDOW: usize = 128;
 
 /// The running services.
 pub(crate) struct Embedded {
-    pub(crate) address: String,
+    pub(crate) url: String,
     pub(crate) store: Arc<SqliteStore>,
 }
 
-/// Starts everything on a data folder.
+/// Starts all services on a data folder.
 pub(crate) async fn start(
     process: &Process,
     folder: &Path,
@@ -35,7 +36,7 @@ pub(crate) async fn start(
     config: IngestConfig,
 ) -> anyhow::Result<Embedded> {
     let store = Arc::new(SqliteStore::open(folder)?);
-    // Nobody else can hold a lease, because the folder is locked, and the queue is empty.
+    // The folder is locked, so no other process holds a lease, and the queue in memory is empty.
     store.begin_anew().await?;
     let raw = ObjectRawStore::open_folder(&folder.join("raw"))?;
     let (tasks, shutdown) = (process.tasks.clone(), process.shutdown.clone());
@@ -46,7 +47,7 @@ pub(crate) async fn start(
     let ingest = IngestDeps {
         store: store.clone(),
         queue: queue.clone(),
-        // They die with the process, as the batches do, which are cut again.
+        // Lost with the process, like the batches, whose jobs are split again.
         dead_letters: None,
         raw: Arc::new(raw),
         counters: counters.clone(),
@@ -60,20 +61,18 @@ pub(crate) async fn start(
     let status = StatusDeps { store: store.clone(), counters, metrics, public_url: http.public_url.clone() };
 
     let routes = muster_ingest::router(ingest.clone(), config.clone()).merge(muster_status::router(status));
-    let address = process.serve(http, routes, ready(store.clone(), None))?;
+    let url = process.serve(http, routes, readiness(store.clone(), None))?;
     muster_worker::start(&worker, &WorkerConfig { concurrency: CONCURRENCY, payload_key: None });
     muster_ingest::start(&ingest, &config);
-    Ok(Embedded { address, store })
+    Ok(Embedded { url, store })
 }
 
-/// Makes the first tenant and its token, if there is no tenant yet.
-pub(crate) async fn first_token(store: &SqliteStore) -> anyhow::Result<Option<String>> {
+/// Creates the first tenant and returns its token, or `None` if there is a tenant already.
+pub(crate) async fn create_first_token(store: &SqliteStore) -> anyhow::Result<Option<String>> {
     if !store.list_tenants().await?.is_empty() {
         return Ok(None);
     }
-    let tenant = store
-        .create_tenant("default", TenantSettings::default())
-        .await?
-        .context("the first tenant is there already")?;
-    Ok(Some(token::create(store, tenant, Scope::ALL.to_vec(), None).await?))
+    let tenant =
+        store.create_tenant("default", TenantSettings::default()).await?.context("the first tenant already exists")?;
+    Ok(Some(create_token(store, tenant, Scope::ALL.to_vec(), None).await?))
 }

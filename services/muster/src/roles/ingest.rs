@@ -6,24 +6,25 @@ use std::time::Duration;
 use muster_ingest::{IngestConfig, IngestDeps, IngestMetrics};
 use muster_ports::Publisher;
 
+use crate::adapters::{self, Pool};
 use crate::cli::IngestArgs;
-use crate::wiring::{self, Pool, Process};
+use crate::process::Process;
 
 pub(crate) async fn run(args: IngestArgs) -> anyhow::Result<()> {
     let process = Process::start("ingest", &args.process)?;
-    let pool = Pool { name: "ingest", connections: 16, acquire: Duration::from_secs(5) };
-    let store = process.store(&args.servers.database, &pool)?;
-    let queue = Arc::new(process.queue(&args.servers.queue, "ingest"));
+    let pool = Pool { name: "ingest", connections: 16, acquire_timeout: Duration::from_secs(5) };
+    let store = adapters::postgres_store(&process, &args.servers.database, &pool)?;
+    let queue = Arc::new(adapters::rabbit_queue(&process, &args.servers.queue, "ingest"));
     let publisher: Arc<dyn Publisher> = queue.clone();
-    let ready = wiring::ready(store.clone(), Some(publisher));
-    process.serve_apart(&args.process.metrics, ready.clone())?;
-    wiring::wait_for_store(&*store, &process.shutdown).await?;
+    let ready = adapters::readiness(store.clone(), Some(publisher));
+    process.serve_admin(&args.process.metrics, ready.clone())?;
+    adapters::wait_for_store(&*store, &process.shutdown).await?;
     let deps = IngestDeps {
         store: store.clone(),
         dead_letters: Some(queue.clone()),
         queue,
-        raw: Arc::new(wiring::raw_store(&args.raw_store.raw_store)?),
-        counters: wiring::counters(&args.servers.counters)?,
+        raw: Arc::new(adapters::raw_store(&args.raw_store.raw_store)?),
+        counters: adapters::redis_counters(&args.servers.counters)?,
         metrics: IngestMetrics::new(&process.meter()),
         tasks: process.tasks.clone(),
         shutdown: process.shutdown.clone(),
@@ -31,12 +32,12 @@ pub(crate) async fn run(args: IngestArgs) -> anyhow::Result<()> {
     let config = IngestConfig {
         job_window: usize::from(args.windows.job_window),
         total_window: usize::from(args.windows.total_window),
-        ..wiring::ingest_config(&args.http, &args.import, Some(&args.payload))
+        ..adapters::ingest_config(&args.http, &args.import, Some(&args.payload))
     };
     process.serve(&args.http, muster_ingest::router(deps.clone(), config.clone()), ready)?;
     muster_ingest::start(&deps, &config);
     drop(deps);
-    process.begun();
-    process.run_to_end(Some(&store)).await;
+    process.mark_started();
+    process.run_until_stopped(Some(&store)).await;
     Ok(())
 }
