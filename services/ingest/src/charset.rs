@@ -1,11 +1,11 @@
-//! The text of a file as UTF-8.
+//! Converts the text of a file to UTF-8.
 
 use encoding_rs::{Decoder, UTF_16BE, UTF_16LE, WINDOWS_1251};
 use muster_domain::Charset;
 
-/// Decodes a file piece by piece.
+/// Converts a file piece by piece.
 pub(crate) struct Transcoder {
-    /// None for UTF-8, which was checked when the file came.
+    /// `None` for UTF-8, which needs no conversion.
     decoder: Option<Decoder>,
     text: String,
 }
@@ -21,7 +21,7 @@ impl Transcoder {
         Self { decoder, text: String::new() }
     }
 
-    /// Decodes a piece. What is no text becomes U+FFFD, which is visible where it stands.
+    /// Converts a piece. Malformed sequences become U+FFFD, which shows where they were.
     pub(crate) fn decode<'a>(&'a mut self, piece: &'a [u8], last: bool) -> &'a [u8] {
         let Some(decoder) = &mut self.decoder else { return piece };
         self.text.clear();

@@ -1,32 +1,31 @@
-//! Settings of the service.
+//! The settings of the service.
 
 use std::time::Duration;
 
 use muster_ports::CutRules;
 
-/// Settings of the service.
+/// The settings of the service.
 #[derive(Clone, Debug)]
 pub struct IngestConfig {
-    /// The address under which clients reach Muster, without a slash at its end. Without it, the
-    /// `Host` header of each upload is used.
+    /// The public base URL, without a trailing slash. Default: made of the `Host` header of each request.
     pub public_url: Option<String>,
-    /// Bytes of an upload at most, as received.
+    /// The maximum size of an upload.
     pub max_upload_bytes: u64,
-    /// Uploads at a time at most.
+    /// The maximum number of concurrent uploads in this process.
     pub max_uploads: usize,
-    /// Uploads of one tenant at a time at most.
+    /// The maximum number of concurrent uploads per tenant.
     pub max_uploads_per_tenant: usize,
-    /// How new jobs are to be cut.
+    /// The cut rules of new jobs.
     pub cut: CutRules,
-    /// Batches of one job on the queue at most, counted until they are applied.
+    /// The maximum number of outstanding batches per job: published and not applied.
     pub job_window: usize,
-    /// Batches of all jobs of this process on the queue at most.
+    /// The maximum number of outstanding batches of all jobs that this process splits.
     pub total_window: usize,
-    /// How long stored uploads are kept after the end of their job; for ever, if not given.
+    /// How long stored uploads are kept after the end of their job. `None`: forever.
     pub retain_uploads: Option<Duration>,
-    /// How long rejections are kept after the end of their job; for ever, if not given.
+    /// How long rejections are kept after the end of their job. `None`: forever.
     pub retain_reports: Option<Duration>,
-    /// The key by which batch bodies are encrypted.
+    /// The key that encrypts batch payloads. `None`: they are not encrypted.
     pub payload_key: Option<[u8; 32]>,
 }
 

@@ -2,30 +2,35 @@
 //!
 //! | step | module |
 //! | --- | --- |
-//! | HTTP: take an upload, delete a file | [`http`] |
-//! | HTTP: the users-import API of Collaborator, which answers when the job is final | [`users_import`] |
-//! | stream a body, look at its head, store it, accept the job | [`upload`] |
-//! | cut the stored file into batches and publish them | [`split`] |
-//! | put right whatever was interrupted | [`reconcile`], [`dead`], [`sweep`] |
-//! | remove what has been kept for long enough | [`retain`] |
+//! | routes: the Spigit API and the Collaborator API | [`routes`], [`api`] |
+//! | receive a body, inspect it, store it, create the job | [`upload`] |
+//! | request the split of an accepted job | [`accept`], [`split_requests`] |
+//! | split the stored file into batches and publish them | [`split`] |
+//! | repair what was interrupted | [`reconcile`], [`dead_letters`], [`sweep`] |
+//! | remove what has been kept long enough | [`retention`] |
 //!
-//! Invariants: only a complete upload becomes a job; a job row is committed before its split is
-//! rung for; nothing here holds a whole file in memory.
+//! Invariants: only a complete upload becomes a job; the split of a job is requested only after its row is committed;
+//! no step holds a whole file in memory.
 
+mod accept;
+mod api;
 mod charset;
 mod config;
-mod dead;
+mod dead_letters;
+#[cfg(feature = "internals")]
 #[doc(hidden)]
-pub mod fuzz;
-mod http;
+pub mod internals;
 mod metrics;
 mod reconcile;
-mod retain;
+mod responses;
+mod retention;
+mod routes;
 mod slots;
 mod split;
+mod split_requests;
+mod state;
 mod sweep;
 mod upload;
-mod users_import;
 
 use std::sync::Arc;
 
@@ -36,30 +41,30 @@ use muster_runtime::{Shutdown, Tasks};
 pub use config::IngestConfig;
 pub use metrics::IngestMetrics;
 
-/// What the service works with.
+/// What the service depends on.
 #[derive(Clone)]
 pub struct IngestDeps {
     /// The database.
     pub store: Arc<dyn Store>,
-    /// Where messages go, and where splits come from.
+    /// The queue: split requests are published and consumed, batches are published.
     pub queue: Arc<dyn Queue>,
-    /// Where uploads lie.
+    /// The store of uploads.
     pub raw: Arc<dyn RawStore>,
-    /// Where messages go that could not be used, if they outlive the process.
+    /// The dead letters; `None` if they do not outlive the process.
     pub dead_letters: Option<Arc<dyn DeadLetters>>,
     /// The counters, which the reconciler keeps in step with the ledger.
     pub counters: Arc<dyn Counters>,
-    /// What is counted for operators.
+    /// The metrics of the service.
     pub metrics: IngestMetrics,
     /// The owner of the service's tasks.
     pub tasks: Tasks,
-    /// When to stop.
+    /// The shutdown signal.
     pub shutdown: Shutdown,
 }
 
-/// The HTTP side of the service.
+/// The routes of the service.
 pub fn router(deps: IngestDeps, config: IngestConfig) -> Router {
-    http::router(deps, config)
+    routes::router(deps, config)
 }
 
 /// Starts the splitter and the reconciler.

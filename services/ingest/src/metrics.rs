@@ -1,10 +1,10 @@
-//! What is counted of uploads, splits and repairs.
+//! Metrics of uploads, splits and repairs.
 
 use muster_domain::JobState;
 use muster_telemetry::metrics::LONG_SECONDS;
 use muster_telemetry::{Counter, Histogram, Level, Meter};
 
-/// The metrics of the service; those of the default one record nothing.
+/// The metrics of the service. The default value records nothing.
 #[derive(Clone, Debug, Default)]
 pub struct IngestMetrics {
     meter: Meter,
@@ -20,11 +20,11 @@ pub struct IngestMetrics {
     pub(crate) dead_letters: Level,
 }
 
-/// What the reconciler does.
+/// An action of the reconciler.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Repair {
-    Rung,
-    CutAgain,
+    SplitRequested,
+    SplitRestarted,
     Finished,
     Stopped,
     CountersRebuilt,
@@ -36,8 +36,8 @@ pub(crate) enum Repair {
 
 impl Repair {
     const ALL: [Self; 9] = [
-        Self::Rung,
-        Self::CutAgain,
+        Self::SplitRequested,
+        Self::SplitRestarted,
         Self::Finished,
         Self::Stopped,
         Self::CountersRebuilt,
@@ -49,8 +49,8 @@ impl Repair {
 
     const fn as_str(self) -> &'static str {
         match self {
-            Self::Rung => "rung",
-            Self::CutAgain => "cut_again",
+            Self::SplitRequested => "split_requested",
+            Self::SplitRestarted => "split_restarted",
             Self::Finished => "finished",
             Self::Stopped => "stopped",
             Self::CountersRebuilt => "counters_rebuilt",
@@ -63,9 +63,9 @@ impl Repair {
 }
 
 impl IngestMetrics {
-    /// The instruments.
+    /// Registers the metrics.
     pub fn new(meter: &Meter) -> Self {
-        let jobs = "Jobs that this service brought to their final state, by state.";
+        let jobs = "Jobs that this service moved to a final state, by state.";
         let states = [JobState::Success, JobState::Failed, JobState::Canceled].map(JobState::as_str);
         let outcomes = ["accepted", "repeated", "refused", "unavailable"];
         let repairs = Repair::ALL.map(Repair::as_str);
@@ -75,7 +75,7 @@ impl IngestMetrics {
             upload_bytes: meter.counter("muster_ingest_upload_bytes_total", "Bytes of stored uploads, as received."),
             batches_published: meter.counter_by(
                 "muster_ingest_batches_published_total",
-                "Batches that the queue has taken, by lane.",
+                "Batches that the queue has confirmed, by lane.",
                 "lane",
                 &["small", "bulk"],
             ),
@@ -85,43 +85,48 @@ impl IngestMetrics {
                 "outcome",
                 &["done", "interrupted"],
             ),
-            splits_running: meter.level("muster_ingest_splits_running", "Splits that are under way."),
+            splits_running: meter.level("muster_ingest_splits_running", "Splits in progress."),
             split_seconds: meter.seconds(
                 "muster_ingest_split_seconds",
                 "Time from the lease of a split to the end of its file.",
                 &LONG_SECONDS,
             ),
             jobs_finished: meter.counter_by("muster_ingest_jobs_finished_total", jobs, "state", &states),
-            repairs: meter.counter_by("muster_ingest_repairs_total", "What the reconciler did.", "action", &repairs),
-            leads: meter.level("muster_ingest_reconciler_leads", "1 in the process that reconciles."),
+            repairs: meter.counter_by(
+                "muster_ingest_repairs_total",
+                "Actions of the reconciler, by action.",
+                "action",
+                &repairs,
+            ),
+            leads: meter.level("muster_ingest_reconciler_leads", "1 in the process that reconciles, 0 in the others."),
             dead_letters: meter.level(
                 "muster_ingest_dead_letters",
-                "Dead letters at the last look; 0 in processes that do not reconcile.",
+                "Dead letters at the last check; 0 in processes that do not reconcile.",
             ),
         }
     }
 
-    pub(crate) fn finished(&self, state: JobState) {
+    pub(crate) fn count_finished(&self, state: JobState) {
         self.jobs_finished.add(1, &[("state", state.as_str())]);
     }
 
-    pub(crate) fn repaired(&self, repair: Repair) {
+    pub(crate) fn count_repair(&self, repair: Repair) {
         self.repairs.add(1, &[("action", repair.as_str())]);
     }
 
-    /// Shows whether this process reconciles. What it knew of dead letters is another's to know otherwise.
-    pub(crate) fn leads(&self, leads: bool) {
+    /// Shows whether this process reconciles. If it does not, another process shows the number of dead letters.
+    pub(crate) fn set_leads(&self, leads: bool) {
         self.leads.set(leads.into());
         if !leads {
             self.dead_letters.set(0);
         }
     }
 
-    /// Shows how many published batches of this process are not applied.
+    /// Shows how many batches are outstanding: published by this process and not applied.
     pub(crate) fn watch_outstanding(&self, read: impl Fn() -> u64 + Send + Sync + 'static) {
         self.meter.watch(
             "muster_ingest_batches_outstanding",
-            "Batches that this process has published and that are not applied.",
+            "Batches that this process has published and that are not applied yet.",
             read,
         );
     }

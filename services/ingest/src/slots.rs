@@ -1,46 +1,47 @@
-//! How many uploads may be under way: in the process, and of one tenant.
+//! Limits on concurrent uploads: in the process, and per tenant.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use muster_domain::TenantId;
+use muster_http::ApiError;
 
-/// The places for uploads.
+/// The slots that uploads occupy while they are received.
 #[derive(Clone)]
 pub(crate) struct Slots {
     taken: Arc<Mutex<HashMap<TenantId, usize>>>,
-    in_all: usize,
-    of_a_tenant: usize,
+    max_total: usize,
+    max_per_tenant: usize,
 }
 
-/// Why there is no place.
+/// The limit that leaves no slot for an upload.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Busy {
-    /// The process has as many uploads as it may.
+pub(crate) enum LimitReached {
+    /// The limit of the process.
     Process,
-    /// The tenant has as many uploads as it may.
+    /// The limit of the tenant.
     Tenant,
 }
 
-/// A place that is taken, until this is dropped.
+/// A slot, occupied until it is dropped.
 pub(crate) struct Slot {
     slots: Slots,
     tenant: TenantId,
 }
 
 impl Slots {
-    pub(crate) fn new(in_all: usize, of_a_tenant: usize) -> Self {
-        Self { taken: Arc::default(), in_all, of_a_tenant }
+    pub(crate) fn new(max_total: usize, max_per_tenant: usize) -> Self {
+        Self { taken: Arc::default(), max_total, max_per_tenant }
     }
 
-    /// Takes a place for a tenant.
-    pub(crate) fn take(&self, tenant: TenantId) -> Result<Slot, Busy> {
+    /// Takes a slot for an upload of a tenant.
+    pub(crate) fn take(&self, tenant: TenantId) -> Result<Slot, LimitReached> {
         let mut taken = self.lock();
-        if taken.get(&tenant).is_some_and(|uploads| *uploads >= self.of_a_tenant) {
-            return Err(Busy::Tenant);
+        if taken.get(&tenant).is_some_and(|uploads| *uploads >= self.max_per_tenant) {
+            return Err(LimitReached::Tenant);
         }
-        if taken.values().sum::<usize>() >= self.in_all {
-            return Err(Busy::Process);
+        if taken.values().sum::<usize>() >= self.max_total {
+            return Err(LimitReached::Process);
         }
         *taken.entry(tenant).or_default() += 1;
         Ok(Slot { slots: self.clone(), tenant })
@@ -63,22 +64,36 @@ impl Drop for Slot {
     }
 }
 
+impl From<LimitReached> for ApiError {
+    fn from(limit: LimitReached) -> Self {
+        match limit {
+            LimitReached::Process => {
+                Self::unavailable("uploads_in_flight", "Too many uploads are in progress; try again.")
+            }
+            LimitReached::Tenant => Self::too_many(
+                "uploads_in_flight",
+                "This tenant has too many uploads in progress; try again when one has ended.",
+            ),
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
-    fn a_tenant_leaves_places_to_others() {
+    fn a_tenant_at_its_limit_leaves_slots_to_others() {
         let slots = Slots::new(3, 2);
         let (one, two, three) = (TenantId(1), TenantId(2), TenantId(3));
         let first = slots.take(one).unwrap();
         let _second = slots.take(one).unwrap();
-        assert_eq!(slots.take(one).err(), Some(Busy::Tenant));
+        assert_eq!(slots.take(one).err(), Some(LimitReached::Tenant));
         let _third = slots.take(two).unwrap();
-        assert_eq!(slots.take(three).err(), Some(Busy::Process));
+        assert_eq!(slots.take(three).err(), Some(LimitReached::Process));
         drop(first);
         drop(slots.take(three).unwrap());
-        assert_eq!(slots.lock().len(), 2, "who has no upload is forgotten");
+        assert_eq!(slots.lock().len(), 2, "tenants without uploads are removed from the map");
         slots.take(one).unwrap();
     }
 }

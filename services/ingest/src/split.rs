@@ -1,16 +1,16 @@
-//! Cuts stored files into batches and publishes them.
+//! Splits stored files: cuts them into batches and publishes the batches.
 //!
-//! The split message is a doorbell: whoever hears it takes the lease in the job row, acknowledges,
-//! and keeps the lease while it works. A split that begins anew reads the file from its start, cuts
-//! the same batches and publishes those that are not in the ledger. Whatever goes wrong, the lease
-//! is given back or lapses, and the reconciler rings again.
+//! A split request only starts the work. The splitter that receives it takes the lease in the job row, acknowledges the
+//! request, and renews the lease while it works. A repeated split reads the file from its start, cuts the same batches,
+//! and publishes those that are not in the ledger. After any error the lease is released or expires, and the reconciler
+//! requests the split again.
 
-mod cutter;
+pub(crate) mod cutter;
+mod interruption;
 mod job;
 mod lanes;
-mod records;
+pub(crate) mod records;
 mod source;
-mod stop;
 mod window;
 
 use std::sync::Arc;
@@ -28,79 +28,80 @@ use tracing::{Instrument, Span};
 
 use crate::IngestDeps;
 use crate::config::IngestConfig;
-pub(crate) use cutter::{Cut, Cutter, Progress};
+use interruption::Interruption;
 use job::SplitTask;
-pub(crate) use records::Layout;
-use stop::Stop;
 
-/// How long a lease lasts, and how often it is renewed.
-pub(crate) const LEASE: Duration = Duration::from_mins(1);
+/// How long a lease lasts without renewal.
+pub(crate) const LEASE_DURATION: Duration = Duration::from_mins(1);
+/// How often a lease is renewed.
 pub(crate) const LEASE_HEARTBEAT: Duration = Duration::from_secs(15);
-/// Doorbells heard ahead.
+/// The number of split requests that are prefetched.
 const PREFETCH: u16 = 4;
-/// Splits of more than five batches at a time in one process.
-const BIG_SPLITS: usize = 8;
-/// Splits at a time in one process that have not turned out to be big. Each may hold five batches
-/// back; without a bound, a broker that is away would fill the memory.
-const SMALL_SPLITS: usize = 8;
-/// Batches that are compressed and published at the same time. Waiting jobs are served in turn.
-const TURNS: usize = 4;
+/// The maximum number of concurrent splits in a process that have more than five batches.
+const MAX_BIG_SPLITS: usize = 8;
+/// The maximum number of concurrent splits in a process that are not known to be big. Each may hold back five batches,
+/// so without a limit they would fill the memory while the broker is unavailable.
+const MAX_SMALL_SPLITS: usize = 8;
+/// The maximum number of batches that are compressed and published concurrently. Waiting jobs take turns.
+const MAX_CONCURRENT_PUBLICATIONS: usize = 4;
 
 /// What the splits of a process share.
 pub(crate) struct Shared {
     pub(crate) deps: IngestDeps,
     pub(crate) codec: PayloadCodec,
+    /// The maximum number of outstanding batches per job.
     pub(crate) job_window: usize,
-    pub(crate) small: Arc<Semaphore>,
-    pub(crate) big: Arc<Semaphore>,
-    pub(crate) turns: Arc<Semaphore>,
+    pub(crate) small_splits: Arc<Semaphore>,
+    pub(crate) big_splits: Arc<Semaphore>,
+    pub(crate) publications: Arc<Semaphore>,
+    /// Has a permit for each further batch that may be outstanding.
     pub(crate) window: Arc<Semaphore>,
 }
 
-/// Starts the consumer of doorbells.
+/// Starts the consumer of split requests.
 pub(crate) fn start(deps: &IngestDeps, config: &IngestConfig) {
     let codec = PayloadCodec::new(config.payload_key.as_ref());
     let shared = Arc::new(Shared {
         deps: deps.clone(),
         codec,
         job_window: config.job_window,
-        small: Arc::new(Semaphore::new(SMALL_SPLITS)),
-        big: Arc::new(Semaphore::new(BIG_SPLITS)),
-        turns: Arc::new(Semaphore::new(TURNS)),
+        small_splits: Arc::new(Semaphore::new(MAX_SMALL_SPLITS)),
+        big_splits: Arc::new(Semaphore::new(MAX_BIG_SPLITS)),
+        publications: Arc::new(Semaphore::new(MAX_CONCURRENT_PUBLICATIONS)),
         window: Arc::new(Semaphore::new(config.total_window)),
     });
     let (window, total) = (shared.window.clone(), config.total_window);
     deps.metrics.watch_outstanding(move || total.saturating_sub(window.available_permits()) as u64);
-    let mut doorbells = deps.queue.consume(QueueName::Split, PREFETCH);
+    let mut requests = deps.queue.consume(QueueName::Split, PREFETCH);
     let shutdown = deps.shutdown.clone();
-    deps.tasks.spawn("split doorbell", async move {
-        while let Some(Some(delivery)) = shutdown.unless_begun(doorbells.next()).await {
-            answer(&shared, delivery).await;
+    deps.tasks.spawn("split requests", async move {
+        while let Some(Some(delivery)) = shutdown.unless_begun(requests.next()).await {
+            handle_request(&shared, delivery).await;
         }
     });
 }
 
-async fn answer(shared: &Arc<Shared>, delivery: Delivery) {
+async fn handle_request(shared: &Arc<Shared>, delivery: Delivery) {
     let job = match SplitMessage::try_from(delivery.envelope()) {
         Ok(message) => message.job,
         Err(error) => {
-            tracing::warn!(%error, "a message on the split queue cannot be read");
+            tracing::warn!(%error, "malformed message on the split queue");
             return delivery.reject(&error.to_string()).await;
         }
     };
-    let Ok(place) = shared.small.clone().try_acquire_owned() else {
-        // The job row stays as it is, and the reconciler rings again.
+    let Ok(permit) = shared.small_splits.clone().try_acquire_owned() else {
+        // The job row is unchanged, so the reconciler requests the split again.
         return delivery.ack().await;
     };
-    match shared.deps.store.lease_split(job, LEASE).await {
+    match shared.deps.store.lease_split(job, LEASE_DURATION).await {
         Ok(Some(split)) => {
-            let task = SplitTask::new(shared.clone(), split, place);
+            let task = SplitTask::new(shared.clone(), split, permit);
             let span = tracing::info_span!("split", otel.kind = "consumer", %job, batches = Empty, rows = Empty);
             context::follow(&span, |name| delivery.envelope().find_header(name));
             shared.deps.tasks.spawn("split", run(shared.clone(), task, job).instrument(span));
         }
-        Ok(None) => tracing::debug!(%job, "there is nothing to split, or another splitter has it"),
-        Err(error) => tracing::warn!(%job, %error, "a split could not be begun; the reconciler rings again"),
+        Ok(None) => tracing::debug!(%job, "nothing to split, or another splitter holds the lease"),
+        Err(error) => tracing::warn!(%job, %error, "could not start a split; the reconciler will request it again"),
     }
     delivery.ack().await;
 }
@@ -109,29 +110,31 @@ async fn run(shared: Arc<Shared>, task: SplitTask, job: JobId) {
     let lease = task.lease();
     let metrics = &shared.deps.metrics;
     let (_running, started) = (metrics.splits_running.enter(), Instant::now());
-    tracing::info!(%job, "split begun");
+    tracing::info!(%job, "split started");
     match task.run().await {
         Ok(end) => {
             failpoint!("split_finished");
             metrics.splits.add(1, &[("outcome", "done")]);
             metrics.split_seconds.record(started.elapsed(), &[]);
             Span::current().record("batches", end.batches).record("rows", end.rows);
-            tracing::info!(%job, batches = end.batches, rows = end.rows, readable = end.file_error.is_none(), "split done");
+            let readable = end.file_error.is_none();
+            tracing::info!(%job, batches = end.batches, rows = end.rows, readable, "split done");
             match finish_and_ring(&*shared.deps.store, &*shared.deps.queue, job).await {
                 Ok(Some(finished)) => {
-                    metrics.finished(finished.state);
+                    metrics.count_finished(finished.state);
                     tracing::info!(%job, state = finished.state.as_str(), "job finished");
                 }
                 Ok(None) => {}
-                Err(error) => tracing::warn!(%job, %error, "a job could not be finished; the reconciler will"),
+                Err(error) => tracing::warn!(%job, %error, "could not finish a job; the reconciler will"),
             }
         }
-        Err(stop) => {
+        Err(interruption) => {
             metrics.splits.add(1, &[("outcome", "interrupted")]);
             context::fail(&Span::current());
-            tracing::info!(%job, reason = %stop, "split interrupted; it will be taken up again");
-            if let Err(error) = shared.deps.store.release_lease(lease, matches!(stop, Stop::Stalled)).await {
-                tracing::debug!(%job, %error, "a lease was not given back; it lapses");
+            tracing::info!(%job, reason = %interruption, "split interrupted; it will be repeated");
+            let stalled = matches!(interruption, Interruption::Stalled);
+            if let Err(error) = shared.deps.store.release_lease(lease, stalled).await {
+                tracing::debug!(%job, %error, "could not release a lease; it will expire");
             }
         }
     }

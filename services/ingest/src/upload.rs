@@ -1,166 +1,140 @@
-//! Takes one upload: body, head, raw store, job row.
+//! Receives one upload: reads the body, inspects it, stores it, creates the job row.
 
-mod body;
-mod error;
-mod head;
+pub(crate) mod body;
+pub(crate) mod compression;
+pub(crate) mod context;
+pub(crate) mod error;
 pub(crate) mod headers;
+mod inspect;
 mod intake;
 mod multipart;
-mod watch;
 
-use std::pin::Pin;
-use std::sync::Arc;
-
-use async_compression::tokio::bufread::{GzipDecoder, ZstdDecoder};
-use async_compression::zstd::DParameter;
-
+use bytes::Bytes;
 use futures_util::StreamExt;
-use muster_domain::{Dialect, Format, Handling, TenantId};
-use muster_ports::{Creation, CutRules, Idempotency, NewJob, RawStore, Store};
+use muster_domain::{Dialect, Format};
+use muster_ports::{Creation, NewJob, Store};
 use muster_runtime::failpoint;
-use muster_telemetry::Counter;
-use tokio::io::{AsyncBufRead, AsyncRead};
 
-pub(crate) use body::Frames;
-pub(crate) use error::UploadError;
-pub(crate) use head::decode as decode_head;
-use headers::Claims;
-use intake::{Intake, Stored};
+use body::BodyReader;
+use compression::Compression;
+use context::UploadContext;
+use error::UploadError;
+use headers::UploadHeaders;
+use intake::{Intake, StoredFile};
 
-/// What an upload is taken with.
-pub(crate) struct Upload {
-    pub(crate) tenant: TenantId,
-    pub(crate) dialect: Dialect,
-    pub(crate) handling: Handling,
-    pub(crate) blocks_missing: bool,
-    pub(crate) idempotency: Option<Idempotency>,
-    pub(crate) raw: Arc<dyn RawStore>,
-    pub(crate) max_bytes: u64,
-    pub(crate) cut: CutRules,
-    /// Counts the bytes that are stored.
-    pub(crate) bytes: Counter,
-}
+/// How much larger than the largest file a body may be: a multipart envelope adds a little.
+const MAX_ENVELOPE_BYTES: u64 = 64 * 1024;
 
-/// How a body is compressed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Encoding {
-    Identity,
-    Gzip,
-    Zstd,
-}
-
-impl Encoding {
-    pub(crate) const fn as_str(self) -> &'static str {
-        match self {
-            Self::Identity => "identity",
-            Self::Gzip => "gzip",
-            Self::Zstd => "zstd",
-        }
-    }
-
-    pub(crate) fn parse(text: &str) -> Option<Self> {
-        match text.trim().to_ascii_lowercase().as_str() {
-            "" | "identity" => Some(Self::Identity),
-            "gzip" | "x-gzip" => Some(Self::Gzip),
-            "zstd" => Some(Self::Zstd),
-            _ => None,
-        }
-    }
-}
-
-/// zstd windows larger than 8 MiB are refused: each would be memory of this process.
-const ZSTD_WINDOW_LOG: u32 = 23;
-
-/// Reads decompressed. All members of gzip and all frames of zstd are read.
-pub(crate) fn decompress<'a>(
-    encoding: Encoding,
-    packed: impl AsyncBufRead + Send + 'a,
-) -> Pin<Box<dyn AsyncRead + Send + 'a>> {
-    match encoding {
-        Encoding::Identity => Box::pin(packed),
-        Encoding::Gzip => {
-            let mut decoder = GzipDecoder::new(packed);
-            decoder.multiple_members(true);
-            Box::pin(decoder)
-        }
-        Encoding::Zstd => {
-            let mut decoder = ZstdDecoder::with_params(packed, &[DParameter::window_log_max(ZSTD_WINDOW_LOG)]);
-            decoder.multiple_members(true);
-            Box::pin(decoder)
-        }
-    }
-}
-
-/// Receives a body to its end and accepts it as a job, or keeps nothing of it.
+/// Receives a body to its end and creates the job, or keeps nothing of it.
 pub(crate) async fn receive(
-    upload: &Upload,
-    jobs: &dyn Store,
-    claims: &Claims,
-    frames: &mut Frames,
+    context: &UploadContext,
+    store: &dyn Store,
+    headers: &UploadHeaders,
+    body: &mut BodyReader,
 ) -> Result<Creation, UploadError> {
-    let stored = receive_body(upload, claims, frames).await?;
-    accept(upload, jobs, stored).await
+    let stored = store_body(context, headers, body).await?;
+    create_job(context, store, stored).await
 }
 
-/// Accepts a stored upload as a job.
-pub(crate) async fn accept(upload: &Upload, jobs: &dyn Store, stored: Stored) -> Result<Creation, UploadError> {
+/// Creates the job of a stored file.
+pub(crate) async fn create_job(
+    context: &UploadContext,
+    store: &dyn Store,
+    stored: StoredFile,
+) -> Result<Creation, UploadError> {
     let raw_key = stored.raw.key.clone();
     let job = NewJob {
-        tenant: upload.tenant,
-        dialect: upload.dialect,
-        handling: upload.handling,
+        tenant: context.tenant,
+        dialect: context.dialect,
+        handling: context.handling,
         raw: stored.raw,
         titles: stored.titles,
-        cut: upload.cut,
-        blocks_missing: upload.blocks_missing,
-        idempotency: upload.idempotency.clone(),
+        cut: context.cut,
+        blocks_missing: context.blocks_missing,
+        idempotency: context.idempotency.clone(),
     };
-    upload.bytes.add(job.raw.bytes, &[]);
+    context.stored_bytes.add(job.raw.bytes, &[]);
     failpoint!("upload_stored");
-    // If this fails, whether the row was committed may be unknown: the stored file stays.
-    let creation = jobs.create_job(job).await?;
+    // After an error the row may or may not be committed. So the stored file stays; the sweep removes it if no job
+    // refers to it.
+    let creation = store.create_job(job).await?;
     if !matches!(creation, Creation::New(_))
-        && let Err(error) = upload.raw.delete(&raw_key).await
+        && let Err(error) = context.raw.delete(&raw_key).await
     {
-        tracing::warn!(%error, "an upload that was not needed could not be removed; it will be swept");
+        tracing::warn!(%error, "could not remove a repeated upload; a sweep will");
     }
     Ok(creation)
 }
 
-/// Receives a body to its end and stores it, or keeps nothing of it.
-pub(crate) async fn receive_body(upload: &Upload, claims: &Claims, frames: &mut Frames) -> Result<Stored, UploadError> {
-    // A multipart envelope is a little larger than its file.
-    if claims.bytes.is_some_and(|bytes| bytes > upload.max_bytes.saturating_add(64 * 1024)) {
-        return Err(UploadError::TooLarge(upload.max_bytes));
+/// Receives a body to its end and stores the file, or keeps nothing of it.
+pub(crate) async fn store_body(
+    context: &UploadContext,
+    headers: &UploadHeaders,
+    body: &mut BodyReader,
+) -> Result<StoredFile, UploadError> {
+    if headers.content_length.is_some_and(|bytes| bytes > context.max_bytes.saturating_add(MAX_ENVELOPE_BYTES)) {
+        return Err(UploadError::TooLarge(context.max_bytes));
     }
-    if upload.dialect == Dialect::Collaborator {
-        return receive_collaborator(upload, claims, frames).await;
+    match context.dialect {
+        Dialect::Spigit => store_spigit_body(context, headers, body).await,
+        Dialect::Collaborator => store_collaborator_body(context, headers, body).await,
     }
-    match claims.media_type.as_str() {
-        "multipart/form-data" => multipart::receive(upload, claims, frames).await,
-        "text/csv" | "application/csv" if claims.names_other_charset() => Err(UploadError::Charset),
+}
+
+/// Stores an object that has been read already, as an upload of one user.
+pub(crate) async fn store_object(context: &UploadContext, object: Bytes) -> Result<StoredFile, UploadError> {
+    let mut intake = Intake::new(context, Format::Json, Compression::Identity);
+    let received = intake.push(object).await;
+    intake.conclude(received).await
+}
+
+async fn store_spigit_body(
+    context: &UploadContext,
+    headers: &UploadHeaders,
+    body: &mut BodyReader,
+) -> Result<StoredFile, UploadError> {
+    match headers.media_type.as_str() {
+        "multipart/form-data" => multipart::store_part(context, headers, body).await,
+        "text/csv" | "application/csv" if headers.declares_other_charset() => Err(UploadError::Charset),
         "text/csv" | "application/csv" => {
-            receive_raw(Intake::new(upload, Format::Csv, claims.encoding), Encoding::Identity, frames).await
+            // Stored as it was sent: only the head is inspected now.
+            let file =
+                FileBody { format: Format::Csv, store_as: headers.compression, decode_first: Compression::Identity };
+            store_file(context, file, body).await
         }
         _ => Err(UploadError::ContentType),
     }
 }
 
-async fn receive_collaborator(upload: &Upload, claims: &Claims, frames: &mut Frames) -> Result<Stored, UploadError> {
-    let format = match claims.media_type.as_str() {
-        "multipart/form-data" => return multipart::receive(upload, claims, frames).await,
+async fn store_collaborator_body(
+    context: &UploadContext,
+    headers: &UploadHeaders,
+    body: &mut BodyReader,
+) -> Result<StoredFile, UploadError> {
+    let format = match headers.media_type.as_str() {
+        "multipart/form-data" => return multipart::store_part(context, headers, body).await,
         "text/csv" | "application/csv" => Format::Csv,
         "application/json" => Format::Json,
         _ => return Err(UploadError::ContentTypeCollaborator),
     };
-    // Decompressed on the way: the whole text is looked at before it is accepted.
-    receive_raw(Intake::new(upload, format, Encoding::Identity), claims.encoding, frames).await
+    // Decompressed before it is stored: the whole text is inspected before the upload is accepted.
+    let file = FileBody { format, store_as: Compression::Identity, decode_first: headers.compression };
+    store_file(context, file, body).await
 }
 
-/// Receives a body that is the file itself. It is stored in the encoding of the intake; what is undone on
-/// the way is `packed`.
-async fn receive_raw(mut intake: Intake<'_>, packed: Encoding, frames: &mut Frames) -> Result<Stored, UploadError> {
-    let mut pieces = unpacked(packed, frames);
+/// A body that is the file itself, without a multipart envelope.
+#[derive(Clone, Copy)]
+struct FileBody {
+    format: Format,
+    /// The compression of the stored bytes.
+    store_as: Compression,
+    /// The compression that is removed before the bytes are inspected and stored.
+    decode_first: Compression,
+}
+
+async fn store_file(context: &UploadContext, file: FileBody, body: &mut BodyReader) -> Result<StoredFile, UploadError> {
+    let mut intake = Intake::new(context, file.format, file.store_as);
+    let mut pieces = body.decompressed_pieces(file.decode_first);
     let mut received = Ok(());
     while let (Ok(()), Some(piece)) = (&received, pieces.next().await) {
         received = match piece {
@@ -169,20 +143,5 @@ async fn receive_raw(mut intake: Intake<'_>, packed: Encoding, frames: &mut Fram
         };
     }
     drop(pieces);
-    intake.conclude(received.and_then(|()| frames.check_digests())).await
-}
-
-/// The pieces of a body, decompressed.
-pub(crate) fn unpacked(
-    encoding: Encoding,
-    frames: &mut Frames,
-) -> impl futures_util::Stream<Item = Result<bytes::Bytes, UploadError>> + Unpin {
-    multipart::decoded(encoding, multipart::pieces(frames)).map(|piece| piece.map_err(multipart::inner))
-}
-
-/// Stores an object that was read already, as an upload of one user.
-pub(crate) async fn receive_object(upload: &Upload, object: bytes::Bytes) -> Result<Stored, UploadError> {
-    let mut intake = Intake::new(upload, Format::Json, Encoding::Identity);
-    let received = intake.push(object).await;
-    intake.conclude(received).await
+    intake.conclude(received.and_then(|()| body.check_digests())).await
 }

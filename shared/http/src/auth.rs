@@ -1,7 +1,7 @@
-//! Who is calling, by `Authorization: Bearer` or `X-Cbr-Authorization: Bearer`.
+//! Authentication by `Authorization: Bearer` or `X-Cbr-Authorization: Bearer`.
 //!
-//! The tokens of the Spigit sample have `$` in them, which RFC 6750 does not allow: no syntax is
-//! checked, only that there is one header of one token.
+//! The tokens of the Spigit sample contain `$`, which RFC 6750 does not allow. So the syntax of a token is not checked,
+//! only that there is one header with one token.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -16,57 +16,57 @@ use muster_runtime::SingleFlight;
 use crate::error::ApiError;
 use crate::token::token_sha256;
 
-/// Where clients of the Collaborator API put their token.
+/// The header that clients of the Collaborator API use.
 const VENDOR_HEADER: &str = "x-cbr-authorization";
 
-/// How long a caller waits for the look-up of its token.
-const DEADLINE: Duration = Duration::from_secs(5);
+/// How long a caller waits for the lookup of its token.
+const LOOKUP_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// What tokens stand for, by their SHA-256.
-type Grants = SingleFlight<[u8; 32], Result<Option<Grant>, ApiError>>;
+/// Shared lookups of grants, by the SHA-256 of the token.
+type GrantLookups = SingleFlight<[u8; 32], Result<Option<Grant>, ApiError>>;
 
-/// Looks tokens up, each for all requests that bring it at the same time. A token that is revoked is refused to
-/// every request that comes later. Part of the state of every service.
+/// Looks tokens up. Concurrent requests with the same token share one lookup; a request that arrives after a token was
+/// revoked never sees the earlier result. Part of the state of every service.
 #[derive(Clone)]
 pub struct Authorize {
     tenants: Arc<dyn Tenants>,
-    grants: Arc<Grants>,
+    lookups: Arc<GrantLookups>,
 }
 
 impl Authorize {
-    /// Looks up in this database.
+    /// Looks tokens up in this store.
     pub fn new(tenants: Arc<dyn Tenants>) -> Self {
-        Self { tenants, grants: Arc::default() }
+        Self { tenants, lookups: Arc::default() }
     }
 
-    async fn grant(&self, sha256: [u8; 32]) -> Result<Option<Grant>, ApiError> {
-        let look = || async { Ok(self.tenants.find_grant(&sha256).await?) };
-        // Around the wait for others too: nobody waits longer because others wait as well.
-        let found = tokio::time::timeout(DEADLINE, self.grants.ask(sha256, look)).await;
+    async fn find_grant(&self, sha256: [u8; 32]) -> Result<Option<Grant>, ApiError> {
+        let lookup = || async { Ok(self.tenants.find_grant(&sha256).await?) };
+        // The timeout also covers the time spent waiting for a shared lookup.
+        let found = tokio::time::timeout(LOOKUP_TIMEOUT, self.lookups.ask(sha256, lookup)).await;
         found.unwrap_or_else(|_| {
             Err(ApiError::unavailable("database_unavailable", "The database is not available; try again."))
         })
     }
 }
 
-/// An authenticated caller. Extracting one answers 401 to everybody else.
+/// An authenticated caller. The extractor rejects every other request with 401.
 #[derive(Clone, Debug)]
 pub struct Caller {
     grant: Grant,
 }
 
 impl Caller {
-    /// Whose token it is.
+    /// The tenant that owns the token.
     pub fn tenant(&self) -> TenantId {
         self.grant.tenant
     }
 
-    /// What is set for the tenant.
+    /// The settings of the tenant.
     pub fn settings(&self) -> TenantSettings {
         self.grant.settings
     }
 
-    /// Refuses a caller whose token does not allow this.
+    /// Returns 403 if the token does not have the scope.
     pub fn require(&self, scope: Scope) -> Result<(), ApiError> {
         if self.grant.scopes.contains(&scope) {
             return Ok(());
@@ -85,29 +85,29 @@ where
 
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, ApiError> {
         let sha256 = token_sha256(bearer(&parts.headers, parts.uri.query())?);
-        match Authorize::from_ref(state).grant(sha256).await? {
+        match Authorize::from_ref(state).find_grant(sha256).await? {
             Some(grant) => {
                 tracing::Span::current().record("tenant", tracing::field::display(grant.tenant));
                 Ok(Self { grant })
             }
-            None => Err(refuse("auth_invalid", "The token is not valid.")),
+            None => Err(unauthorized("auth_invalid", "The token is not valid.")),
         }
     }
 }
 
 pub(crate) fn bearer<'a>(headers: &'a HeaderMap, query: Option<&str>) -> Result<&'a [u8], ApiError> {
-    // The header of the Collaborator API, which wins where both are sent.
+    // If both headers are sent, the vendor's header wins.
     let vendor = headers.get_all(VENDOR_HEADER);
     let values = if vendor.iter().next().is_some() { vendor } else { headers.get_all(header::AUTHORIZATION) };
     let mut values = values.iter();
     let Some(value) = values.next() else {
-        // Addresses end up in logs and histories.
+        // URLs end up in logs and browser histories.
         let message = if query.is_some_and(|query| query.contains("access_token")) {
-            "Tokens in the address are not accepted: send the header `Authorization: Bearer <token>`."
+            "Tokens in the URL are not accepted: send the header `Authorization: Bearer <token>`."
         } else {
-            "A token is needed: send the header `Authorization: Bearer <token>`."
+            "A token is required: send the header `Authorization: Bearer <token>`."
         };
-        return Err(refuse("auth_missing", message));
+        return Err(unauthorized("auth_missing", message));
     };
     if values.next().is_some() {
         let message = "The header Authorization was sent more than once.";
@@ -119,12 +119,12 @@ pub(crate) fn bearer<'a>(headers: &'a HeaderMap, query: Option<&str>) -> Result<
         _ => b"",
     };
     if token.is_empty() || token.contains(&b' ') {
-        return Err(refuse("auth_scheme", "The header Authorization must be `Bearer <token>`."));
+        return Err(unauthorized("auth_scheme", "The header Authorization must be `Bearer <token>`."));
     }
     Ok(token)
 }
 
-fn refuse(code: &'static str, message: &str) -> ApiError {
+fn unauthorized(code: &'static str, message: &str) -> ApiError {
     ApiError::new(StatusCode::UNAUTHORIZED, code, message)
         .with_header(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"))
 }
@@ -145,7 +145,7 @@ mod tests {
     }
 
     #[test]
-    fn tokens_are_opaque() {
+    fn a_token_is_opaque() {
         let seed = b"Bearer $2a$10$./KN8pb6Yp8w9ijv.Y1CXO4Bc7V.kcSlbJwjOrW5.7nf4waRjw77y";
         assert_eq!(token_of(&[seed]).unwrap(), seed[7..]);
         assert_eq!(token_of(&[b"bearer  x"]).unwrap(), b"x");
@@ -153,7 +153,7 @@ mod tests {
     }
 
     #[test]
-    fn anything_else_is_refused() {
+    fn a_request_without_exactly_one_bearer_token_is_refused() {
         assert_eq!(token_of(&[]), Err(401));
         for value in [b"Basic abc".as_slice(), b"Bearer ", b"Bearer", b"Bearer x y", b""] {
             assert_eq!(token_of(&[value]), Err(401), "{}", String::from_utf8_lossy(value));

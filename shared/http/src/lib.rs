@@ -1,27 +1,28 @@
-//! What the HTTP services have in common: the shape of errors, bearer tokens, health, and a server
-//! with the limits that `axum::serve` does not set.
+//! What the HTTP services have in common: error responses, bearer tokens, health checks, and a server with the
+//! limits that `axum::serve` does not set.
 
 mod auth;
+mod drain;
 mod error;
-#[doc(hidden)]
-pub mod fuzz;
-mod goodbye;
 mod health;
-mod lent;
+#[cfg(feature = "internals")]
+#[doc(hidden)]
+pub mod internals;
+mod lingering_close;
 mod metrics;
 mod path;
 mod request;
 mod serve;
-mod target;
 mod token;
+mod validate;
 
 pub use auth::{Authorize, Caller};
-pub use error::{ApiError, Shape, Subject};
+pub use error::ApiError;
 pub use health::{Ready, health};
 pub use metrics::HttpMetrics;
 pub use path::{IdPath, public_base};
 pub use serve::serve;
 pub use token::token_sha256;
 
-/// Every body of the vendor's API is of this type, with this spelling.
+/// The content type of every JSON response, in the spelling that the vendors' APIs use.
 pub const JSON: &str = "application/json;charset=UTF-8";

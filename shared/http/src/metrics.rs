@@ -1,4 +1,4 @@
-//! What is counted of requests.
+//! Metrics of requests.
 
 use std::time::Duration;
 
@@ -6,7 +6,7 @@ use axum::http::{Method, StatusCode};
 use muster_telemetry::metrics::SHORT_SECONDS;
 use muster_telemetry::{Counter, Histogram, Meter};
 
-/// The metrics of a server; those of the default one record nothing.
+/// The metrics of a server. The default value records nothing.
 #[derive(Clone, Debug, Default)]
 pub struct HttpMetrics {
     requests: Counter,
@@ -14,30 +14,28 @@ pub struct HttpMetrics {
 }
 
 impl HttpMetrics {
-    /// The instruments.
+    /// Registers the metrics.
     pub fn new(meter: &Meter) -> Self {
         Self {
-            requests: meter.silent_counter(
-                "muster_http_requests_total",
-                "Requests that were answered, by method, route and class of the status.",
-            ),
+            requests: meter
+                .silent_counter("muster_http_requests_total", "Requests, by method, route and status class."),
             seconds: meter.seconds(
                 "muster_http_request_seconds",
-                "Time from the head of a request to the head of its answer, by method and route.",
+                "Time from the head of a request to the head of its response, by method and route.",
                 &SHORT_SECONDS,
             ),
         }
     }
 
     pub(crate) fn record(&self, method: &Method, route: &str, status: StatusCode, duration: Duration) {
-        let (method, route) = (("method", known(method)), ("route", route));
-        self.requests.add(1, &[method, route, ("status", class(status))]);
+        let (method, route) = (("method", method_label(method)), ("route", route));
+        self.requests.add(1, &[method, route, ("status", status_class(status))]);
         self.seconds.record(duration, &[method, route]);
     }
 }
 
-/// Methods are the client's to invent.
-pub(crate) fn known(method: &Method) -> &'static str {
+/// Clients can invent methods, so unknown ones share one label value.
+pub(crate) fn method_label(method: &Method) -> &'static str {
     match *method {
         Method::GET => "GET",
         Method::HEAD => "HEAD",
@@ -47,7 +45,7 @@ pub(crate) fn known(method: &Method) -> &'static str {
     }
 }
 
-fn class(status: StatusCode) -> &'static str {
+fn status_class(status: StatusCode) -> &'static str {
     match status.as_u16() / 100 {
         1 | 2 => "2xx",
         3 => "3xx",

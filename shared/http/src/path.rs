@@ -1,4 +1,4 @@
-//! Paths.
+//! Ids in paths, repeated slashes, and the public URL.
 
 use axum::extract::{FromRequestParts, RawPathParams};
 use axum::http::request::Parts;
@@ -8,7 +8,7 @@ use muster_domain::JobId;
 
 use crate::error::ApiError;
 
-/// The id in `/bulk/v1/files/{id}`. Anything that is no id is answered like an unknown one.
+/// The id in `/bulk/v1/files/{id}`. A malformed id is treated like an unknown one: 404.
 #[derive(Clone, Copy, Debug)]
 pub struct IdPath(pub JobId);
 
@@ -25,17 +25,16 @@ impl<S: Send + Sync> FromRequestParts<S> for IdPath {
     }
 }
 
-/// The address under which clients reach Muster, without a slash at its end: the configured one,
-/// otherwise by the `Host` header.
+/// Returns the public base URL, without a trailing slash: the configured one, else one made of the `Host` header.
 pub fn public_base(configured: Option<&str>, headers: &HeaderMap) -> String {
-    if let Some(address) = configured {
-        return address.to_owned();
+    if let Some(url) = configured {
+        return url.to_owned();
     }
     let host = headers.get(header::HOST).and_then(|host| host.to_str().ok()).unwrap_or("localhost");
     format!("http://{host}")
 }
 
-/// Collapses repeated slashes: a real client sends `//api/…`. A redirect would lose its body.
+/// Collapses repeated slashes in place, because a real client sends `//api/…`. A redirect would lose its body.
 pub(crate) fn collapse_slashes(uri: &mut Uri) {
     if !uri.path().contains("//") {
         return;
@@ -62,7 +61,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn repeated_slashes_are_one() {
+    fn repeated_slashes_are_collapsed_in_the_path_only() {
         for (before, after) in [
             ("/bulk/v1/files", "/bulk/v1/files"),
             ("//bulk///v1/files?prefix=a//b", "/bulk/v1/files?prefix=a//b"),

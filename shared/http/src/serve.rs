@@ -1,7 +1,6 @@
 //! The server.
 //!
-//! `axum::serve` 0.8 sets no timer, so that hyper's limit on slow headers is off; hence hyper-util
-//! directly.
+//! It uses hyper directly: `axum::serve` 0.8 sets no timer, which disables hyper's timeout for slow headers.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -18,40 +17,38 @@ use muster_runtime::{Backoff, Shutdown, Tasks};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Semaphore;
 use tower::ServiceExt;
-use tracing::Instrument;
 
+use crate::drain::returnable_body;
 use crate::error::ApiError;
-use crate::goodbye::lend_stream;
-use crate::lent::lend;
+use crate::lingering_close::returnable_stream;
 use crate::metrics::HttpMetrics;
 use crate::path::collapse_slashes;
-use crate::request::{Asked, note_route};
-use crate::target::check_target;
+use crate::request::{RequestLog, record_route};
+use crate::validate::validate_request;
 
 /// How long a client may take to send the head of a request.
-const HEADER_DEADLINE: Duration = Duration::from_secs(10);
-/// Bytes of a request's head at most; also what one frame of a body holds at most.
-const BUFFER_BYTES: usize = 64 * 1024;
-/// Headers of a request at most.
-const HEADER_COUNT: usize = 100;
-/// Connections at a time at most; further ones wait to be accepted.
-const CONNECTIONS: usize = 1024;
+const HEAD_TIMEOUT: Duration = Duration::from_secs(10);
+/// The maximum size of a request head, and of one frame of a body.
+const MAX_BUFFER_BYTES: usize = 64 * 1024;
+/// The maximum number of headers of a request.
+const MAX_HEADERS: usize = 100;
+/// The maximum number of open connections. Further ones wait to be accepted.
+const MAX_CONNECTIONS: usize = 1024;
 
-/// Serves until a stop is asked for and the requests under way are answered, or the stop is forced.
+/// Accepts connections until the shutdown starts. Each connection is a task that then finishes its current request,
+/// unless the shutdown is forced.
 pub async fn serve(listener: TcpListener, router: Router, tasks: Tasks, shutdown: Shutdown, metrics: HttpMetrics) {
     let router = router
-        .fallback(|| async {
-            ApiError::new(StatusCode::NOT_FOUND, "route_unknown", "There is nothing at this address.")
-        })
+        .fallback(|| async { ApiError::new(StatusCode::NOT_FOUND, "route_unknown", "No such endpoint.") })
         .method_not_allowed_fallback(|| async {
             ApiError::new(
                 StatusCode::METHOD_NOT_ALLOWED,
                 "method_not_allowed",
-                "This address does not take this method.",
+                "This endpoint does not accept this method.",
             )
         })
-        .layer(from_fn(note_route));
-    let connections = Arc::new(Semaphore::new(CONNECTIONS));
+        .layer(from_fn(record_route));
+    let connections = Arc::new(Semaphore::new(MAX_CONNECTIONS));
     let mut backoff = Backoff::new(Duration::from_millis(10), Duration::from_secs(1));
     loop {
         let Ok(permit) = connections.clone().acquire_owned().await else { return };
@@ -65,7 +62,7 @@ pub async fn serve(listener: TcpListener, router: Router, tasks: Tasks, shutdown
                 });
             }
             Some(Err(error)) => {
-                tracing::warn!(%error, "a connection could not be accepted");
+                tracing::warn!(%error, "could not accept a connection");
                 backoff.wait().await;
             }
             None => return,
@@ -74,24 +71,24 @@ pub async fn serve(listener: TcpListener, router: Router, tasks: Tasks, shutdown
 }
 
 async fn serve_connection(stream: TcpStream, router: Router, shutdown: Shutdown, metrics: HttpMetrics) {
-    // Answers are small and wanted at once.
+    // Responses are small and must not be delayed.
     let _ = stream.set_nodelay(true);
-    let (stream, loan) = lend_stream(stream);
-    let service = service_fn(move |request| answer(router.clone(), metrics.clone(), request));
+    let (stream, returned) = returnable_stream(stream);
+    let service = service_fn(move |request| handle(router.clone(), metrics.clone(), request));
     let mut connection = Box::pin(
         hyper::server::conn::http1::Builder::new()
             .timer(TokioTimer::new())
-            .header_read_timeout(HEADER_DEADLINE)
-            .max_headers(HEADER_COUNT)
-            .max_buf_size(BUFFER_BYTES)
+            .header_read_timeout(HEAD_TIMEOUT)
+            .max_headers(MAX_HEADERS)
+            .max_buf_size(MAX_BUFFER_BYTES)
             .half_close(true)
             .serve_connection(TokioIo::new(stream), service),
     );
-    // A connection that fails is the client's to notice.
+    // A failed connection is not an error of the server.
     tokio::select! {
         _ = &mut connection => {
             drop(connection);
-            shutdown.unless_begun(loan.say_goodbye()).await;
+            shutdown.unless_begun(returned.linger()).await;
         }
         () = shutdown.begun() => {
             connection.as_mut().graceful_shutdown();
@@ -103,27 +100,27 @@ async fn serve_connection(stream: TcpStream, router: Router, shutdown: Shutdown,
     }
 }
 
-async fn answer(
+async fn handle(
     router: Router,
     metrics: HttpMetrics,
     request: Request<Incoming>,
 ) -> Result<Response, std::convert::Infallible> {
     let (mut parts, body) = request.into_parts();
     collapse_slashes(&mut parts.uri);
-    let asked = Asked::by(&parts, metrics);
-    let (body, loan) = lend(&parts.headers, body);
+    let log = RequestLog::begin(&parts, metrics);
+    let (body, returned) = returnable_body(&parts.headers, body);
     let request = Request::from_parts(parts, body);
-    let mut response = match check_target(&request) {
-        Ok(()) => router.oneshot(request).instrument(asked.span().clone()).await.into_response(),
+    let mut response = match validate_request(&request) {
+        Ok(()) => log.run(router.oneshot(request)).await.into_response(),
         Err(error) => {
             drop(request);
             error.into_response()
         }
     };
-    asked.answered(&mut response);
-    // What users are called is no page and no script, whatever it looks like.
+    log.finish(&mut response);
+    // A response may contain user input, which a browser must not interpret as a page or a script.
     response.headers_mut().insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
-    if !loan.settle().await {
+    if !returned.drain().await {
         response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
     }
     Ok(response)

@@ -5,30 +5,31 @@ use std::sync::Arc;
 use muster_domain::record::RecordError;
 use muster_domain::sniff::strip_bom;
 use muster_domain::{Header, JobState, Rejection, RejectionCode};
-use muster_ports::{Lease, QueueName, SplitEnd, SplitJob};
+use muster_ports::{JobFailure, Lease, QueueName, SplitEnd, SplitJob};
 use muster_runtime::failpoint;
 use tokio::sync::OwnedSemaphorePermit;
 
 use super::cutter::{Cut, Cutter, Progress};
+use super::interruption::Interruption;
 use super::lanes::Lanes;
 use super::records::Layout;
 use super::source::{Source, diagnose};
-use super::stop::Stop;
 use super::window::Window;
-use super::{LEASE, LEASE_HEARTBEAT, Shared};
+use super::{LEASE_DURATION, LEASE_HEARTBEAT, Shared};
 use crate::charset::Transcoder;
+use crate::split_requests::request_split;
 
 /// A job that this process splits.
 pub(crate) struct SplitTask {
     shared: Arc<Shared>,
     split: SplitJob,
-    place: OwnedSemaphorePermit,
+    permit: OwnedSemaphorePermit,
 }
 
 impl SplitTask {
-    /// `place` is one among the small splits.
-    pub(crate) fn new(shared: Arc<Shared>, split: SplitJob, place: OwnedSemaphorePermit) -> Self {
-        Self { shared, split, place }
+    /// `permit` is one of the small splits.
+    pub(crate) fn new(shared: Arc<Shared>, split: SplitJob, permit: OwnedSemaphorePermit) -> Self {
+        Self { shared, split, permit }
     }
 
     pub(crate) fn lease(&self) -> Lease {
@@ -36,57 +37,68 @@ impl SplitTask {
     }
 
     /// Splits the file to its end, or until the lease is lost or the service stops.
-    pub(crate) async fn run(self) -> Result<SplitEnd, Stop> {
-        let Self { shared, split, place } = self;
+    pub(crate) async fn run(self) -> Result<SplitEnd, Interruption> {
+        let Self { shared, split, permit } = self;
         tokio::select! {
             biased;
-            end = split_file(&shared, &split, place) => end,
-            stop = keep_lease(&shared, split.lease) => Err(stop),
-            () = shared.deps.shutdown.begun() => Err(Stop::Stopping),
+            end = split_file(&shared, &split, permit) => end,
+            interruption = keep_lease(&shared, split.lease) => Err(interruption),
+            () = shared.deps.shutdown.begun() => Err(Interruption::Stopping),
         }
     }
 }
 
-async fn split_file(shared: &Arc<Shared>, split: &SplitJob, place: OwnedSemaphorePermit) -> Result<SplitEnd, Stop> {
+async fn split_file(
+    shared: &Arc<Shared>,
+    split: &SplitJob,
+    permit: OwnedSemaphorePermit,
+) -> Result<SplitEnd, Interruption> {
     let job = split.lease.job;
     let store = &shared.deps.store;
     let window = Window::open(store.clone(), job, split.patience).await?;
-    let lanes = Lanes::new(shared.clone(), job, split.dialect, place);
-    let mut out = Out { shared, window, lanes };
+    let lanes = Lanes::new(shared.clone(), job, split.dialect, permit);
+    let mut sink = BatchSink { shared, window, lanes };
     let end = match Source::open(&*shared.deps.raw, &split.raw).await {
-        Ok(source) => cut_file(split, source, &mut out).await?,
+        Ok(source) => cut_file(split, source, &mut sink).await?,
         Err(error) => {
-            let file_error = Some(error.file_error(1).ok_or(Stop::SourceUnavailable)?);
+            let file_error = Some(error.file_error(1).ok_or(Interruption::SourceUnavailable)?);
             SplitEnd { batches: 0, rows: 0, bytes: 0, file_error }
         }
     };
-    // An earlier split may have read, and published, more than is left of a file that was lost or
-    // altered. Such a job has no complete ledger to wait for: it ends with what is applied.
+    // An earlier split may have published more batches than can be read of a file that is now missing or changed. The
+    // ledger of such a job may never be complete, so the job fails with what has been applied.
     if let Some(error) = end.file_error.as_ref().filter(|error| error.code == RejectionCode::RawMissing) {
-        let ended = store.fail_job(split.lease, error.clone()).await?;
-        if ended {
-            shared.deps.metrics.finished(JobState::Failed);
-        }
-        return if ended { Ok(end) } else { Err(Stop::LeaseLost) };
+        return match store.fail_job(split.lease, error.clone()).await? {
+            JobFailure::LeaseLost => Err(Interruption::LeaseLost),
+            JobFailure::Failed { now, next } => {
+                if now {
+                    shared.deps.metrics.count_finished(JobState::Failed);
+                }
+                if let Some(next) = next {
+                    request_split(&shared.deps, next, Vec::new()).await;
+                }
+                Ok(end)
+            }
+        };
     }
-    out.flush().await?;
+    sink.flush().await?;
     failpoint!("file_cut");
-    if store.finish_split(split.lease, end.clone()).await? { Ok(end) } else { Err(Stop::LeaseLost) }
+    if store.finish_split(split.lease, end.clone()).await? { Ok(end) } else { Err(Interruption::LeaseLost) }
 }
 
-async fn cut_file(split: &SplitJob, mut source: Source, out: &mut Out<'_>) -> Result<SplitEnd, Stop> {
+async fn cut_file(split: &SplitJob, mut source: Source, sink: &mut BatchSink<'_>) -> Result<SplitEnd, Interruption> {
     let header = Header::from_titles(split.titles.clone());
     let layout = Layout { dialect: split.dialect, format: split.raw.format, header: &header };
     let mut transcoder = Transcoder::new(split.raw.charset);
     let mut cutter: Option<Cutter> = None;
-    let mut unpacked = 0;
+    let mut text_bytes = 0;
     let file_error = loop {
         let piece = match source.next().await {
             Ok(piece) => piece,
             Err(error) => {
-                let error = diagnose(&*out.shared.deps.raw, &split.raw, error).await;
+                let error = diagnose(&*sink.shared.deps.raw, &split.raw, error).await;
                 let line = cutter.as_ref().map_or(1, Cutter::line);
-                break Some(error.file_error(line).ok_or(Stop::SourceUnavailable)?);
+                break Some(error.file_error(line).ok_or(Interruption::SourceUnavailable)?);
             }
         };
         let at_end = piece.is_empty();
@@ -98,11 +110,11 @@ async fn cut_file(split: &SplitJob, mut source: Source, out: &mut Out<'_>) -> Re
             let skipped = (text.len() - stripped.len()) as u64;
             (cutter.insert(Cutter::new(split.cut, layout, skipped)), stripped)
         };
-        unpacked += text.len() as u64;
-        if unpacked > split.cut.unpacked_bytes {
+        text_bytes += text.len() as u64;
+        if text_bytes > split.cut.unpacked_bytes {
             break Some(too_large(cutter.line(), split.cut.unpacked_bytes));
         }
-        if let Err(error) = publish_all(cutter, text, at_end, out).await? {
+        if let Err(error) = push_batches(cutter, text, at_end, sink).await? {
             break Some(error.into());
         }
         if at_end {
@@ -111,26 +123,26 @@ async fn cut_file(split: &SplitJob, mut source: Source, out: &mut Out<'_>) -> Re
     };
     let mut progress = Progress::default();
     if let Some(mut cutter) = cutter {
-        if let Some(cut) = cutter.last() {
-            out.publish(cut).await?;
+        if let Some(cut) = cutter.take_last() {
+            sink.push(cut).await?;
         }
         progress = cutter.progress();
     }
     Ok(SplitEnd { batches: progress.batches, rows: progress.rows, bytes: progress.end_offset, file_error })
 }
 
-/// Publishes the batches that end within a piece of text. The inner error is the file's.
-async fn publish_all(
+/// Pushes the batches that end within a piece of text. The inner error is an error in the file.
+async fn push_batches(
     cutter: &mut Cutter,
     mut text: &[u8],
     at_end: bool,
-    out: &mut Out<'_>,
-) -> Result<Result<(), RecordError>, Stop> {
+    sink: &mut BatchSink<'_>,
+) -> Result<Result<(), RecordError>, Interruption> {
     loop {
         match cutter.read(text, at_end) {
             Ok((Some(cut), used)) => {
                 text = &text[used..];
-                out.publish(cut).await?;
+                sink.push(cut).await?;
             }
             Ok((None, _)) => return Ok(Ok(())),
             Err(error) => return Ok(Err(error)),
@@ -138,56 +150,57 @@ async fn publish_all(
     }
 }
 
-/// Where the batches of a split go.
-struct Out<'a> {
+/// Takes the batches of a split and sends them to the queue.
+struct BatchSink<'a> {
     shared: &'a Arc<Shared>,
     window: Window,
     lanes: Lanes,
 }
 
-impl Out<'_> {
-    async fn publish(&mut self, cut: Cut) -> Result<(), Stop> {
-        if cut.begins_epoch {
+impl BatchSink<'_> {
+    /// Takes the next batch. A batch that starts an epoch waits until all earlier ones are applied.
+    async fn push(&mut self, cut: Cut) -> Result<(), Interruption> {
+        if cut.starts_epoch {
             self.flush().await?;
-            self.window.wait_for(0).await?;
+            self.window.wait_until_at_most(0).await?;
         }
-        if self.window.is_applied(cut.batch) {
+        if self.window.was_applied(cut.batch) {
             return Ok(());
         }
         let ready = self.lanes.admit(cut)?;
         self.send(ready).await
     }
 
-    /// Sends what is held back and waits until the queue has everything.
-    async fn flush(&mut self) -> Result<(), Stop> {
-        let held = self.lanes.release();
+    /// Sends what is held back and waits until the queue has confirmed everything.
+    async fn flush(&mut self) -> Result<(), Interruption> {
+        let held = self.lanes.take_held();
         self.send(held).await?;
-        self.lanes.settle().await
+        self.lanes.wait_for_confirms().await
     }
 
-    async fn send(&mut self, ready: Vec<(QueueName, Cut)>) -> Result<(), Stop> {
+    async fn send(&mut self, ready: Vec<(QueueName, Cut)>) -> Result<(), Interruption> {
         for (lane, cut) in ready {
             self.window.enter(cut.batch, self.shared.job_window, &self.shared.window).await?;
-            self.lanes.publish(lane, cut).await?;
+            self.lanes.send(lane, cut).await?;
         }
         Ok(())
     }
 }
 
 /// Renews the lease until it is lost.
-async fn keep_lease(shared: &Shared, lease: Lease) -> Stop {
+async fn keep_lease(shared: &Shared, lease: Lease) -> Interruption {
     loop {
         tokio::time::sleep(LEASE_HEARTBEAT).await;
-        match shared.deps.store.renew_lease(lease, LEASE).await {
+        match shared.deps.store.renew_lease(lease, LEASE_DURATION).await {
             Ok(true) => {}
-            Ok(false) => return Stop::LeaseLost,
-            // Four heartbeats fit into a lease; if it lapses, its fence makes this split harmless.
-            Err(error) => tracing::warn!(job = %lease.job, %error, "a lease was not renewed"),
+            Ok(false) => return Interruption::LeaseLost,
+            // A lease outlasts several failed renewals. If it expires, its fencing token makes this split harmless.
+            Err(error) => tracing::warn!(job = %lease.job, %error, "could not renew a lease"),
         }
     }
 }
 
 fn too_large(line: u64, limit: u64) -> Rejection {
-    let message = format!("the unpacked file is larger than {limit} bytes");
+    let message = format!("the decompressed file is larger than {limit} bytes");
     Rejection::new(line, None, RejectionCode::UnpackedTooLarge, message)
 }

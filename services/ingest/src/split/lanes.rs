@@ -1,4 +1,4 @@
-//! Which lane a batch takes, and its way onto the queue.
+//! Chooses the lane of each batch, and publishes the batches.
 
 use std::sync::Arc;
 
@@ -13,91 +13,98 @@ use tracing::Instrument;
 
 use super::Shared;
 use super::cutter::Cut;
-use super::stop::Stop;
+use super::interruption::Interruption;
 
-/// A job of so many batches is small.
-const SMALL_JOB_BATCHES: usize = 5;
+/// A job with more batches is big.
+const MAX_SMALL_JOB_BATCHES: usize = 5;
 
-/// The batches of one job on their way to the queue.
+/// The batches of one job until the queue has confirmed them.
 pub(crate) struct Lanes {
     shared: Arc<Shared>,
     job: JobId,
     dialect: Dialect,
-    /// Batches held back until it is known whether the job is small.
+    /// Batches that are held back until the size of the job is known.
     held: Vec<Cut>,
-    seen: usize,
-    /// Held until the job turns out to be big.
+    batches: usize,
+    /// The permit of a small split, held until the job turns out to be big.
     small: Option<OwnedSemaphorePermit>,
+    /// The permit of a big split.
     big: Option<OwnedSemaphorePermit>,
-    publishing: JoinSet<Result<(), Stop>>,
+    publishing: JoinSet<Result<(), Interruption>>,
 }
 
 impl Lanes {
-    pub(crate) fn new(shared: Arc<Shared>, job: JobId, dialect: Dialect, place: OwnedSemaphorePermit) -> Self {
+    pub(crate) fn new(shared: Arc<Shared>, job: JobId, dialect: Dialect, permit: OwnedSemaphorePermit) -> Self {
         Self {
             shared,
             job,
             dialect,
             held: Vec::new(),
-            seen: 0,
-            small: Some(place),
+            batches: 0,
+            small: Some(permit),
             big: None,
             publishing: JoinSet::new(),
         }
     }
 
-    /// Takes a batch and gives those that may go now, each with its lane. A job that turns out to be
-    /// big needs a place among the big ones.
-    pub(crate) fn admit(&mut self, cut: Cut) -> Result<Vec<(QueueName, Cut)>, Stop> {
+    /// Takes a batch and returns those that can be sent now, each with its lane. A job that turns out to be big needs
+    /// the permit of a big split.
+    pub(crate) fn admit(&mut self, cut: Cut) -> Result<Vec<(QueueName, Cut)>, Interruption> {
         self.held.push(cut);
-        self.seen += 1;
-        if self.seen <= SMALL_JOB_BATCHES {
+        self.batches += 1;
+        if self.batches <= MAX_SMALL_JOB_BATCHES {
             return Ok(Vec::new());
         }
         if self.big.is_none() {
-            let places: &Arc<Semaphore> = &self.shared.big;
-            self.big = Some(places.clone().try_acquire_owned().map_err(|_| Stop::TooManyBig)?);
+            let permits: &Arc<Semaphore> = &self.shared.big_splits;
+            self.big = Some(permits.clone().try_acquire_owned().map_err(|_| Interruption::TooManyBig)?);
             self.small = None;
         }
         Ok(self.held.drain(..).map(|cut| (QueueName::Batch, cut)).collect())
     }
 
-    /// Gives what was held back: before the end of an epoch, and at the end of the file.
-    pub(crate) fn release(&mut self) -> Vec<(QueueName, Cut)> {
+    /// Returns the batches that are held back: at the end of an epoch and at the end of the file.
+    pub(crate) fn take_held(&mut self) -> Vec<(QueueName, Cut)> {
         self.held.drain(..).map(|cut| (QueueName::BatchSmall, cut)).collect()
     }
 
-    /// Waits until the queue has everything safely.
-    pub(crate) async fn settle(&mut self) -> Result<(), Stop> {
+    /// Waits until the queue has confirmed all batches that were sent.
+    pub(crate) async fn wait_for_confirms(&mut self) -> Result<(), Interruption> {
         while let Some(published) = self.publishing.join_next().await {
-            published.map_err(|_| Stop::Stopping)??;
+            published.map_err(|_| Interruption::Stopping)??;
         }
         Ok(())
     }
 
-    /// Puts a batch on its way to the queue.
-    pub(crate) async fn publish(&mut self, lane: QueueName, cut: Cut) -> Result<(), Stop> {
-        // Here, so that a job that waits for its turn has one batch in memory.
-        let turn = self.shared.turns.clone().acquire_owned().await.map_err(|_| Stop::Stopping)?;
+    /// Starts to publish a batch, once fewer than the maximum number of batches are being published.
+    pub(crate) async fn send(&mut self, lane: QueueName, cut: Cut) -> Result<(), Interruption> {
+        // Waits here, so that a job that waits for its turn has only one batch in memory.
+        let permit = self.shared.publications.clone().acquire_owned().await.map_err(|_| Interruption::Stopping)?;
         while let Some(published) = self.publishing.try_join_next() {
-            published.map_err(|_| Stop::Stopping)??;
+            published.map_err(|_| Interruption::Stopping)??;
         }
-        let publishing = publish(self.shared.clone(), self.job, self.dialect, lane, cut);
-        let in_turn = async move {
+        let publishing = seal_and_publish(self.shared.clone(), self.job, self.dialect, lane, cut);
+        let with_permit = async move {
             let published = publishing.await;
-            drop(turn);
+            drop(permit);
             published
         };
-        self.publishing.spawn(in_turn.in_current_span());
+        self.publishing.spawn(with_permit.in_current_span());
         Ok(())
     }
 }
 
-/// Compresses and publishes one batch.
-async fn publish(shared: Arc<Shared>, job: JobId, dialect: Dialect, lane: QueueName, cut: Cut) -> Result<(), Stop> {
+/// Compresses and publishes one batch. Retries until the queue confirms it.
+async fn seal_and_publish(
+    shared: Arc<Shared>,
+    job: JobId,
+    dialect: Dialect,
+    lane: QueueName,
+    cut: Cut,
+) -> Result<(), Interruption> {
     let sealing = shared.clone();
     let message = shared.deps.tasks.blocking(move || seal(&sealing, job, dialect, &cut)).await;
-    let message = message.map_err(|_| Stop::Stopping)??;
+    let message = message.map_err(|_| Interruption::Stopping)??;
     let message = Envelope::from(message).with_headers(context::inject());
     let mut backoff = Backoff::reconnect();
     loop {
@@ -113,14 +120,14 @@ async fn publish(shared: Arc<Shared>, job: JobId, dialect: Dialect, lane: QueueN
                 backoff.wait().await;
             }
             Err(error) => {
-                tracing::debug!(%job, %error, "a batch was not taken by the queue; trying again");
+                tracing::debug!(%job, %error, "could not publish a batch; will retry");
                 backoff.wait().await;
             }
         }
     }
 }
 
-fn seal(shared: &Shared, job: JobId, dialect: Dialect, cut: &Cut) -> Result<BatchMessage, Stop> {
+fn seal(shared: &Shared, job: JobId, dialect: Dialect, cut: &Cut) -> Result<BatchMessage, Interruption> {
     let mut message = BatchMessage {
         job,
         batch: cut.batch,

@@ -8,16 +8,16 @@ use muster_domain::strict_csv::RecordScanner;
 use muster_domain::{Dialect, Format, Header, collaborator, key, spigit};
 use xxhash_rust::xxh3::xxh3_64;
 
-/// How a file is read.
+/// How the records of a file are read.
 #[derive(Clone, Copy)]
 pub(crate) struct Layout<'a> {
     pub(crate) dialect: Dialect,
     pub(crate) format: Format,
-    /// The titles of a Spigit file.
+    /// The column titles of a Spigit file.
     pub(crate) header: &'a Header,
 }
 
-/// Finds the records of a file and the users they are about.
+/// Finds the records of a file, and the user of each record.
 pub(crate) enum Records {
     Spigit { scanner: Box<RecordScanner>, key_column: Option<usize>, scratch: String },
     CollaboratorCsv(LooseScanner),
@@ -60,27 +60,27 @@ impl Records {
         }
     }
 
-    /// The bytes of the record.
+    /// The bytes of the current record.
     pub(crate) fn raw(&self) -> &[u8] {
         self.scanner().raw()
     }
 
-    /// The bytes that separate the record from the one before it in a batch; `None` if they are too long to be kept.
+    /// What separates the current record from the previous one in a batch; `None` if it is too long to keep.
     pub(crate) fn lead(&self) -> Option<&[u8]> {
         self.scanner().lead()
     }
 
-    /// The number of bytes of the file between the record before and this one.
+    /// The number of bytes in the file between the previous record and the current one.
     pub(crate) fn lead_bytes(&self) -> u64 {
         self.scanner().lead_bytes()
     }
 
-    /// The line of the record, or its number in a format without lines.
+    /// The line of the current record; in JSON, its number.
     pub(crate) fn line(&self) -> u64 {
         self.scanner().line()
     }
 
-    /// A hash of the key of the user the record is about; `None` if the record has no key.
+    /// A hash of the key that identifies the user of the current record; `None` if it has no such key.
     pub(crate) fn key(&mut self) -> Option<u64> {
         match self {
             Self::Spigit { scanner, key_column, scratch } => {

@@ -1,4 +1,4 @@
-//! The stored file as decoded text.
+//! Reads a stored file as decompressed bytes.
 
 use std::io;
 use std::pin::Pin;
@@ -11,31 +11,31 @@ use sha2::{Digest, Sha256};
 use tokio::io::{AsyncRead, AsyncReadExt};
 use tokio_util::io::StreamReader;
 
-use crate::upload::{Encoding, decompress};
+use crate::upload::compression::{Compression, decompress};
 
-const READ_BYTES: usize = 64 * 1024;
+const BUFFER_BYTES: usize = 64 * 1024;
 
-/// Reads a stored file.
+/// Reads a stored file and checks its hash.
 pub(crate) struct Source {
     reader: Pin<Box<dyn AsyncRead + Send>>,
     hash: Arc<Mutex<Sha256>>,
     expected: [u8; 32],
     buffer: Vec<u8>,
-    /// What came behind the text that was given out last.
-    failed: Option<ReadError>,
+    /// An error that followed the bytes that were returned last.
+    pending_error: Option<ReadError>,
 }
 
-/// Why a file cannot be read on.
+/// Why the rest of a file cannot be read.
 #[derive(Debug)]
 pub(crate) enum ReadError {
-    /// The file itself is at fault; trying again does not help.
+    /// The file is unusable. Retrying does not help.
     Unusable(RejectionCode, String),
-    /// Something on the way is at fault.
+    /// The raw store is unavailable, or the file needs another version of Muster. Retrying may help.
     Unavailable,
 }
 
 impl ReadError {
-    /// What a job reports that ends at `line` because of this.
+    /// Returns the error to report for a file that ends at `line` because of this. `None`: the split is to be repeated.
     pub(crate) fn file_error(self, line: u64) -> Option<Rejection> {
         match self {
             Self::Unusable(code, message) => Some(Rejection::new(line, None, code, message)),
@@ -55,26 +55,28 @@ impl Source {
             }
             piece.map_err(io::Error::other)
         });
-        let packed = StreamReader::new(pieces);
-        let encoding = Encoding::parse(&file.encoding).unwrap_or(Encoding::Identity);
-        let reader = decompress(encoding, packed);
-        Ok(Self { reader, hash, expected: file.sha256, buffer: vec![0; READ_BYTES], failed: None })
+        let Some(compression) = Compression::parse(&file.encoding) else {
+            tracing::error!(compression = file.encoding, "a stored upload has an unknown compression");
+            return Err(ReadError::Unavailable);
+        };
+        let reader = decompress(compression, StreamReader::new(pieces));
+        Ok(Self { reader, hash, expected: file.sha256, buffer: vec![0; BUFFER_BYTES], pending_error: None })
     }
 
-    /// The next piece of text; empty at the end, where the hash has been checked.
+    /// Returns the next bytes; at the end, checks the hash and returns an empty slice.
     pub(crate) async fn next(&mut self) -> Result<&[u8], ReadError> {
-        if let Some(error) = self.failed.take() {
+        if let Some(error) = self.pending_error.take() {
             return Err(error);
         }
         let mut filled = 0;
-        // Whole buffers, so that a byte order mark is never cut.
+        // Fills the buffer, so that the first piece has a whole byte order mark.
         while filled < self.buffer.len() {
             match self.reader.read(&mut self.buffer[filled..]).await {
                 Ok(0) => break,
                 Ok(read) => filled += read,
                 Err(error) if filled == 0 => return Err(explain(&error)),
                 Err(error) => {
-                    self.failed = Some(explain(&error));
+                    self.pending_error = Some(explain(&error));
                     break;
                 }
             }
@@ -91,7 +93,7 @@ impl Source {
     }
 }
 
-/// Data that cannot be decompressed are the client's fault only if they are what the client sent.
+/// Finds out whether data that cannot be decompressed is what the client sent, or has changed in the raw store.
 pub(crate) async fn diagnose(raw: &dyn RawStore, file: &RawFile, error: ReadError) -> ReadError {
     if !matches!(error, ReadError::Unusable(RejectionCode::CompressionInvalid, _)) {
         return error;
@@ -117,7 +119,7 @@ fn explain(error: &io::Error) -> ReadError {
         Some(error) => read_error(error),
         None => ReadError::Unusable(
             RejectionCode::CompressionInvalid,
-            "the compressed data are damaged or end early".to_owned(),
+            "the compressed data is corrupt or truncated".to_owned(),
         ),
     }
 }
@@ -128,10 +130,7 @@ fn read_error(error: &RawStoreError) -> ReadError {
             ReadError::Unusable(RejectionCode::RawMissing, error.to_string())
         }
         RawStoreError::Full(_) | RawStoreError::Unavailable(_) => {
-            tracing::warn!(
-                error = error as &(dyn std::error::Error + 'static),
-                "a stored upload cannot be read for now"
-            );
+            tracing::warn!(error = error as &(dyn std::error::Error + 'static), "could not read a stored upload");
             ReadError::Unavailable
         }
     }

@@ -1,44 +1,52 @@
-//! The frames of a body, each within its time.
+//! Reads a request body, with timeouts, digests and decompression.
 
+use std::io;
 use std::time::Duration;
 
 use axum::body::Body;
 use bytes::Bytes;
+use futures_util::stream::{self, BoxStream};
+use futures_util::{Stream, StreamExt};
 use http_body_util::BodyExt;
 use sha2::{Digest, Sha256};
 use tokio::time::Instant;
+use tokio_util::io::{ReaderStream, StreamReader};
 
-use super::UploadError;
+use super::compression::{Compression, decompress};
+use super::error::UploadError;
 
 /// How long a client may pause.
-const IDLE_DEADLINE: Duration = Duration::from_secs(30);
-/// Bytes a second that a client must reach on average, once [`IDLE_DEADLINE`] has passed.
+const IDLE_TIMEOUT: Duration = Duration::from_secs(30);
+/// The average rate that a client must reach once [`IDLE_TIMEOUT`] has passed.
 const MIN_BYTES_PER_SECOND: u64 = 10 * 1024;
 
-/// Bytes behind the closing boundary of a multipart body at most.
-const EPILOGUE_BYTES: u64 = 128 * 1024;
+/// The maximum size of what may follow the closing boundary of a multipart body.
+const MAX_EPILOGUE_BYTES: u64 = 128 * 1024;
+
+/// The size of the pieces of a decompressed body.
+const DECOMPRESSED_PIECE_BYTES: usize = 32 * 1024;
 
 /// Reads a body frame by frame.
-pub(crate) struct Frames {
+pub(crate) struct BodyReader {
     body: Body,
     started: Instant,
     bytes: u64,
-    /// The hash so far, if it will be asked for.
+    /// The hash so far; `None` if there is no digest to check.
     hash: Option<Sha256>,
     digests: Vec<[u8; 32]>,
 }
 
-impl Frames {
-    /// `digests` is what the SHA-256 of the body is said to be.
+impl BodyReader {
+    /// `digests` are the SHA-256 values that the headers declare.
     pub(crate) fn new(body: Body, digests: &[[u8; 32]]) -> Self {
         let hash = (!digests.is_empty()).then(Sha256::new);
         Self { body, started: Instant::now(), bytes: 0, hash, digests: digests.to_vec() }
     }
 
-    /// The next piece of data; nothing at the end.
+    /// Returns the next piece of data; `None` at the end.
     pub(crate) async fn next(&mut self) -> Result<Option<Bytes>, UploadError> {
         loop {
-            let frame = tokio::time::timeout(IDLE_DEADLINE, self.body.frame()).await.map_err(|_| UploadError::Slow)?;
+            let frame = tokio::time::timeout(IDLE_TIMEOUT, self.body.frame()).await.map_err(|_| UploadError::Slow)?;
             let Some(frame) = frame else { return Ok(None) };
             // Trailers are not data.
             let Ok(data) = frame.map_err(|_| UploadError::Truncated)?.into_data() else { continue };
@@ -47,36 +55,58 @@ impl Frames {
                 hash.update(&data);
             }
             let elapsed = self.started.elapsed();
-            if elapsed > IDLE_DEADLINE && self.bytes < elapsed.as_secs() * MIN_BYTES_PER_SECOND {
+            if elapsed > IDLE_TIMEOUT && self.bytes < elapsed.as_secs() * MIN_BYTES_PER_SECOND {
                 return Err(UploadError::Slow);
             }
             return Ok(Some(data));
         }
     }
 
-    /// Reads the rest of a body that is not wanted, within its time and up to so many bytes: some clients
-    /// only read an answer when they have sent everything. `expected` is the length of the body, if it was
-    /// said; a client that says more than the limit is not waited for.
-    pub(crate) async fn drain(&mut self, limit: u64, expected: Option<u64>) {
-        if expected.is_some_and(|bytes| bytes > limit) {
+    /// The rest of the body, decompressed. An [`UploadError`] is the inner error of an I/O error.
+    pub(super) fn decompressed(&mut self, compression: Compression) -> BoxStream<'_, io::Result<Bytes>> {
+        let pieces = stream::unfold(self, |body| async {
+            let piece = body.next().await.map_err(io::Error::other).transpose()?;
+            Some((piece, body))
+        })
+        .boxed();
+        match compression {
+            Compression::Identity => pieces,
+            Compression::Gzip | Compression::Zstd => {
+                let reader = decompress(compression, StreamReader::new(pieces));
+                ReaderStream::with_capacity(reader, DECOMPRESSED_PIECE_BYTES).boxed()
+            }
+        }
+    }
+
+    /// The rest of the body, decompressed.
+    pub(crate) fn decompressed_pieces(
+        &mut self,
+        compression: Compression,
+    ) -> impl Stream<Item = Result<Bytes, UploadError>> + Unpin {
+        self.decompressed(compression).map(|piece| piece.map_err(UploadError::from_io))
+    }
+
+    /// Reads and discards the rest of a refused body, within the timeouts and up to `limit` bytes of body: some clients
+    /// read the response only after they have sent everything. Nothing is read if `content_length` exceeds the limit.
+    pub(crate) async fn drain(&mut self, limit: u64, content_length: Option<u64>) {
+        if content_length.is_some_and(|bytes| bytes > limit) {
             return;
         }
         while self.bytes <= limit && matches!(self.next().await, Ok(Some(_))) {}
     }
 
-    /// Reads what may stand behind the closing boundary of a multipart body, if the body as a whole
-    /// is to be checked.
+    /// Reads what follows the closing boundary of a multipart body, if the digest of the whole body is checked.
     pub(crate) async fn read_epilogue(&mut self) -> Result<(), UploadError> {
-        let limit = self.bytes + EPILOGUE_BYTES;
+        let limit = self.bytes + MAX_EPILOGUE_BYTES;
         while self.hash.is_some() && self.next().await?.is_some() {
             if self.bytes > limit {
-                return Err(UploadError::Multipart("too much stands behind its closing boundary"));
+                return Err(UploadError::Multipart("too much data after its closing boundary"));
             }
         }
         Ok(())
     }
 
-    /// Whether the body, which was read to its end, is the one that was meant.
+    /// Checks the digests of a body that was read to its end.
     pub(crate) fn check_digests(&mut self) -> Result<(), UploadError> {
         let Some(hash) = self.hash.take() else { return Ok(()) };
         let found: [u8; 32] = hash.finalize().into();

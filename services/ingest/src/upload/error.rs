@@ -1,4 +1,6 @@
-//! Why an upload is refused, and how that is answered.
+//! Why an upload is refused, with the status and the code of the response.
+
+use std::io;
 
 use axum::http::StatusCode;
 use muster_domain::sniff::Refusal;
@@ -12,7 +14,7 @@ pub(crate) enum UploadError {
     TooLarge(u64),
     #[error("the body ended before it was complete")]
     Truncated,
-    #[error("the body came too slowly")]
+    #[error("the body arrived too slowly")]
     Slow,
     #[error("the multipart body cannot be read: {0}")]
     Multipart(&'static str),
@@ -30,13 +32,13 @@ pub(crate) enum UploadError {
     Charset,
     #[error("Content-Encoding must be gzip, zstd or absent")]
     ContentEncoding,
-    #[error("the {0} data are damaged")]
+    #[error("the {0} data is corrupt")]
     Compression(&'static str),
-    #[error("the sha-256 of {0} cannot be read; expected the base64 form of 32 bytes")]
+    #[error("the SHA-256 digest in {0} is malformed; expected 32 bytes in base64")]
     DigestInvalid(&'static str),
-    #[error("the body is not the one that the sha-256 in the header stands for; send it again")]
+    #[error("the body does not match the SHA-256 digest in the header; send it again")]
     DigestMismatch,
-    #[error("Idempotency-Key must be 1 to 255 printable ASCII characters without blanks")]
+    #[error("Idempotency-Key must be 1 to 255 printable ASCII characters without spaces")]
     KeyInvalid,
     #[error("this Idempotency-Key was sent with another file; use a new key for each file")]
     KeyReused,
@@ -49,9 +51,17 @@ pub(crate) enum UploadError {
 }
 
 impl UploadError {
-    /// Whether the fault is on our side.
-    pub(crate) fn is_ours(&self) -> bool {
+    /// Whether the server caused the error, not the client.
+    pub(crate) fn is_server_error(&self) -> bool {
         matches!(self, Self::Storage(_) | Self::Database(_))
+    }
+
+    /// The error of a body stream: an `UploadError` inside, or else an error of the decompression.
+    pub(super) fn from_io(error: io::Error) -> Self {
+        match error.downcast::<Self>() {
+            Ok(error) => error,
+            Err(_) => Self::Compression("compressed"),
+        }
     }
 
     fn status_and_code(&self) -> (StatusCode, &'static str) {
@@ -85,14 +95,14 @@ impl From<UploadError> for ApiError {
     fn from(error: UploadError) -> Self {
         let (status, code) = error.status_and_code();
         match error {
-            UploadError::Storage(error) => Self::from(error).as_upload(),
-            UploadError::Database(error) => Self::from(error).as_upload(),
-            error => Self::upload(status, code, format!("{}.", capitalised(&error.to_string()))),
+            UploadError::Storage(error) => error.into(),
+            UploadError::Database(error) => error.into(),
+            error => Self::new(status, code, format!("{}.", capitalize(&error.to_string()))),
         }
     }
 }
 
-fn capitalised(text: &str) -> String {
+fn capitalize(text: &str) -> String {
     let mut chars = text.chars();
     chars.next().map_or_else(String::new, |first| first.to_uppercase().chain(chars).collect())
 }

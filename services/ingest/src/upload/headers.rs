@@ -1,4 +1,4 @@
-//! What the headers of an upload say.
+//! The headers of an upload.
 
 use std::time::Duration;
 
@@ -8,47 +8,47 @@ use base64::prelude::BASE64_STANDARD;
 use muster_domain::{Handling, IdempotencyKey};
 use muster_ports::{Idempotency, ShortRows};
 
-use super::{Encoding, UploadError};
+use super::compression::Compression;
+use super::error::UploadError;
 
-/// How long an idempotency key belongs to the job that was accepted under it.
-const KEYS_KEPT: Duration = Duration::from_hours(72);
+/// How long a job holds its idempotency key.
+const KEY_LIFETIME: Duration = Duration::from_hours(72);
 
-/// What an upload claims to be.
-pub(crate) struct Claims {
+/// What the headers declare about the body.
+pub(crate) struct UploadHeaders {
     /// The whole `Content-Type`.
     pub(crate) content_type: String,
-    /// Its first word, in lower case.
+    /// The media type in `Content-Type`, in lower case and without parameters.
     pub(crate) media_type: String,
-    pub(crate) encoding: Encoding,
-    /// The length of the body, if it was said.
-    pub(crate) bytes: Option<u64>,
-    /// What the SHA-256 of the body is said to be.
+    pub(crate) compression: Compression,
+    pub(crate) content_length: Option<u64>,
+    /// The declared SHA-256 values of the body.
     pub(crate) digests: Vec<[u8; 32]>,
 }
 
-impl Claims {
-    pub(crate) fn read(headers: &HeaderMap) -> Result<Self, UploadError> {
+impl UploadHeaders {
+    pub(crate) fn parse(headers: &HeaderMap) -> Result<Self, UploadError> {
         let content_type = single(headers, "Content-Type")?.unwrap_or_default();
         let content_type = std::str::from_utf8(content_type).map_err(|_| UploadError::ContentType)?;
-        let encoding = single(headers, "Content-Encoding")?.unwrap_or_default();
-        let encoding = std::str::from_utf8(encoding).ok().and_then(Encoding::parse);
+        let compression = single(headers, "Content-Encoding")?.unwrap_or_default();
+        let compression = std::str::from_utf8(compression).ok().and_then(Compression::parse);
         let length = headers.get(header::CONTENT_LENGTH);
         Ok(Self {
             content_type: content_type.to_owned(),
             media_type: content_type.split(';').next().unwrap_or_default().trim().to_ascii_lowercase(),
-            encoding: encoding.ok_or(UploadError::ContentEncoding)?,
-            bytes: length.and_then(|value| value.to_str().ok()?.parse().ok()),
+            compression: compression.ok_or(UploadError::ContentEncoding)?,
+            content_length: length.and_then(|value| value.to_str().ok()?.parse().ok()),
             digests: [digests(headers, "Content-Digest")?, digests(headers, "Digest")?].concat(),
         })
     }
 
-    /// Whether the body is JSON.
+    /// Whether the body is declared as JSON.
     pub(crate) fn is_json(&self) -> bool {
         self.media_type == "application/json"
     }
 
-    /// Whether the file is said to be something else than UTF-8.
-    pub(crate) fn names_other_charset(&self) -> bool {
+    /// Whether `Content-Type` declares a charset other than UTF-8.
+    pub(crate) fn declares_other_charset(&self) -> bool {
         let parameters = self.content_type.split(';').skip(1).filter_map(|parameter| parameter.split_once('='));
         parameters
             .filter(|(name, _)| name.trim().eq_ignore_ascii_case("charset"))
@@ -56,12 +56,12 @@ impl Claims {
     }
 }
 
-/// Whether text in a charset of this name can be read as UTF-8.
+/// Whether text in the charset of this name is valid UTF-8.
 pub(crate) fn is_utf8(charset: &str) -> bool {
     ["utf-8", "utf8", "us-ascii", "ascii"].iter().any(|name| charset.eq_ignore_ascii_case(name))
 }
 
-/// The value of a header that may be sent once.
+/// Returns the value of a header that must not be sent more than once.
 fn single<'a>(headers: &'a HeaderMap, name: &'static str) -> Result<Option<&'a [u8]>, UploadError> {
     let mut values = headers.get_all(name).iter();
     match (values.next(), values.next()) {
@@ -70,8 +70,8 @@ fn single<'a>(headers: &'a HeaderMap, name: &'static str) -> Result<Option<&'a [
     }
 }
 
-/// The SHA-256 values in `Content-Digest: sha-256=:…:` (RFC 9530) or `Digest: SHA-256=…` (RFC 3230).
-/// Other algorithms are left alone, as both ask.
+/// Returns the SHA-256 values in `Content-Digest: sha-256=:…:` (RFC 9530) or `Digest: SHA-256=…` (RFC 3230). Other
+/// algorithms are ignored, as both standards require.
 fn digests(headers: &HeaderMap, name: &'static str) -> Result<Vec<[u8; 32]>, UploadError> {
     let mut found = Vec::new();
     for value in headers.get_all(name) {
@@ -87,9 +87,9 @@ fn digests(headers: &HeaderMap, name: &'static str) -> Result<Vec<[u8; 32]>, Upl
     Ok(found)
 }
 
-/// The name that the client gives to the upload, and how long it is kept.
+/// Returns the idempotency key of the upload, if the client sent one.
 pub(crate) fn idempotency(headers: &HeaderMap) -> Result<Option<Idempotency>, UploadError> {
-    Ok(idempotency_key(headers)?.map(|key| Idempotency { key, kept: KEYS_KEPT }))
+    Ok(idempotency_key(headers)?.map(|key| Idempotency { key, kept: KEY_LIFETIME }))
 }
 
 fn idempotency_key(headers: &HeaderMap) -> Result<Option<IdempotencyKey>, UploadError> {
@@ -98,7 +98,7 @@ fn idempotency_key(headers: &HeaderMap) -> Result<Option<IdempotencyKey>, Upload
         .transpose()
 }
 
-/// `Prefer: handling=lenient` or `strict` (RFC 7240); otherwise as the tenant has it.
+/// Returns the handling that `Prefer: handling=lenient` or `strict` (RFC 7240) asks for, else that of the tenant.
 pub(crate) fn handling(headers: &HeaderMap, short_rows: ShortRows) -> Handling {
     let preferred = headers
         .get_all("prefer")
@@ -126,7 +126,7 @@ mod tests {
     }
 
     #[test]
-    fn charsets_other_than_utf8_are_noticed() {
+    fn a_declared_charset_other_than_utf8_is_detected() {
         for (content_type, other) in [
             ("text/csv", false),
             ("text/csv; charset=UTF-8", false),
@@ -136,13 +136,13 @@ mod tests {
             ("text/csv; charset = \"Windows-1251\"", true),
             ("text/csv; charset=", true),
         ] {
-            let claims = Claims::read(&headers(&[("content-type", content_type)])).unwrap();
-            assert_eq!(claims.names_other_charset(), other, "{content_type}");
+            let parsed = UploadHeaders::parse(&headers(&[("content-type", content_type)])).unwrap();
+            assert_eq!(parsed.declares_other_charset(), other, "{content_type}");
         }
     }
 
     #[test]
-    fn digests_are_read_in_both_forms() {
+    fn digests_are_parsed_in_both_forms() {
         let zeros = "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=";
         for (name, value, expected) in [
             ("content-digest", format!("sha-256=:{zeros}:"), Some(1)),
@@ -152,16 +152,16 @@ mod tests {
             ("content-digest", "sha-256=:AAAA:".to_owned(), None),
             ("content-digest", "sha-256=:no base64:".to_owned(), None),
         ] {
-            let found = Claims::read(&headers(&[(name, &value)])).map(|claims| claims.digests.len()).ok();
+            let found = UploadHeaders::parse(&headers(&[(name, &value)])).map(|parsed| parsed.digests.len()).ok();
             assert_eq!(found, expected, "{name}: {value}");
         }
     }
 
     #[test]
-    fn headers_that_contradict_each_other_are_refused() {
+    fn a_repeated_header_is_refused() {
         for (name, value) in [("content-type", "text/csv"), ("content-encoding", "gzip")] {
             let twice = headers(&[(name, value), (name, value)]);
-            assert!(matches!(Claims::read(&twice), Err(UploadError::HeaderRepeated(_))), "{name}");
+            assert!(matches!(UploadHeaders::parse(&twice), Err(UploadError::HeaderRepeated(_))), "{name}");
         }
         let keys = headers(&[("idempotency-key", "a"), ("idempotency-key", "a")]);
         assert!(matches!(idempotency_key(&keys), Err(UploadError::HeaderRepeated("Idempotency-Key"))));

@@ -1,4 +1,4 @@
-//! Looks at the head of a file, then stores it as it comes, hashed and counted.
+//! Takes the bytes of a file: inspects its head, then stores, hashes and counts them as they arrive.
 
 use bytes::Bytes;
 use muster_domain::sniff::{self, HEAD_BYTES};
@@ -6,120 +6,140 @@ use muster_domain::{Charset, Dialect, Format};
 use muster_ports::{RawFile, RawUpload};
 use sha2::{Digest, Sha256};
 
-use super::watch::Watch;
-use super::{Encoding, Upload, UploadError, head};
+use super::compression::{Compression, decompress_head};
+use super::context::UploadContext;
+use super::error::UploadError;
+use super::inspect::{StreamInspector, head_text};
 
-/// A stored upload, ready to become a job.
-pub(crate) struct Stored {
+/// A stored file, ready to become a job.
+pub(crate) struct StoredFile {
     pub(crate) raw: RawFile,
-    /// The titles of a Spigit file.
+    /// The column titles of a Spigit file.
     pub(crate) titles: Vec<String>,
 }
 
-/// The part of an upload that is the file.
+/// A file while it is received.
 pub(crate) struct Intake<'a> {
-    upload: &'a Upload,
+    context: &'a UploadContext,
     format: Format,
-    encoding: Encoding,
-    /// Nothing for a Spigit file: faults behind its head are those of its rows.
-    watch: Option<Watch>,
+    /// The compression of the bytes.
+    compression: Compression,
+    /// `None` for a Spigit file: errors after its head are errors of its rows.
+    inspector: Option<StreamInspector>,
     key: String,
+    /// The first bytes, until they have been inspected.
     head: Vec<u8>,
-    open: Option<Open>,
+    /// `None` until the head has been inspected.
+    writing: Option<Writing>,
     hash: Sha256,
     bytes: u64,
 }
 
-/// A file whose head is fine.
-struct Open {
+/// A file that is being written to the raw store.
+struct Writing {
     raw: Box<dyn RawUpload>,
     titles: Vec<String>,
 }
 
 impl<'a> Intake<'a> {
-    pub(crate) fn new(upload: &'a Upload, format: Format, encoding: Encoding) -> Self {
-        let watch = (upload.dialect == Dialect::Collaborator).then(|| Watch::new(format, upload.cut.record));
-        // Ours alone: nothing of what the client sent becomes part of a path.
-        let key = format!("{}/{:032x}", upload.tenant, rand::random::<u128>());
-        Self { upload, format, encoding, watch, key, head: Vec::new(), open: None, hash: Sha256::new(), bytes: 0 }
+    pub(crate) fn new(context: &'a UploadContext, format: Format, compression: Compression) -> Self {
+        let inspector = match context.dialect {
+            Dialect::Spigit => None,
+            Dialect::Collaborator => Some(StreamInspector::new(format, context.cut.record)),
+        };
+        // Server-generated: no client input becomes part of a path.
+        let key = format!("{}/{:032x}", context.tenant, rand::random::<u128>());
+        Self {
+            context,
+            format,
+            compression,
+            inspector,
+            key,
+            head: Vec::new(),
+            writing: None,
+            hash: Sha256::new(),
+            bytes: 0,
+        }
     }
 
-    /// Takes a piece of the file.
+    /// Takes the next piece of the file.
     pub(crate) async fn push(&mut self, piece: Bytes) -> Result<(), UploadError> {
         self.bytes += piece.len() as u64;
-        if self.bytes > self.upload.max_bytes {
-            return Err(UploadError::TooLarge(self.upload.max_bytes));
+        if self.bytes > self.context.max_bytes {
+            return Err(UploadError::TooLarge(self.context.max_bytes));
         }
         self.hash.update(&piece);
-        if let Some(watch) = &mut self.watch {
-            watch.push(&piece)?;
+        if let Some(inspector) = &mut self.inspector {
+            inspector.push(&piece)?;
         }
-        if let Some(open) = &mut self.open {
-            return Ok(open.raw.write(piece).await?);
+        if let Some(writing) = &mut self.writing {
+            return Ok(writing.raw.write(piece).await?);
         }
         self.head.extend_from_slice(&piece);
-        if self.head.len() >= HEAD_BYTES { self.open(false).await } else { Ok(()) }
+        if self.head.len() >= HEAD_BYTES { self.start_writing(false).await } else { Ok(()) }
     }
 
-    /// Makes the file durable if all of it was received, and keeps nothing otherwise.
-    pub(crate) async fn conclude(self, received: Result<(), UploadError>) -> Result<Stored, UploadError> {
+    /// Makes the file durable if it was received completely; otherwise keeps nothing of it.
+    pub(crate) async fn conclude(self, received: Result<(), UploadError>) -> Result<StoredFile, UploadError> {
         match received {
             Ok(()) => self.finish().await,
             Err(error) => {
-                self.abandon().await;
+                self.abort().await;
                 Err(error)
             }
         }
     }
 
-    async fn finish(mut self) -> Result<Stored, UploadError> {
-        if self.open.is_none() {
-            self.open(true).await?;
+    async fn finish(mut self) -> Result<StoredFile, UploadError> {
+        if self.writing.is_none() {
+            self.start_writing(true).await?;
         }
-        let charset = match self.watch.as_mut().map_or(Ok(Charset::Utf8), Watch::finish) {
+        let charset = match self.inspector.as_mut().map_or(Ok(Charset::Utf8), StreamInspector::finish) {
             Ok(charset) => charset,
             Err(refusal) => {
-                self.abandon().await;
+                self.abort().await;
                 return Err(refusal.into());
             }
         };
-        let Some(Open { raw, titles }) = self.open else { return Err(UploadError::Truncated) };
+        let Some(Writing { raw, titles }) = self.writing else { return Err(UploadError::Truncated) };
         raw.finish().await?;
         let raw = RawFile {
             key: self.key,
             bytes: self.bytes,
             sha256: self.hash.finalize().into(),
-            encoding: self.encoding.as_str().to_owned(),
+            encoding: self.compression.as_str().to_owned(),
             format: self.format,
             charset,
         };
-        Ok(Stored { raw, titles })
+        Ok(StoredFile { raw, titles })
     }
 
-    async fn abandon(self) {
-        if let Some(open) = self.open {
-            open.raw.abort().await;
+    async fn abort(self) {
+        if let Some(writing) = self.writing {
+            writing.raw.abort().await;
         }
     }
 
-    async fn open(&mut self, complete: bool) -> Result<(), UploadError> {
-        let decoded = head::decode(self.encoding, &self.head, complete).await?;
-        let whole = complete && decoded.len() < HEAD_BYTES;
-        let titles = self.inspect(&decoded, whole)?;
-        let mut raw = self.upload.raw.begin(&self.key).await?;
+    /// Inspects the head and writes it. `complete` says that the file has no more bytes.
+    async fn start_writing(&mut self, complete: bool) -> Result<(), UploadError> {
+        let head = decompress_head(self.compression, &self.head, complete).await?;
+        let whole = complete && head.len() < HEAD_BYTES;
+        let titles = self.inspect_head(&head, whole)?;
+        let mut raw = self.context.raw.begin(&self.key).await?;
         let written = raw.write(std::mem::take(&mut self.head).into()).await;
-        self.open = Some(Open { raw, titles });
+        self.writing = Some(Writing { raw, titles });
         Ok(written?)
     }
 
-    fn inspect(&self, head: &[u8], whole: bool) -> Result<Vec<String>, UploadError> {
-        match (self.upload.dialect, self.format) {
-            (Dialect::Spigit, _) => Ok(sniff::inspect_spigit(head, whole, self.upload.cut.record)?.titles().to_vec()),
+    /// Returns the column titles of a Spigit file. `whole` says that the head is the whole file.
+    fn inspect_head(&self, head: &[u8], whole: bool) -> Result<Vec<String>, UploadError> {
+        match (self.context.dialect, self.format) {
+            (Dialect::Spigit, _) => Ok(sniff::inspect_spigit(head, whole, self.context.cut.record)?.titles().to_vec()),
             (Dialect::Collaborator, Format::Csv) => {
-                sniff::inspect_collaborator(head, &head::text(head), whole)?;
+                sniff::inspect_collaborator(head, &head_text(head), whole)?;
                 Ok(Vec::new())
             }
-            // The whole of it is followed.
+            // The inspector checks the whole text.
             (Dialect::Collaborator, Format::Json) => Ok(Vec::new()),
         }
     }

@@ -1,4 +1,4 @@
-//! Batches joined are the file; epochs never share a user; pieces do not matter.
+//! The batches make up the file, no user is in two batches of an epoch, and the result does not depend on the pieces.
 
 use std::collections::HashMap;
 
@@ -17,12 +17,12 @@ fn rules(batch_rows: u32, epoch_rows: u64) -> CutRules {
     CutRules { batch_rows, epoch_rows, ..CutRules::default() }
 }
 
-fn cut(text: &[u8], rules: CutRules, piece: usize) -> (Vec<Cut>, Progress) {
+fn cut(text: &[u8], rules: CutRules, piece_bytes: usize) -> (Vec<Cut>, Progress) {
     let mut cutter = Cutter::new(rules, Layout { dialect: Dialect::Spigit, format: Format::Csv, header: &header() }, 0);
     let mut cuts = Vec::new();
     let mut rest = text;
     loop {
-        let input = &rest[..piece.min(rest.len())];
+        let input = &rest[..piece_bytes.min(rest.len())];
         let at_end = input.len() == rest.len();
         let (found, used) = cutter.read(input, at_end).unwrap();
         rest = &rest[used..];
@@ -32,7 +32,7 @@ fn cut(text: &[u8], rules: CutRules, piece: usize) -> (Vec<Cut>, Progress) {
             break;
         }
     }
-    cuts.extend(cutter.last());
+    cuts.extend(cutter.take_last());
     (cuts, cutter.progress())
 }
 
@@ -47,10 +47,10 @@ fn checked(cut: &Cut) -> CheckedBatch {
 }
 
 #[test]
-fn batches_are_cut_by_rows_and_join_without_a_gap() {
+fn batches_are_cut_by_rows_and_are_contiguous() {
     let text = file(&["a", "b", "c", "d", "e"]);
     let (cuts, progress) = cut(text.as_bytes(), rules(2, 100), 7);
-    let shape: Vec<_> = cuts.iter().map(|c| (c.batch.0, c.first_line, c.rows, c.begins_epoch)).collect();
+    let shape: Vec<_> = cuts.iter().map(|c| (c.batch.0, c.first_line, c.rows, c.starts_epoch)).collect();
     assert_eq!(shape, [(1, 2, 2, false), (2, 4, 2, false), (3, 6, 1, false)]);
     assert_eq!(cuts[0].first_offset, 0);
     assert!(cuts.windows(2).all(|pair| pair[0].end_offset == pair[1].first_offset));
@@ -59,18 +59,18 @@ fn batches_are_cut_by_rows_and_join_without_a_gap() {
 }
 
 #[test]
-fn a_user_of_an_earlier_batch_begins_an_epoch() {
+fn a_user_of_an_earlier_batch_starts_an_epoch() {
     let text = file(&["a", "b", "c", "A", "d", "a"]);
     let (cuts, _) = cut(text.as_bytes(), rules(2, 100), 4096);
-    let shape: Vec<_> = cuts.iter().map(|c| (c.first_line, c.rows, c.begins_epoch)).collect();
+    let shape: Vec<_> = cuts.iter().map(|c| (c.first_line, c.rows, c.starts_epoch)).collect();
     assert_eq!(shape, [(2, 2, false), (4, 1, false), (5, 2, true), (7, 1, true)]);
 }
 
 #[test]
-fn rows_of_one_user_that_follow_each_other_stay_together() {
+fn consecutive_rows_of_one_user_stay_in_one_batch() {
     let text = file(&["a", "b", "b", "b", "c"]);
     let (cuts, _) = cut(text.as_bytes(), rules(2, 100), 4096);
-    let shape: Vec<_> = cuts.iter().map(|c| (c.rows, c.begins_epoch)).collect();
+    let shape: Vec<_> = cuts.iter().map(|c| (c.rows, c.starts_epoch)).collect();
     assert_eq!(shape, [(4, false), (1, false)]);
 }
 
@@ -78,12 +78,12 @@ fn rows_of_one_user_that_follow_each_other_stay_together() {
 fn an_epoch_ends_at_its_row_limit() {
     let text = file(&["a", "b", "c", "d", "e"]);
     let (cuts, _) = cut(text.as_bytes(), rules(2, 4), 4096);
-    let shape: Vec<_> = cuts.iter().map(|c| (c.rows, c.begins_epoch)).collect();
+    let shape: Vec<_> = cuts.iter().map(|c| (c.rows, c.starts_epoch)).collect();
     assert_eq!(shape, [(2, false), (2, false), (1, true)]);
 }
 
 #[test]
-fn batches_are_cut_by_bytes() {
+fn a_batch_ends_at_its_byte_limit() {
     let text = file(&["a", "b", "c"]);
     let small = CutRules { batch_bytes: 25, ..CutRules::default() };
     let (cuts, _) = cut(text.as_bytes(), small, 4096);
@@ -91,7 +91,7 @@ fn batches_are_cut_by_bytes() {
 }
 
 #[test]
-fn blank_lines_keep_line_numbers_right_in_every_batch() {
+fn line_numbers_are_right_in_every_batch_despite_blank_lines() {
     let text = format!("{TITLES}\r\n\r\na@x.y,a,f,l\r\n\r\n\r\nb@x.y,b,f,l\r\nbroken\r\n");
     let (cuts, _) = cut(text.as_bytes(), rules(1, 100), 3);
     let lines: Vec<u64> = cuts.iter().map(|c| c.first_line).collect();
@@ -100,7 +100,7 @@ fn blank_lines_keep_line_numbers_right_in_every_batch() {
 }
 
 #[test]
-fn a_desert_of_blank_lines_begins_a_batch() {
+fn too_many_blank_lines_start_a_batch() {
     let text = format!("{TITLES}\na@x.y,a,f,l\n{}b@x.y,b,f,l\n", "\n".repeat(10_000));
     let (cuts, progress) = cut(text.as_bytes(), rules(100, 100), 512);
     let shape: Vec<_> = cuts.iter().map(|c| (c.first_line, c.rows)).collect();
@@ -118,7 +118,7 @@ proptest! {
         let mut seen: HashMap<String, BatchNo> = HashMap::new();
         let mut joined = Vec::new();
         for cut in &cuts {
-            if cut.begins_epoch {
+            if cut.starts_epoch {
                 seen.clear();
             }
             let batch = checked(cut);
@@ -133,10 +133,14 @@ proptest! {
     }
 
     #[test]
-    fn the_pieces_do_not_matter(text in "[a-c,\"\r\n ]{0,120}", piece in 1_usize..30, size in 1_u32..4) {
+    fn the_batches_do_not_depend_on_the_pieces(
+        text in "[a-c,\"\r\n ]{0,120}",
+        piece_bytes in 1_usize..30,
+        size in 1_u32..4,
+    ) {
         let text = format!("{TITLES}\n{text}\"\n");
         let whole = std::panic::catch_unwind(|| cut(text.as_bytes(), rules(size, 8), usize::MAX));
-        let pieces = std::panic::catch_unwind(|| cut(text.as_bytes(), rules(size, 8), piece));
+        let pieces = std::panic::catch_unwind(|| cut(text.as_bytes(), rules(size, 8), piece_bytes));
         prop_assert_eq!(whole.ok(), pieces.ok());
     }
 }

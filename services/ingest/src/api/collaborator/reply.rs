@@ -1,4 +1,4 @@
-//! The answer of a call whose job is final.
+//! The response to a call whose job is final.
 
 use axum::http::StatusCode;
 use axum::response::Response;
@@ -8,11 +8,12 @@ use muster_http::ApiError;
 use muster_ports::{JobView, PageAfter, Store};
 use serde_json::{Map, Value, json};
 
-use super::Call;
-use crate::http::answer;
+use super::calls::Call;
+use super::errors::values_response;
+use crate::responses::json_response;
 
-/// The answer: the four counts, and what failed; 400 if no row was good.
-pub(super) async fn of(
+/// Builds the response: the four counts and the first rejections, or 400 if no row was imported.
+pub(super) async fn build_reply(
     store: &dyn Store,
     tenant: TenantId,
     call: Call,
@@ -21,17 +22,20 @@ pub(super) async fn of(
 ) -> Result<Response, ApiError> {
     let counts = job.final_counts.unwrap_or_default();
     if job.state == JobState::Canceled {
-        let message = "The import was canceled; what had been applied until then stays.";
+        let message = "The import was canceled; rows that had been imported by then are kept.";
         return Err(ApiError::new(StatusCode::CONFLICT, "conflict", message));
     }
     if let Some(error) = &job.file_error {
-        let subject = if format == Format::Csv { "file" } else { "body" };
+        let subject = match format {
+            Format::Csv => "file",
+            Format::Json => "body",
+        };
         let mut body = four_counts(&counts);
         body["data"] = json!({ subject: error.sentence() });
-        return Ok(answer(StatusCode::BAD_REQUEST, &body));
+        return Ok(json_response(StatusCode::BAD_REQUEST, &body));
     }
     if counts.rows() == 0 {
-        return Ok(refused(&json!({ "file": "there are no users in it" })));
+        return Ok(values_response(&json!({ "file": "there are no users in it" })));
     }
     let failed = if counts.failed > 0 {
         let limit = u32::try_from(LISTED_REJECTIONS).unwrap_or(u32::MAX);
@@ -40,15 +44,13 @@ pub(super) async fn of(
         Vec::new()
     };
     if counts.failed == counts.rows() {
-        let data: Map<String, Value> =
-            failed.iter().map(|rejection| (key(call, rejection), message(format, rejection).into())).collect();
-        return Ok(refused(&data.into()));
+        let data: Map<String, Value> = failed
+            .iter()
+            .map(|rejection| (rejection_key(call, rejection), message(format, rejection).into()))
+            .collect();
+        return Ok(values_response(&data.into()));
     }
-    Ok(answer(StatusCode::OK, &imported(format, &counts, &failed, job.missing_kept)))
-}
-
-fn refused(data: &Value) -> Response {
-    answer(StatusCode::BAD_REQUEST, &json!({ "data": data }))
+    Ok(json_response(StatusCode::OK, &success_body(format, &counts, &failed, job.missing_kept)))
 }
 
 fn four_counts(counts: &Counts) -> Value {
@@ -60,7 +62,7 @@ fn four_counts(counts: &Counts) -> Value {
     })
 }
 
-fn imported(format: Format, counts: &Counts, failed: &[Rejection], missing_kept: Option<u64>) -> Value {
+fn success_body(format: Format, counts: &Counts, failed: &[Rejection], missing_kept: Option<u64>) -> Value {
     let mut body = four_counts(counts);
     if counts.failed > 0 {
         body["failed_count"] = counts.failed.into();
@@ -68,7 +70,7 @@ fn imported(format: Format, counts: &Counts, failed: &[Rejection], missing_kept:
     }
     if let Some(kept) = missing_kept {
         body["missing_users"] = format!(
-            "{kept} users are missing from the file, more than the guard of this tenant allows; none of them was blocked"
+            "{kept} users are missing from the file, more than the guard of this tenant allows; none was blocked"
         )
         .into();
     }
@@ -82,14 +84,15 @@ fn describe(format: Format, rejection: &Rejection) -> Value {
         "code": rejection.code.as_str(),
         "message": rejection.message,
     });
+    // Line numbers mean nothing in JSON.
     if format == Format::Csv {
         error["line"] = rejection.line.into();
     }
     error
 }
 
-/// `<row>.<field>`, as far as they are known.
-fn key(call: Call, rejection: &Rejection) -> String {
+/// `<row>.<field>`; for `/single`, `<field>`.
+fn rejection_key(call: Call, rejection: &Rejection) -> String {
     let field = rejection.column.as_deref();
     match call {
         Call::Single => field.unwrap_or("body").to_owned(),

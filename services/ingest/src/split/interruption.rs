@@ -3,9 +3,9 @@
 use muster_messages::PayloadError;
 use muster_ports::StoreError;
 
-/// Why a split ends before its file does. It is taken up again, here or elsewhere.
+/// Why a split ends before its file does. The reconciler requests the split again; this process or another repeats it.
 #[derive(Debug, thiserror::Error)]
-pub(crate) enum Stop {
+pub(crate) enum Interruption {
     #[error("the service is stopping")]
     Stopping,
     #[error("the lease was lost")]
@@ -14,9 +14,9 @@ pub(crate) enum Stop {
     Stalled,
     #[error("too many big files are being split")]
     TooManyBig,
-    #[error("the stored upload cannot be read for now")]
+    #[error("the stored upload cannot be read at the moment")]
     SourceUnavailable,
-    #[error("a batch cannot be sealed")]
+    #[error("a batch could not be sealed")]
     Sealing(#[from] PayloadError),
     #[error(transparent)]
     Store(#[from] StoreError),

@@ -1,12 +1,11 @@
-//! Doors for `tests/fuzz` to what is nobody else's business. They are part of every build, so that a
-//! change which breaks them is noticed without building the fuzzers.
+//! Private functions for `tests/fuzz`, exported only with the feature `internals`.
 
 use axum::http::{HeaderMap, Uri};
 
 use crate::error::ApiError;
 use crate::{auth, path};
 
-/// The token of a request.
+/// Returns the token of a request.
 pub fn bearer(headers: &HeaderMap) -> Result<&[u8], ApiError> {
     auth::bearer(headers, None)
 }

@@ -1,4 +1,4 @@
-//! The one object of `/single`.
+//! The object of `/single`.
 
 use bytes::Bytes;
 use futures_util::StreamExt;
@@ -8,16 +8,17 @@ use muster_domain::record::RecordError;
 use muster_domain::sniff::Refusal;
 use serde_json::{Map, Value};
 
-use super::Refused;
-use crate::upload::headers::Claims;
-use crate::upload::{Frames, UploadError, unpacked};
+use super::errors::ImportError;
+use crate::upload::body::BodyReader;
+use crate::upload::error::UploadError;
+use crate::upload::headers::UploadHeaders;
 
-/// Bytes of the object at most.
-const MAX_BYTES: usize = 256 * 1024;
+/// The maximum size of the decompressed object.
+const MAX_OBJECT_BYTES: usize = 256 * 1024;
 
-/// Reads the object and checks that it has what the vendor's page calls required.
-pub(super) async fn read(claims: &Claims, frames: &mut Frames) -> Result<Bytes, Refused> {
-    let text = read_text(claims, frames).await?;
+/// Reads the object and checks that it has every value that the vendor's documentation calls required.
+pub(super) async fn read_object(headers: &UploadHeaders, body: &mut BodyReader) -> Result<Bytes, ImportError> {
+    let text = read_text(headers, body).await?;
     let value: Value = serde_json::from_slice(&text).map_err(|_| malformed("the body is not valid JSON"))?;
     let object = value.as_object().ok_or_else(|| malformed("the body is not a JSON object"))?;
     let missing: Map<String, Value> = REQUIRED_KEYS
@@ -25,20 +26,20 @@ pub(super) async fn read(claims: &Claims, frames: &mut Frames) -> Result<Bytes, 
         .filter(|key| is_missing(object.get(*key)))
         .map(|key| (key.to_owned(), format!("\"{key}\" is required").into()))
         .collect();
-    if missing.is_empty() { Ok(text) } else { Err(Refused::Values(missing)) }
+    if missing.is_empty() { Ok(text) } else { Err(ImportError::Values(missing)) }
 }
 
-async fn read_text(claims: &Claims, frames: &mut Frames) -> Result<Bytes, UploadError> {
+async fn read_text(headers: &UploadHeaders, body: &mut BodyReader) -> Result<Bytes, UploadError> {
     let mut text = Vec::new();
-    let mut pieces = unpacked(claims.encoding, frames);
+    let mut pieces = body.decompressed_pieces(headers.compression);
     while let Some(piece) = pieces.next().await {
         text.extend_from_slice(&piece?);
-        if text.len() > MAX_BYTES {
-            return Err(UploadError::TooLarge(MAX_BYTES as u64));
+        if text.len() > MAX_OBJECT_BYTES {
+            return Err(UploadError::TooLarge(MAX_OBJECT_BYTES as u64));
         }
     }
     drop(pieces);
-    frames.check_digests()?;
+    body.check_digests()?;
     Ok(text.into())
 }
 

@@ -1,5 +1,4 @@
-//! Doors for `tests/fuzz` and `tests/stages` to what is nobody else's business. They are part of every
-//! build, so that a change which breaks them is noticed without building the fuzzers.
+//! Private functions for `tests/fuzz` and `tests/stages`, exported only with the feature `internals`.
 
 use std::sync::Arc;
 
@@ -11,15 +10,19 @@ use muster_http::ApiError;
 use muster_ports::{CutRules, RawFile, RawStore, ShortRows};
 use muster_telemetry::Counter;
 
-use crate::split::{Cut, Cutter, Layout, Progress};
-use crate::upload::headers::Claims;
-use crate::upload::{self, Encoding, Frames, Upload};
+use crate::split::cutter::{Cut, Cutter, Progress};
+use crate::split::records::Layout;
+use crate::upload;
+use crate::upload::body::BodyReader;
+use crate::upload::compression::{Compression, decompress_head};
+use crate::upload::context::UploadContext;
+use crate::upload::headers::UploadHeaders;
 
-/// A batch as it was cut: batch, first line, rows, first and end offset, records, whether it begins an epoch.
+/// A batch: number, first line, rows, first and end offset, records, whether it starts an epoch.
 pub type CutBatch = (u32, u64, u32, u64, u64, Vec<u8>, bool);
 
-/// Cuts a text that comes in pieces, as the splitter does. Gives the batches, the number of batches
-/// and rows, where the last record ends, and what ended the text early.
+/// Cuts a text that arrives in pieces, as the splitter does. Returns the batches; the number of batches, the number of
+/// rows and the end of the last record; and the error that ended the text early, if any.
 pub fn cut<'a>(
     rules: CutRules,
     header: &Header,
@@ -36,8 +39,8 @@ pub fn cut<'a>(
             break;
         }
     }
-    cuts.extend(cutter.last());
-    let batch = |c: Cut| (c.batch.0, c.first_line, c.rows, c.first_offset, c.end_offset, c.records, c.begins_epoch);
+    cuts.extend(cutter.take_last());
+    let batch = |c: Cut| (c.batch.0, c.first_line, c.rows, c.first_offset, c.end_offset, c.records, c.starts_epoch);
     let Progress { batches, rows, end_offset } = cutter.progress();
     (cuts.into_iter().map(batch).collect(), (batches, rows, end_offset), error)
 }
@@ -50,15 +53,15 @@ fn cut_piece(cutter: &mut Cutter, mut piece: &[u8], at_end: bool, cuts: &mut Vec
     Ok(())
 }
 
-/// Receives an upload into a raw store, without accepting it as a job.
+/// Receives an upload into a raw store, without creating a job.
 pub async fn receive(
     raw: Arc<dyn RawStore>,
     max_bytes: u64,
     headers: &HeaderMap,
     body: Body,
 ) -> Result<(RawFile, Header), ApiError> {
-    let claims = Claims::read(headers)?;
-    let upload = Upload {
+    let headers = UploadHeaders::parse(headers)?;
+    let context = UploadContext {
         tenant: TenantId(1),
         dialect: Dialect::Spigit,
         handling: Handling::Strict,
@@ -67,19 +70,19 @@ pub async fn receive(
         raw,
         max_bytes,
         cut: CutRules::default(),
-        bytes: Counter::default(),
+        stored_bytes: Counter::default(),
     };
-    let stored = upload::receive_body(&upload, &claims, &mut Frames::new(body, &claims.digests)).await?;
+    let stored = upload::store_body(&context, &headers, &mut BodyReader::new(body, &headers.digests)).await?;
     Ok((stored.raw, Header::from_titles(stored.titles)))
 }
 
-/// The first bytes of a file, as far as they can be known from the first bytes of its body. Nothing if
-/// they cannot be decompressed; `encoding` is that of `Content-Encoding`.
+/// Returns the first bytes of a file, as far as the first bytes of its body determine them; `None` if they cannot be
+/// decompressed. `encoding` is a value of `Content-Encoding`.
 pub async fn decode_head(encoding: &str, head: &[u8], complete: bool) -> Option<Vec<u8>> {
-    upload::decode_head(Encoding::parse(encoding)?, head, complete).await.ok()
+    decompress_head(Compression::parse(encoding)?, head, complete).await.ok()
 }
 
-/// What `Prefer` asks for.
+/// Returns the handling that the header `Prefer` asks for.
 pub fn handling(headers: &HeaderMap, pads: bool) -> Handling {
     upload::headers::handling(headers, if pads { ShortRows::Pad } else { ShortRows::Fail })
 }

@@ -1,8 +1,8 @@
-//! The end of a connection.
+//! Lingering close at the end of a connection.
 //!
-//! A socket that is closed with bytes unread resets the connection, and a reset may overtake the
-//! answer. So the stream comes back from hyper, which has closed our side of it, and is held until
-//! the client has closed its own.
+//! Closing a socket that has unread bytes resets the connection, and the reset may overtake the response. So the
+//! server takes the stream back from hyper, which has shut down the sending side, and reads on until the client has
+//! closed its own side.
 
 use std::io;
 use std::pin::Pin;
@@ -14,33 +14,33 @@ use tokio::net::TcpStream;
 use tokio::sync::oneshot;
 
 /// How long the client may take to close its side.
-const DEADLINE: Duration = Duration::from_secs(2);
-/// Bytes that are still taken from it.
-const BYTES: usize = 4 * 1024 * 1024;
+const LINGER_TIMEOUT: Duration = Duration::from_secs(2);
+/// The maximum number of bytes that are read and discarded meanwhile.
+const MAX_LINGER_BYTES: usize = 4 * 1024 * 1024;
 
-/// A stream on loan to hyper.
-pub(crate) struct LentStream {
+/// A stream that goes back to the server when hyper drops it.
+pub(crate) struct ReturnableStream {
     stream: Option<TcpStream>,
     owner: Option<oneshot::Sender<TcpStream>>,
 }
 
-/// Where a stream comes back to.
-pub(crate) struct StreamLoan(oneshot::Receiver<TcpStream>);
+/// Receives the stream back.
+pub(crate) struct StreamReturn(oneshot::Receiver<TcpStream>);
 
-/// Lends a stream.
-pub(crate) fn lend_stream(stream: TcpStream) -> (LentStream, StreamLoan) {
+/// Wraps a stream for hyper, with the receiver that gets it back.
+pub(crate) fn returnable_stream(stream: TcpStream) -> (ReturnableStream, StreamReturn) {
     let (owner, returned) = oneshot::channel();
-    (LentStream { stream: Some(stream), owner: Some(owner) }, StreamLoan(returned))
+    (ReturnableStream { stream: Some(stream), owner: Some(owner) }, StreamReturn(returned))
 }
 
-impl StreamLoan {
-    /// Waits until the client has closed its side, within bounds.
-    pub(crate) async fn say_goodbye(mut self) {
+impl StreamReturn {
+    /// Reads and discards until the client has closed its side, within the limits of time and bytes.
+    pub(crate) async fn linger(mut self) {
         let Ok(mut stream) = self.0.try_recv() else { return };
-        let parting = async {
-            // Done already, unless the connection failed.
+        let discard = async {
+            // hyper has done this already, unless the connection failed.
             let _ = stream.shutdown().await;
-            let mut left = BYTES;
+            let mut left = MAX_LINGER_BYTES;
             let mut unread = vec![0; 16 * 1024];
             while left > 0 {
                 match stream.read(&mut unread).await {
@@ -49,12 +49,12 @@ impl StreamLoan {
                 }
             }
         };
-        // The client has its answer, or is gone.
-        let _ = tokio::time::timeout(DEADLINE, parting).await;
+        // After the timeout the client has its response, or is gone.
+        let _ = tokio::time::timeout(LINGER_TIMEOUT, discard).await;
     }
 }
 
-impl LentStream {
+impl ReturnableStream {
     fn poll<T>(&mut self, poll: impl FnOnce(Pin<&mut TcpStream>) -> Poll<io::Result<T>>) -> Poll<io::Result<T>> {
         match &mut self.stream {
             Some(stream) => poll(Pin::new(stream)),
@@ -63,13 +63,13 @@ impl LentStream {
     }
 }
 
-impl AsyncRead for LentStream {
+impl AsyncRead for ReturnableStream {
     fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         self.poll(|stream| stream.poll_read(cx, buf))
     }
 }
 
-impl AsyncWrite for LentStream {
+impl AsyncWrite for ReturnableStream {
     fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
         self.poll(|stream| stream.poll_write(cx, buf))
     }
@@ -95,10 +95,10 @@ impl AsyncWrite for LentStream {
     }
 }
 
-impl Drop for LentStream {
+impl Drop for ReturnableStream {
     fn drop(&mut self) {
         if let (Some(stream), Some(owner)) = (self.stream.take(), self.owner.take()) {
-            // Without an owner the stream is closed at once: the service was told to stop.
+            // Without a receiver the stream is closed immediately: the service is stopping.
             let _ = owner.send(stream);
         }
     }

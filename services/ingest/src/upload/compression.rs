@@ -1,0 +1,79 @@
+//! Compressed uploads.
+
+use std::pin::Pin;
+
+use async_compression::tokio::bufread::{GzipDecoder, ZstdDecoder};
+use async_compression::zstd::DParameter;
+use muster_domain::sniff::HEAD_BYTES;
+use tokio::io::{AsyncBufRead, AsyncRead, AsyncReadExt};
+
+use super::error::UploadError;
+
+/// The base-2 logarithm of the largest accepted zstd window, 8 MiB. Each window is memory of this process.
+const MAX_ZSTD_WINDOW_LOG: u32 = 23;
+
+/// How bytes are compressed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Compression {
+    Identity,
+    Gzip,
+    Zstd,
+}
+
+impl Compression {
+    pub(crate) const fn as_str(self) -> &'static str {
+        match self {
+            Self::Identity => "identity",
+            Self::Gzip => "gzip",
+            Self::Zstd => "zstd",
+        }
+    }
+
+    /// Reads a value of `Content-Encoding`, or what [`Compression::as_str`] wrote.
+    pub(crate) fn parse(text: &str) -> Option<Self> {
+        match text.trim().to_ascii_lowercase().as_str() {
+            "" | "identity" => Some(Self::Identity),
+            "gzip" | "x-gzip" => Some(Self::Gzip),
+            "zstd" => Some(Self::Zstd),
+            _ => None,
+        }
+    }
+}
+
+/// Decompresses a stream, with all members of gzip and all frames of zstd.
+pub(crate) fn decompress<'a>(
+    compression: Compression,
+    compressed: impl AsyncBufRead + Send + 'a,
+) -> Pin<Box<dyn AsyncRead + Send + 'a>> {
+    match compression {
+        Compression::Identity => Box::pin(compressed),
+        Compression::Gzip => {
+            let mut decoder = GzipDecoder::new(compressed);
+            decoder.multiple_members(true);
+            Box::pin(decoder)
+        }
+        Compression::Zstd => {
+            let parameters = [DParameter::window_log_max(MAX_ZSTD_WINDOW_LOG)];
+            let mut decoder = ZstdDecoder::with_params(compressed, &parameters);
+            decoder.multiple_members(true);
+            Box::pin(decoder)
+        }
+    }
+}
+
+/// Returns the first bytes of the file, as far as the first bytes of the body determine them. `complete` says that the
+/// body has no more bytes.
+pub(crate) async fn decompress_head(
+    compression: Compression,
+    head: &[u8],
+    complete: bool,
+) -> Result<Vec<u8>, UploadError> {
+    let reader = decompress(compression, head);
+    let mut decompressed = Vec::new();
+    match reader.take(HEAD_BYTES as u64).read_to_end(&mut decompressed).await {
+        Ok(_) => Ok(decompressed),
+        // The rest has not arrived yet.
+        Err(error) if error.kind() == std::io::ErrorKind::UnexpectedEof && !complete => Ok(decompressed),
+        Err(_) => Err(UploadError::Compression(compression.as_str())),
+    }
+}
