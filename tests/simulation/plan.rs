@@ -2,7 +2,7 @@
 //! faults at a time get further than all of them at once, so each world has its own choice.
 
 use fastrand::Rng;
-use muster_domain::record::RecordLimits;
+use muster_domain::scanner::RecordLimits;
 use muster_ports::CutRules;
 
 /// A fault that comes from outside.

@@ -3,7 +3,7 @@
 use divan::counter::{BytesCount, ItemsCount};
 use divan::{Bencher, black_box};
 use muster_domain::plan::{Existing, plan};
-use muster_domain::record::RecordLimits;
+use muster_domain::scanner::RecordLimits;
 use muster_domain::{CheckedBatch, Handling, JobId, RowDigest, spigit};
 
 use crate::sample;

@@ -2,7 +2,8 @@
 
 use divan::Bencher;
 use divan::counter::{BytesCount, ItemsCount};
-use muster_domain::record::{RecordLimits, RecordScanner, Scan};
+use muster_domain::scanner::{RecordLimits, Scan, Scanner};
+use muster_domain::strict_csv::RecordScanner;
 use muster_domain::spigit;
 use muster_ports::CutRules;
 

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use axum::body::Body;
 use axum::http::HeaderMap;
-use muster_domain::record::RecordError;
+use muster_domain::scanner::RecordError;
 use muster_domain::{Dialect, Format, Handling, Header, TenantId};
 use muster_http::ApiError;
 use muster_ports::{CutRules, RawFile, RawStore, ShortRows};

@@ -73,12 +73,3 @@ pub use idempotency::IdempotencyKey;
 pub use ids::{BatchNo, JobId, TenantId};
 pub use job::JobState;
 pub use rejection::{Rejection, RejectionCode};
-
-// The paths of these modules before they were renamed. To be removed once nothing uses them.
-pub use formats::{json_array as json, loose_csv as loose};
-
-/// The path of [`scanner`] and [`strict_csv`] before they were separated.
-pub mod record {
-    pub use crate::formats::scanner::{RecordError, RecordLimits, Scan, Scanner};
-    pub use crate::formats::strict_csv::{Quotes, RecordScanner};
-}

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use muster_domain::record::RecordLimits;
+use muster_domain::scanner::RecordLimits;
 use muster_domain::{
     BatchNo, Charset, CheckedBatch, Counts, Dialect, Format, Handling, IdempotencyKey, JobId, JobState, Rejection,
     TenantId,

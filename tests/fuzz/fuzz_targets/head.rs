@@ -7,7 +7,7 @@ use std::collections::HashSet;
 use libfuzzer_sys::fuzz_target;
 use muster_domain::field::FIELDS;
 use muster_domain::header::{MAX_COLUMNS, MAX_TITLE};
-use muster_domain::record::RecordLimits;
+use muster_domain::scanner::RecordLimits;
 use muster_domain::sniff::{Refusal, inspect_spigit};
 use muster_domain::{Header, key};
 use muster_fuzz::controls;

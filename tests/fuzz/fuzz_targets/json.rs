@@ -5,8 +5,8 @@
 
 use libfuzzer_sys::fuzz_target;
 use muster_domain::RejectionCode;
-use muster_domain::json::JsonScanner;
-use muster_domain::record::{RecordError, RecordLimits, Scan};
+use muster_domain::json_array::JsonScanner;
+use muster_domain::scanner::{RecordError, RecordLimits, Scan, Scanner};
 use muster_fuzz::{controls, pieces};
 use serde_json::Value;
 

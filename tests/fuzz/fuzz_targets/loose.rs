@@ -5,8 +5,9 @@
 
 use libfuzzer_sys::fuzz_target;
 use muster_domain::RejectionCode;
-use muster_domain::loose::LooseScanner;
-use muster_domain::record::{RecordError, RecordLimits, RecordScanner, Scan};
+use muster_domain::loose_csv::LooseScanner;
+use muster_domain::scanner::{RecordError, RecordLimits, Scan, Scanner};
+use muster_domain::strict_csv::RecordScanner;
 use muster_fuzz::{controls, line_at, pieces};
 
 const DELIMITER: u8 = b';';

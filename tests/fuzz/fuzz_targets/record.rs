@@ -5,7 +5,8 @@
 
 use libfuzzer_sys::fuzz_target;
 use muster_domain::RejectionCode;
-use muster_domain::record::{RecordError, RecordLimits, RecordScanner, Scan};
+use muster_domain::scanner::{RecordError, RecordLimits, Scan, Scanner};
+use muster_domain::strict_csv::RecordScanner;
 use muster_fuzz::{controls, line_at, pieces};
 
 #[derive(Debug, PartialEq)]

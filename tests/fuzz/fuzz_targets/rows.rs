@@ -6,7 +6,8 @@ use libfuzzer_sys::fuzz_target;
 use muster_domain::batch::Cell;
 use muster_domain::field::{Field, spigit_fields};
 use muster_domain::header::Column;
-use muster_domain::record::{RecordLimits, RecordScanner, Scan};
+use muster_domain::scanner::{RecordLimits, Scan, Scanner};
+use muster_domain::strict_csv::RecordScanner;
 use muster_domain::{CheckedBatch, CheckedRow, Handling, Header, spigit};
 use muster_fuzz::controls;
 

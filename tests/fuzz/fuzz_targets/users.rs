@@ -4,9 +4,9 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use muster_domain::json::JsonScanner;
-use muster_domain::loose::LooseScanner;
-use muster_domain::record::{RecordLimits, Scan};
+use muster_domain::json_array::JsonScanner;
+use muster_domain::loose_csv::LooseScanner;
+use muster_domain::scanner::{RecordLimits, Scan, Scanner};
 use muster_domain::{Format, RejectionCode, collaborator};
 use muster_fuzz::controls;
 

@@ -5,7 +5,7 @@
 use std::collections::HashSet;
 
 use muster_domain::BatchNo;
-use muster_domain::record::{RecordError, Scan};
+use muster_domain::scanner::{RecordError, Scan};
 use muster_ports::CutRules;
 
 use super::records::{Layout, Records};

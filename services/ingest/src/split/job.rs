@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use muster_domain::record::RecordError;
+use muster_domain::scanner::RecordError;
 use muster_domain::sniff::strip_bom;
 use muster_domain::{Header, JobState, Rejection, RejectionCode};
 use muster_ports::{JobFailure, Lease, QueueName, SplitEnd, SplitJob};

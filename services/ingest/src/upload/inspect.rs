@@ -1,7 +1,7 @@
 //! Inspects the text of an upload before the upload is accepted.
 
-use muster_domain::json::JsonScanner;
-use muster_domain::record::{RecordLimits, Scan};
+use muster_domain::json_array::JsonScanner;
+use muster_domain::scanner::{RecordLimits, Scan, Scanner};
 use muster_domain::sniff::Refusal;
 use muster_domain::{Charset, Format};
 

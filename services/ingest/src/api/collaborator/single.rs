@@ -4,7 +4,7 @@ use bytes::Bytes;
 use futures_util::StreamExt;
 use muster_domain::RejectionCode;
 use muster_domain::collaborator::REQUIRED_KEYS;
-use muster_domain::record::RecordError;
+use muster_domain::scanner::RecordError;
 use muster_domain::sniff::Refusal;
 use serde_json::{Map, Value};
 
