@@ -17,11 +17,9 @@
 mod containers;
 mod contract;
 mod documents;
-#[path = "../faults/mod.rs"]
 mod faults;
 mod flow;
 mod settings;
-#[path = "../simulation/mod.rs"]
 mod simulation;
 mod telemetry;
 mod workspace;

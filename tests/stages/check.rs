@@ -1,4 +1,4 @@
-//! What a worker does with the records of a batch before the database sees them.
+//! The work on the records of a batch before a worker calls the database.
 
 use divan::counter::{BytesCount, ItemsCount};
 use divan::{Bencher, black_box};
@@ -8,13 +8,13 @@ use muster_domain::{CheckedBatch, Handling, JobId, RowDigest, spigit};
 
 use crate::sample;
 
-fn checked() -> (CheckedBatch, usize) {
+fn checked_batch() -> (CheckedBatch, usize) {
     let (header, records) = sample::batch();
     let limits = RecordLimits::default();
     (spigit::check_batch(&header, Handling::Strict, limits, 2, records), records.len())
 }
 
-/// The least that a reader of a batch must do: see every byte and find every value.
+/// The least that any reader of a batch must do: read every byte and find every value.
 #[divan::bench]
 fn yardstick_csv_core(bencher: Bencher<'_, '_>) {
     let (_, records) = sample::batch();
@@ -41,7 +41,7 @@ fn rows(bencher: Bencher<'_, '_>) {
 
 #[divan::bench]
 fn digests(bencher: Bencher<'_, '_>) {
-    let (batch, bytes) = checked();
+    let (batch, bytes) = checked_batch();
     bencher.counter(BytesCount::new(bytes)).counter(ItemsCount::new(sample::BATCH_ROWS)).bench(|| {
         for row in batch.rows() {
             black_box(RowDigest::of(&row));
@@ -51,7 +51,7 @@ fn digests(bencher: Bencher<'_, '_>) {
 
 #[divan::bench]
 fn plan_of_new_users(bencher: Bencher<'_, '_>) {
-    let (batch, bytes) = checked();
+    let (batch, bytes) = checked_batch();
     let existing = Existing::default();
     bencher
         .counter(BytesCount::new(bytes))

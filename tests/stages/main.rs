@@ -1,11 +1,11 @@
-//! Each stage of the way of a row, measured alone: bytes/s, rows/s, and allocations.
+//! Benchmarks of the single stages of an import: bytes/s, rows/s, and allocations.
 //!
 //! ```sh
-//! cargo bench -p muster --bench stages            # all
-//! cargo bench -p muster --bench stages -- cut     # one
+//! cargo bench -p muster --bench stages            # all stages
+//! cargo bench -p muster --bench stages -- cut     # one stage
 //! ```
 //!
-//! Stages with a yardstick have it beside them: what no way of doing the same can be faster than.
+//! Some stages have a yardstick beside them: the least work that any implementation of the stage must do.
 
 mod check;
 mod cut;
@@ -13,7 +13,7 @@ mod message;
 mod sample;
 mod upload;
 
-/// Shows how many allocations a stage makes.
+/// Counts the allocations of each stage.
 #[global_allocator]
 static ALLOCATIONS: divan::AllocProfiler = divan::AllocProfiler::system();
 

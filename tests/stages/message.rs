@@ -1,4 +1,4 @@
-//! The body of a batch message: compressing, encrypting, and back.
+//! The body of a batch message: compression and encryption, and their reversal.
 
 use divan::Bencher;
 use divan::counter::{BytesCount, ItemsCount};
@@ -15,10 +15,10 @@ fn measure<T>(bencher: Bencher<'_, '_>, run: impl Fn(&[u8]) -> T + Sync) {
     counted.bench(|| run(records));
 }
 
-/// The level in use is 1.
+/// Muster uses level 1.
 #[divan::bench(args = [-5, -1, 1, 2, 3, 6])]
 fn zstd_level(bencher: Bencher<'_, '_>, level: i32) {
-    measure(bencher, |records| zstd::bulk::compress(records, level).expect("memory is at hand").len());
+    measure(bencher, |records| zstd::bulk::compress(records, level).expect("memory can be compressed").len());
 }
 
 #[divan::bench]
@@ -37,5 +37,5 @@ fn seal_with_a_key(bencher: Bencher<'_, '_>) {
 fn open(bencher: Bencher<'_, '_>) {
     let codec = PayloadCodec::new(None);
     let sealed = codec.seal(ID, sample::batch().1).expect("a batch can be sealed");
-    measure(bencher, |_| codec.open(ID, &sealed).expect("it opens again"));
+    measure(bencher, |_| codec.open(ID, &sealed).expect("a sealed batch can be opened"));
 }

@@ -1,4 +1,4 @@
-//! From the body of a request to the disk: hashed, looked at, written and synced.
+//! From a request body to the disk: the upload is hashed, inspected, written and synced.
 
 use std::sync::Arc;
 
@@ -16,8 +16,8 @@ fn yardstick_write_and_sync(bencher: Bencher<'_, '_>) {
     bencher.counter(BytesCount::new(sample::file().len())).bench(|| {
         use std::io::Write;
         let mut file = std::fs::File::create(folder.path().join("file")).expect("a file");
-        file.write_all(sample::file()).expect("room on the disk");
-        file.sync_all().expect("a disk that syncs");
+        file.write_all(sample::file()).expect("the disk has space");
+        file.sync_all().expect("the disk can sync");
     });
 }
 
@@ -30,10 +30,10 @@ fn body_to_disk(bencher: Bencher<'_, '_>) {
     let headers = headers.map(|(name, value)| (name.parse().expect("a name"), value.parse().expect("a value")));
     let headers = axum::http::HeaderMap::from_iter(headers);
     bencher.counter(BytesCount::new(sample::file().len())).bench(|| {
-        // In pieces as they come from a connection.
+        // Pieces of the size that a connection delivers.
         let pieces = sample::file().chunks(64 * 1024).map(|piece| Ok::<_, std::io::Error>(Bytes::from_static(piece)));
         let body = Body::from_stream(futures_util::stream::iter(pieces));
         let received = muster_ingest::fuzz::receive(raw.clone(), u64::MAX, &headers, body);
-        runtime.block_on(received).expect("an upload that is taken")
+        runtime.block_on(received).expect("the upload is accepted")
     });
 }

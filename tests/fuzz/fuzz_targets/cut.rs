@@ -1,5 +1,5 @@
-//! Batches: pieces do not matter, batches join to the file within their bounds, an epoch never has a user
-//! in two of them, and they hold the rows of the whole file.
+//! Batches: the pieces in which a file arrives make no difference, batches are contiguous and within their
+//! limits, no user is in two batches of an epoch, and the batches have the rows of the whole file.
 
 #![no_main]
 
@@ -16,7 +16,7 @@ use muster_ingest::fuzz::{CutBatch, cut};
 use muster_ports::CutRules;
 
 const TITLES: &str = "EMAIL,USERNAME,FIRST_NM,LAST_NM";
-/// Rows by which a batch may be longer for the sake of one user.
+/// The number of rows by which a batch may exceed its limit to keep the rows of one user together.
 const SAME_USER_ROWS: u32 = 100;
 
 type Rows = Vec<(u64, String, Vec<String>)>;
@@ -44,7 +44,7 @@ fn rows(batch: &CheckedBatch) -> Rows {
     batch.rows().map(|row| (row.line(), row.key().to_owned(), values(row))).collect()
 }
 
-/// Where the first row begins, and on which line, if there is one.
+/// The offset and the line of the first row, or `None` if there is no row.
 fn first_row(text: &[u8], limits: RecordLimits) -> Option<(usize, u64)> {
     let mut scanner = RecordScanner::new(spigit::DELIMITER, limits, 1);
     let Ok(Scan::Record(titles)) = scanner.scan(text, true) else { return None };
@@ -53,11 +53,11 @@ fn first_row(text: &[u8], limits: RecordLimits) -> Option<(usize, u64)> {
     Some((titles + lead, scanner.line()))
 }
 
-fn check_bounds(cuts: &[CutBatch], rules: &CutRules) {
+fn check_limits(cuts: &[CutBatch], rules: &CutRules) {
     let mut end = 0;
     for (position, (batch, _, rows, first_offset, end_offset, records, _)) in cuts.iter().enumerate() {
         assert_eq!(*batch as usize, position + 1);
-        assert_eq!(*first_offset, end, "batches join");
+        assert_eq!(*first_offset, end, "batches are contiguous");
         end = *end_offset;
         assert!(*rows >= 1 && *rows <= rules.batch_rows + SAME_USER_ROWS);
         assert!(*rows == 1 || records.len() <= rules.batch_bytes);
@@ -72,7 +72,7 @@ fuzz_target!(|data: &[u8]| {
     let handling = if handling % 2 == 0 { Handling::Strict } else { Handling::Lenient };
     let (cuts, progress, error) = cut(rules, &header, [text.as_slice()]);
     assert_eq!(cut(rules, &header, pieces(&text, seed)), (cuts.clone(), progress, error.clone()));
-    check_bounds(&cuts, &rules);
+    check_limits(&cuts, &rules);
     if let Some(last) = cuts.last() {
         assert_eq!((last.0, last.4), (progress.0, progress.2));
     }
@@ -89,7 +89,7 @@ fuzz_target!(|data: &[u8]| {
         let checked = spigit::check_batch(&header, handling, rules.record, *first_line, records);
         assert_eq!(checked.row_count(), u64::from(*count));
         for (_, key, _) in rows(&checked) {
-            assert_eq!(*epoch.entry(key).or_insert(*batch), *batch, "a user is in two batches of an epoch");
+            assert_eq!(*epoch.entry(key).or_insert(*batch), *batch, "no user is in two batches of an epoch");
         }
         assert!(epoch_rows <= rules.epoch_rows);
         joined.0.extend(rows(&checked));
@@ -102,8 +102,8 @@ fuzz_target!(|data: &[u8]| {
     let whole = spigit::check_batch(&header, handling, rules.record, line, &text[start..]);
     let mut rejections = whole.rejections().to_vec();
     if let Some(error) = error {
-        // What ends a file is reported for the file, not for a row.
-        let last = rejections.pop().expect("the whole cannot be read further than its batches");
+        // An error that ends a file is reported for the file, not for a row.
+        let last = rejections.pop().expect("the check of the whole file fails too");
         assert_eq!((last.line, last.code), (error.line, error.code));
     }
     assert_eq!(joined, (rows(&whole), rejections));

@@ -1,4 +1,4 @@
-//! The head of an upload: what is accepted has usable titles, and reads as the same header again.
+//! The head of an upload: an accepted header has valid titles, and is parsed to the same header again.
 
 #![no_main]
 
@@ -21,7 +21,7 @@ fn check(header: &Header) {
     let mut seen = HashSet::new();
     for title in header.titles() {
         assert!(!title.is_empty() && title.trim() == title && title.chars().count() <= MAX_TITLE);
-        assert!(seen.insert(key::fold(title)), "two columns have one title");
+        assert!(seen.insert(key::fold(title)), "titles are unique");
     }
     assert_eq!(Header::from_titles(header.titles().to_vec()), *header);
     assert_eq!(Header::parse(header.titles().iter().map(String::as_bytes)).as_ref(), Ok(header));
@@ -40,7 +40,7 @@ fuzz_target!(|data: &[u8]| {
         Ok(header) => check(header),
         Err(refusal) => assert!(!refusal.code().is_empty() && !refusal.to_string().is_empty()),
     }
-    // What is to come cannot change what was read of the titles.
+    // The bytes that follow cannot change a complete title line.
     if !complete && !matches!(found, Err(Refusal::HeaderTooLong)) {
         let mut longer = head.to_vec();
         let cut_character = std::str::from_utf8(head).is_err_and(|error| error.error_len().is_none());
@@ -49,7 +49,7 @@ fuzz_target!(|data: &[u8]| {
             assert_eq!(header, again);
         }
     }
-    // Titles that were separated some other way.
+    // Titles with another separator.
     if let Ok(header) = Header::parse(head.split(|byte| *byte == b'\n')) {
         check(&header);
     }

@@ -1,4 +1,4 @@
-//! What clients write into heads of requests: tokens, paths, queries, preferences, compressed heads.
+//! Parts of requests: tokens, paths, queries, the header `Prefer`, and the start of compressed bodies.
 
 #![no_main]
 
@@ -28,7 +28,7 @@ fn path(content: &[u8]) {
     assert!(!collapsed.path().contains("//"));
     assert_eq!(collapsed.query(), uri.query());
     assert_eq!((collapsed.scheme(), collapsed.authority()), (uri.scheme(), uri.authority()));
-    assert_eq!(collapsed.path().replace('/', ""), uri.path().replace('/', ""), "only slashes go");
+    assert_eq!(collapsed.path().replace('/', ""), uri.path().replace('/', ""), "only slashes are removed");
     let mut again = collapsed.clone();
     muster_http::fuzz::collapse_slashes(&mut again);
     assert_eq!(again, collapsed);
@@ -57,9 +57,9 @@ fn preference(content: &[u8], pads: bool) {
     let found = muster_ingest::fuzz::handling(&headers, pads);
     let default = if pads { Handling::Lenient } else { Handling::Strict };
     let text = content.to_ascii_lowercase();
-    let asks = |what: &[u8]| text.windows(what.len()).any(|window| window == what);
-    if !(asks(b"handling") && (asks(b"lenient") || asks(b"strict"))) {
-        assert_eq!(found, default, "nothing was asked for");
+    let mentions = |what: &[u8]| text.windows(what.len()).any(|window| window == what);
+    if !(mentions(b"handling") && (mentions(b"lenient") || mentions(b"strict"))) {
+        assert_eq!(found, default, "the default applies without a preference");
     }
     match content {
         b"handling=lenient" => assert_eq!(found, Handling::Lenient),
@@ -70,25 +70,25 @@ fn preference(content: &[u8], pads: bool) {
 
 fn head(content: &[u8], seed: u8) {
     let runtime = tokio::runtime::Builder::new_current_thread().build().expect("a runtime");
-    let decode = |encoding, head: &[u8], complete| {
-        let decoded = runtime.block_on(muster_ingest::fuzz::decode_head(encoding, head, complete));
+    let decode = |compression, head: &[u8], complete| {
+        let decoded = runtime.block_on(muster_ingest::fuzz::decode_head(compression, head, complete));
         assert!(decoded.as_ref().is_none_or(|decoded| decoded.len() <= HEAD_BYTES));
         decoded
     };
-    for encoding in ["gzip", "zstd"] {
-        decode(encoding, content, false);
-        decode(encoding, content, true);
+    for compression in ["gzip", "zstd"] {
+        decode(compression, content, false);
+        decode(compression, content, true);
     }
     assert_eq!(decode("identity", content, true).as_deref(), Some(&content[..content.len().min(HEAD_BYTES)]));
-    // Several frames in a row, and what can be known of them when they are not all here.
+    // Several frames in sequence, complete and truncated.
     let mut packed = Vec::new();
     for piece in pieces(content, seed) {
         packed.extend(zstd::bulk::compress(piece, 1).expect("memory can be compressed"));
     }
     if !content.is_empty() {
-        assert_eq!(decode("zstd", &packed, true).as_deref(), Some(content), "all frames are read");
+        assert_eq!(decode("zstd", &packed, true).as_deref(), Some(content), "all frames are decoded");
         let part = &packed[..packed.len() - 1 - usize::from(seed) % packed.len()];
-        let known = decode("zstd", part, false).expect("the rest is still on its way");
+        let known = decode("zstd", part, false).expect("a truncated body is no error before its end");
         assert!(content.starts_with(&known));
     }
 }

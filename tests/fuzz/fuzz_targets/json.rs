@@ -1,5 +1,5 @@
-//! JSON arrays: pieces do not matter, elements lie in the text where they are said to, a batch of them
-//! reads as the same elements, and those of a valid text are those of a parser.
+//! JSON arrays: the pieces in which a text arrives make no difference, the reported positions of elements
+//! are correct, a batch has the same elements, and a valid text has the elements that `serde_json` finds.
 
 #![no_main]
 
@@ -61,8 +61,8 @@ fn check_batch(elements: &[Element], limits: RecordLimits) {
     assert_eq!(again, raws);
 }
 
-/// The elements of a valid text.
-fn by_parser(text: &[u8]) -> Option<Vec<Value>> {
+/// The elements that `serde_json` finds, or `None` if the text is invalid.
+fn parse_elements(text: &[u8]) -> Option<Vec<Value>> {
     let text = text.strip_prefix(b"\xef\xbb\xbf").unwrap_or(text);
     match serde_json::from_slice(text).ok()? {
         Value::Array(elements) => Some(elements),
@@ -76,7 +76,7 @@ fuzz_target!(|data: &[u8]| {
     let tight = limits % 2 == 1;
     let limits =
         if tight { RecordLimits { max_bytes: 1 + usize::from(limits), max_lines: 1 } } else { RecordLimits::default() };
-    // Whatever a message holds, its pieces do not matter either.
+    // The same for the records of a message, valid or not.
     let sequence = || JsonScanner::sequence(limits, 1);
     assert_eq!(in_pieces(sequence(), text, seed), whole(sequence(), text));
 
@@ -88,14 +88,14 @@ fuzz_target!(|data: &[u8]| {
     for (row, element) in (1..).zip(&elements) {
         let start = usize::try_from(element.start).expect("a small text");
         let between = text[end..start].iter().all(|byte| b"\xef\xbb\xbf[, \t\r\n".contains(byte));
-        assert!(between, "only separators lie between elements");
+        assert!(between, "only separators are between elements");
         end = start + element.raw.len();
         assert_eq!(element.raw, text[start..end]);
         assert_eq!(element.row, row);
         assert!(!element.raw.is_empty() && element.raw.len() <= limits.max_bytes);
     }
     check_batch(&elements, limits);
-    let parsed = by_parser(text);
+    let parsed = parse_elements(text);
     if let Some(error) = error {
         assert_eq!(error.line, elements.len() as u64 + 1);
         match error.code {
@@ -103,12 +103,12 @@ fuzz_target!(|data: &[u8]| {
             RejectionCode::JsonInvalid => {
                 assert!(parsed.is_none(), "{error} in a valid text");
             }
-            other => panic!("{} ends no file", other.as_str()),
+            other => panic!("the code {} cannot end a file", other.as_str()),
         }
     } else if let Some(parsed) = parsed {
         let found: Vec<Value> = elements
             .iter()
-            .map(|element| serde_json::from_slice(&element.raw).expect("a part of a valid text"))
+            .map(|element| serde_json::from_slice(&element.raw).expect("an element of a valid text is valid"))
             .collect();
         assert_eq!(found, parsed);
     }

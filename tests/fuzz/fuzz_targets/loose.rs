@@ -1,5 +1,5 @@
-//! Loose records: pieces do not matter, records join to the text, lines are counted as the simplest way
-//! counts them, values are made of the cells, and quotes end no file.
+//! Loose records: the pieces in which a text arrives make no difference, records are contiguous, lines are
+//! those of a simple count, values are those of a simple parser, and no quote ends a file.
 
 #![no_main]
 
@@ -34,12 +34,12 @@ impl Reading {
     fn read(&mut self, mut piece: &[u8], at_end: bool) -> Result<(), RecordError> {
         while let Scan::Record(consumed) = self.scanner.scan(piece, at_end)? {
             piece = &piece[consumed..];
-            self.note();
+            self.push_record();
         }
         Ok(())
     }
 
-    fn note(&mut self) {
+    fn push_record(&mut self) {
         let scanner = &self.scanner;
         let start = self.offset + scanner.lead_bytes();
         if let Some(lead) = scanner.lead() {
@@ -65,7 +65,7 @@ fn in_pieces(text: &[u8], limits: RecordLimits, seed: u8) -> (Vec<Record>, Optio
     (reading.records, error)
 }
 
-/// The values of a record, read by going back and forth in it as one likes.
+/// The values of a record, by a simple parser that may backtrack.
 fn naive_fields(raw: &[u8]) -> Vec<Vec<u8>> {
     let mut fields = Vec::new();
     let mut rest = raw;
@@ -77,14 +77,14 @@ fn naive_fields(raw: &[u8]) -> Vec<Vec<u8>> {
         fields.push(field);
         if rest.get(length) != Some(&DELIMITER) {
             let end = &rest[length..];
-            assert!(matches!(end, b"" | b"\r" | b"\n" | b"\r\n"), "a record ends where its last value does");
+            assert!(matches!(end, b"" | b"\r" | b"\n" | b"\r\n"), "a record ends with its last value");
             return fields;
         }
         rest = &rest[length + 1..];
     }
 }
 
-/// The value of a quoted cell and how long the cell is.
+/// The value of a quoted cell and the length of the cell, or `None` if the cell is not quoted.
 fn quoted(rest: &[u8]) -> Option<(Vec<u8>, usize)> {
     let mut field = Vec::new();
     let mut position = 1;
@@ -103,12 +103,12 @@ fn quoted(rest: &[u8]) -> Option<(Vec<u8>, usize)> {
     }
 }
 
-/// What the other scanner reads.
-fn by_record_scanner(text: &[u8]) -> Vec<(u64, Vec<Vec<u8>>)> {
+/// The lines and values that the strict scanner finds.
+fn scan_strictly(text: &[u8]) -> Vec<(u64, Vec<Vec<u8>>)> {
     let mut scanner = RecordScanner::new(DELIMITER, RecordLimits::default(), 1);
     let mut rest = text;
     let mut records = Vec::new();
-    while let Scan::Record(consumed) = scanner.scan(rest, true).expect("a text without quotes") {
+    while let Scan::Record(consumed) = scanner.scan(rest, true).expect("a text without quotes is valid") {
         rest = &rest[consumed..];
         let fields = (0..scanner.field_count()).map(|i| scanner.field(i).expect("counted").to_vec()).collect();
         records.push((scanner.line(), fields));
@@ -131,7 +131,7 @@ fuzz_target!(|data: &[u8]| {
     let mut end = 0;
     for record in &records {
         let start = usize::try_from(record.start).expect("a small text");
-        assert!(text[end..start].iter().all(u8::is_ascii_whitespace), "only blanks lie between records");
+        assert!(text[end..start].iter().all(u8::is_ascii_whitespace), "only white space is between records");
         end = start + record.raw.len();
         assert_eq!(record.raw, text[start..end]);
         assert_eq!(record.line, line_at(text, start));
@@ -143,10 +143,10 @@ fuzz_target!(|data: &[u8]| {
         assert_eq!(error.code, RejectionCode::RecordTooLarge);
         assert!(text.len() - end > limits.max_bytes);
     } else {
-        assert!(text[end..].iter().all(u8::is_ascii_whitespace), "nothing but blanks is left");
+        assert!(text[end..].iter().all(u8::is_ascii_whitespace), "only white space is left");
         if !tight && !text.contains(&b'"') {
             let found: Vec<_> = records.into_iter().map(|record| (record.line, record.fields)).collect();
-            assert_eq!(found, by_record_scanner(text));
+            assert_eq!(found, scan_strictly(text));
         }
     }
 });

@@ -1,4 +1,4 @@
-//! Messages: whatever a broker delivers is read or refused, and what was sealed opens again.
+//! Messages: any delivery is decoded or rejected, and a sealed body can be opened.
 
 #![no_main]
 
@@ -10,10 +10,10 @@ use muster_fuzz::controls;
 use muster_messages::{BatchMessage, Envelope, PayloadCodec, SplitMessage};
 
 const KEY: [u8; 32] = [7; 32];
-/// Nothing larger comes out of a body.
-const UNPACKED: usize = 8 << 20;
+/// The maximum size of an opened body.
+const MAX_UNPACKED_BYTES: usize = 8 << 20;
 
-/// `kind`, `version`, and a header on each line as `name=value`; the rest behind an empty line is the body.
+/// Parses lines: `kind`, `version`, headers as `name=value`, an empty line, and the body.
 fn envelope(content: &[u8]) -> Envelope {
     let mut lines = content.splitn(64, |byte| *byte == b'\n');
     let mut text = || lines.next().map(String::from_utf8_lossy).unwrap_or_default();
@@ -37,43 +37,43 @@ fn read(content: &[u8]) {
     if let Ok(message) = BatchMessage::try_from(&envelope) {
         assert!(message.batch.0 > 0 && message.first_offset <= message.end_offset);
         let sent = Envelope::from(message.clone());
-        assert_eq!(BatchMessage::try_from(&sent).expect("what we write we read"), message);
+        assert_eq!(BatchMessage::try_from(&sent).expect("an encoded message can be decoded"), message);
         assert!(SplitMessage::try_from(&sent).is_err());
     }
     if let Ok(message) = SplitMessage::try_from(&envelope) {
         let sent = Envelope::from(message);
-        assert_eq!(SplitMessage::try_from(&sent).expect("what we write we read"), message);
+        assert_eq!(SplitMessage::try_from(&sent).expect("an encoded message can be decoded"), message);
         assert!(BatchMessage::try_from(&sent).is_err());
     }
 }
 
 fn open(content: &[u8]) {
     if let Ok(records) = PayloadCodec::new(None).open("9:1", content) {
-        assert!(records.len() <= UNPACKED);
+        assert!(records.len() <= MAX_UNPACKED_BYTES);
     }
-    assert!(PayloadCodec::new(Some(&KEY)).open("9:1", content).is_err(), "nobody forges a seal");
+    assert!(PayloadCodec::new(Some(&KEY)).open("9:1", content).is_err(), "a body without the key does not open");
 }
 
-fn seal(content: &[u8], place: u8) {
+fn seal(content: &[u8], position: u8) {
     for codec in [PayloadCodec::new(None), PayloadCodec::new(Some(&KEY))] {
         let body = codec.seal("9:1", content).expect("records can be sealed");
-        assert_eq!(codec.open("9:1", &body).expect("what was sealed opens"), content);
+        assert_eq!(codec.open("9:1", &body).expect("a sealed body opens"), content);
         assert!(PayloadCodec::new(Some(&[8; 32])).open("9:1", &body).is_err());
     }
     let codec = PayloadCodec::new(Some(&KEY));
     let body = codec.seal("9:1", content).expect("records can be sealed");
-    assert!(codec.open("9:2", &body).is_err(), "a body belongs to its message");
+    assert!(codec.open("9:2", &body).is_err(), "a body does not open under another message id");
     let mut altered = body.to_vec();
-    let place = usize::from(place) % altered.len();
-    altered[place] ^= 1;
-    assert!(codec.open("9:1", &altered).is_err(), "an altered body is noticed");
+    let position = usize::from(position) % altered.len();
+    altered[position] ^= 1;
+    assert!(codec.open("9:1", &altered).is_err(), "an altered body does not open");
 }
 
 fuzz_target!(|data: &[u8]| {
-    let Some(([mode, place], content)) = controls(data) else { return };
+    let Some(([mode, position], content)) = controls(data) else { return };
     match mode % 3 {
         0 => read(content),
         1 => open(content),
-        _ => seal(content, place),
+        _ => seal(content, position),
     }
 });

@@ -1,4 +1,4 @@
-//! Uploads: a body in frames of any sizes is stored as it was made or refused, within bounds.
+//! Uploads: a body in frames of any sizes is stored unchanged or refused, within limits.
 
 #![no_main]
 
@@ -16,15 +16,15 @@ use muster_ports::{RawReader, RawStore, RawStoreError, RawUpload, StoredUpload};
 
 const BOUNDARY: &str = "X";
 const MAX_BYTES: u64 = 96 * 1024;
-/// What a refusal reads at most if nothing was begun to be stored: what may stand around a part, the
-/// head of the file, and the frames in which they came.
-const REFUSED_AFTER: usize = 384 * 1024;
+/// The maximum number of bytes that are read of an upload that is refused before storing starts: the data
+/// around a part, the head of the file, and the rest of their frames.
+const MAX_BYTES_BEFORE_REFUSAL: usize = 384 * 1024;
 
-/// Uploads in memory.
+/// A raw store in memory, which counts started uploads.
 #[derive(Clone, Default)]
 struct Memory {
     stored: Arc<Mutex<HashMap<String, Vec<u8>>>>,
-    begun: Arc<Mutex<u32>>,
+    started: Arc<Mutex<u32>>,
 }
 
 struct Writing {
@@ -36,7 +36,7 @@ struct Writing {
 #[async_trait]
 impl RawStore for Memory {
     async fn begin(&self, key: &str) -> Result<Box<dyn RawUpload>, RawStoreError> {
-        *self.begun.lock().unwrap_or_else(PoisonError::into_inner) += 1;
+        *self.started.lock().unwrap_or_else(PoisonError::into_inner) += 1;
         Ok(Box::new(Writing { memory: self.clone(), key: key.to_owned(), content: Vec::new() }))
     }
 
@@ -57,7 +57,7 @@ impl RawStore for Memory {
 impl RawUpload for Writing {
     async fn write(&mut self, piece: Bytes) -> Result<(), RawStoreError> {
         self.content.extend_from_slice(&piece);
-        assert!(self.content.len() as u64 <= MAX_BYTES, "more is stored than is allowed");
+        assert!(self.content.len() as u64 <= MAX_BYTES, "the stored bytes stay within the limit");
         Ok(())
     }
 
@@ -70,22 +70,22 @@ impl RawUpload for Writing {
     async fn abort(self: Box<Self>) {}
 }
 
-/// What became of an upload: the stored file, how often storing was begun, what was read of the body.
-struct Outcome {
+/// The result of an upload: the stored file, the number of started uploads, and the bytes read of the body.
+struct UploadResult {
     stored: Option<Vec<u8>>,
-    begun: u32,
+    started: u32,
     read: usize,
 }
 
-fn receive(frames: Vec<Bytes>, encoding: &'static str) -> Outcome {
+fn receive(frames: Vec<Bytes>, compression: &'static str) -> UploadResult {
     let memory = Memory::default();
     let mut headers = HeaderMap::new();
     headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("multipart/form-data; boundary=X"));
-    headers.insert(header::CONTENT_ENCODING, HeaderValue::from_static(encoding));
-    let taken = Arc::new(std::sync::atomic::AtomicUsize::new(0));
-    let counting = taken.clone();
+    headers.insert(header::CONTENT_ENCODING, HeaderValue::from_static(compression));
+    let read_bytes = Arc::new(std::sync::atomic::AtomicUsize::new(0));
+    let counter = read_bytes.clone();
     let body = Body::from_stream(stream::iter(frames).map(move |frame| {
-        counting.fetch_add(frame.len(), std::sync::atomic::Ordering::Relaxed);
+        counter.fetch_add(frame.len(), std::sync::atomic::Ordering::Relaxed);
         Ok::<_, std::io::Error>(frame)
     }));
     let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().expect("a runtime");
@@ -97,17 +97,17 @@ fn receive(frames: Vec<Bytes>, encoding: &'static str) -> Outcome {
         assert_eq!(stored.len() as u64, raw.bytes);
         stored
     });
-    assert!(memory.stored.lock().unwrap_or_else(PoisonError::into_inner).is_empty(), "a refused upload is stored");
-    let begun = *memory.begun.lock().unwrap_or_else(PoisonError::into_inner);
-    Outcome { stored, begun, read: taken.load(std::sync::atomic::Ordering::Relaxed) }
+    assert!(memory.stored.lock().unwrap_or_else(PoisonError::into_inner).is_empty(), "a refused upload is not stored");
+    let started = *memory.started.lock().unwrap_or_else(PoisonError::into_inner);
+    UploadResult { stored, started, read: read_bytes.load(std::sync::atomic::Ordering::Relaxed) }
 }
 
 fn frames(body: &[u8], seed: u8) -> Vec<Bytes> {
     pieces(body, seed).into_iter().map(Bytes::copy_from_slice).collect()
 }
 
-/// A body that was made of a file, as browsers and curl make it.
-fn made_of(file: &[u8]) -> Vec<u8> {
+/// Builds the body for a file as browsers and curl do.
+fn multipart_body(file: &[u8]) -> Vec<u8> {
     let head = format!(
         "--{BOUNDARY}\r\nContent-Disposition: form-data; name=\"file\"; filename=\"a.csv\"\r\nContent-Type: text/csv\r\n\r\n"
     );
@@ -121,30 +121,30 @@ fuzz_target!(|data: &[u8]| {
         1 => drop(receive(frames(content, seed), "gzip")),
         2 => drop(receive(frames(content, seed), "zstd")),
         3 => {
-            // The same over and over: what is no upload is refused long before its end.
+            // A long body that repeats the content: if it is not an upload, it is refused long before its end.
             let frame: Vec<u8> = content.iter().copied().cycle().take(16 * 1024).collect();
             if frame.is_empty() {
                 return;
             }
-            let outcome = receive(vec![frame.into(); 64], "identity");
-            assert!(outcome.begun > 0 || outcome.read <= REFUSED_AFTER, "{} bytes were read", outcome.read);
+            let result = receive(vec![frame.into(); 64], "identity");
+            assert!(result.started > 0 || result.read <= MAX_BYTES_BEFORE_REFUSAL, "{} bytes were read", result.read);
         }
         mode => {
             let file = [b"EMAIL,USERNAME,FIRST_NM,LAST_NM\n", content].concat();
             let delimiter = format!("\r\n--{BOUNDARY}");
-            let readable = std::str::from_utf8(&file).is_ok() && !file.contains(&0);
-            let ours = !file.windows(delimiter.len()).any(|window| window == delimiter.as_bytes());
-            if !ours || !readable {
+            let is_text = std::str::from_utf8(&file).is_ok() && !file.contains(&0);
+            let contains_delimiter = file.windows(delimiter.len()).any(|window| window == delimiter.as_bytes());
+            if contains_delimiter || !is_text {
                 return;
             }
-            let body = made_of(&file);
-            let outcome = if mode == 4 {
+            let body = multipart_body(&file);
+            let result = if mode == 4 {
                 receive(frames(&body, seed), "identity")
             } else {
                 let packed = zstd::bulk::compress(&body, 1).expect("memory can be compressed");
                 receive(frames(&packed, seed), "zstd")
             };
-            assert_eq!(outcome.stored.as_deref(), Some(file.as_slice()), "a file comes back as it was");
+            assert_eq!(result.stored.as_deref(), Some(file.as_slice()), "the stored file equals the uploaded one");
         }
     }
 });

@@ -1,5 +1,5 @@
-//! Records: pieces do not matter, records join to the text, lines are counted as the simplest way counts
-//! them, and values are those of the `csv` crate.
+//! Records: the pieces in which a text arrives make no difference, records are contiguous, lines are those
+//! of a simple count, and values are those of the `csv` crate.
 
 #![no_main]
 
@@ -31,12 +31,12 @@ impl Reading {
     fn read(&mut self, mut piece: &[u8], at_end: bool) -> Result<(), RecordError> {
         while let Scan::Record(consumed) = self.scanner.scan(piece, at_end)? {
             piece = &piece[consumed..];
-            self.note();
+            self.push_record();
         }
         Ok(())
     }
 
-    fn note(&mut self) {
+    fn push_record(&mut self) {
         let scanner = &self.scanner;
         let start = self.offset + scanner.lead_bytes();
         if let Some(lead) = scanner.lead() {
@@ -62,9 +62,9 @@ fn in_pieces(text: &[u8], delimiter: u8, limits: RecordLimits, seed: u8) -> (Vec
     (reading.records, error)
 }
 
-/// What the `csv` crate reads; blank lines are not records.
-fn by_csv(text: &[u8], delimiter: u8) -> Vec<Vec<Vec<u8>>> {
-    // A blank line first: the crate would drop a byte order mark at the start of a file.
+/// The values that the `csv` crate finds, without blank lines.
+fn parse_with_csv_crate(text: &[u8], delimiter: u8) -> Vec<Vec<Vec<u8>>> {
+    // The blank line keeps the crate from dropping a byte order mark at the start.
     let text = [b"\n", text].concat();
     let mut reader =
         csv::ReaderBuilder::new().has_headers(false).flexible(true).delimiter(delimiter).from_reader(text.as_slice());
@@ -97,25 +97,25 @@ fuzz_target!(|data: &[u8]| {
     let mut end = 0;
     for record in &records {
         let start = usize::try_from(record.start).expect("a small text");
-        assert!(text[end..start].iter().all(u8::is_ascii_whitespace), "only blanks lie between records");
+        assert!(text[end..start].iter().all(u8::is_ascii_whitespace), "only white space is between records");
         end = start + record.raw.len();
         assert_eq!(record.raw, text[start..end]);
         assert_eq!(record.line, line_at(text, start));
         assert!(record.raw.len() <= limits.max_bytes);
     }
     if let Some(error) = &error {
-        // What is said of the record that cannot be read is true.
+        // The error describes the rest of the text correctly.
         let rest = &text[end..];
         let lines = line_at(rest, rest.len()) - 1;
         match error.code {
             RejectionCode::RecordTooLarge => assert!(rest.len() > limits.max_bytes),
             RejectionCode::RecordTooManyLines => assert!(lines > limits.max_lines),
             RejectionCode::QuoteUnclosed => assert!(rest.contains(&b'"')),
-            other => panic!("{} ends no file", other.as_str()),
+            other => panic!("the code {} cannot end a file", other.as_str()),
         }
     } else {
-        assert!(text[end..].iter().all(u8::is_ascii_whitespace), "nothing but blanks is left");
+        assert!(text[end..].iter().all(u8::is_ascii_whitespace), "only white space is left");
         let fields: Vec<_> = records.into_iter().map(|record| record.fields).collect();
-        assert_eq!(fields, by_csv(text, delimiter));
+        assert_eq!(fields, parse_with_csv_crate(text, delimiter));
     }
 });

@@ -1,4 +1,4 @@
-//! Rows: each record is one row or one rejection, and what passed passes again as it is stored.
+//! Rows: each record becomes one row or one rejection, and the stored values of a row pass the checks again.
 
 #![no_main]
 
@@ -26,7 +26,7 @@ fn header(choice: u8) -> Header {
     Header::from_titles(titles)
 }
 
-/// The lines of all records, and whether the text could be read to its end.
+/// The lines of all records, ending with that of the first error.
 fn lines(text: &[u8], limits: RecordLimits, first_line: u64) -> Vec<u64> {
     let mut scanner = RecordScanner::new(spigit::DELIMITER, limits, first_line);
     let mut rest = text;
@@ -46,8 +46,8 @@ fn lines(text: &[u8], limits: RecordLimits, first_line: u64) -> Vec<u64> {
     }
 }
 
-/// A stored value as a file would have it.
-fn written(field: Option<Field>, value: &str) -> String {
+/// Formats a stored value as in a file.
+fn file_value(field: Option<Field>, value: &str) -> String {
     match field {
         Some(Field::IntfPublishDt) => {
             let mut parts = value.split('-');
@@ -62,7 +62,7 @@ fn cells<'a>(header: &'a Header, row: CheckedRow<'a>) -> Vec<(Option<Field>, Cel
     let mut attributes = row.attributes().collect::<Vec<_>>().into_iter().peekable();
     let of = |(title, column): (&'a String, &'a Column)| match column {
         Column::Field(field) => (Some(*field), row.cell(*field)),
-        // An attribute that was left out is not among them.
+        // Attributes that the row omits are absent.
         Column::Attribute => {
             (None, attributes.next_if(|(name, _)| *name == title.as_str()).map_or(Cell::Keep, |(_, cell)| cell))
         }
@@ -70,11 +70,11 @@ fn cells<'a>(header: &'a Header, row: CheckedRow<'a>) -> Vec<(Option<Field>, Cel
     header.titles().iter().zip(header.columns()).map(of).collect()
 }
 
-fn write_again(header: &Header, batch: &CheckedBatch) -> Vec<u8> {
+fn write_rows(header: &Header, batch: &CheckedBatch) -> Vec<u8> {
     let mut writer = csv::WriterBuilder::new().has_headers(false).from_writer(Vec::new());
     for row in batch.rows() {
         let values = cells(header, row).into_iter().map(|(field, cell)| match cell {
-            Cell::Set(value) => written(field, value),
+            Cell::Set(value) => file_value(field, value),
             Cell::Keep | Cell::Clear => String::new(),
         });
         writer.write_record(values).expect("memory can be written");
@@ -96,21 +96,21 @@ fuzz_target!(|data: &[u8]| {
     assert!(batch.rejections().is_sorted_by_key(|rejection| rejection.line));
     found.extend(batch.rejections().iter().map(|rejection| rejection.line));
     found.sort_unstable();
-    assert_eq!(found, lines(text, limits, first_line), "each record once");
+    assert_eq!(found, lines(text, limits, first_line), "each record is one row or one rejection");
     assert_eq!(batch.row_count(), found.len() as u64);
     if handling == Handling::Strict {
         assert_eq!(batch.initial_counts().warnings, 0);
     }
 
-    let generous = RecordLimits { max_bytes: usize::MAX, max_lines: u64::MAX };
-    let again = spigit::check_batch(&header, Handling::Strict, generous, 2, &write_again(&header, &batch));
-    assert_eq!(again.rejections(), [], "what passed passes again");
+    let no_limits = RecordLimits { max_bytes: usize::MAX, max_lines: u64::MAX };
+    let again = spigit::check_batch(&header, Handling::Strict, no_limits, 2, &write_rows(&header, &batch));
+    assert_eq!(again.rejections(), [], "accepted rows pass again");
     assert_eq!(again.rows().len(), batch.rows().len());
     for (row, same) in batch.rows().zip(again.rows()) {
         assert_eq!((row.key(), row.email_key()), (same.key(), same.email_key()));
         assert!(!row.key().is_empty() && row.email_key().is_some_and(|email| !email.is_empty()));
         for ((_, cell), (_, same)) in cells(&header, row).into_iter().zip(cells(&header, same)) {
-            // What is left out is written as empty, and empty clears.
+            // An omitted cell is written as an empty one, and an empty cell clears.
             let cell = if cell == Cell::Keep { Cell::Clear } else { cell };
             assert_eq!(cell, same);
         }

@@ -1,5 +1,5 @@
-//! Users of the Collaborator API: each record is one row or one rejection, no rule is at fault itself, and
-//! the splitter knows a row by the key under which it is applied.
+//! Users of the Collaborator API: each record becomes one row or one rejection, no rule fails with an
+//! internal error, and the splitter finds the same key for a row as the check.
 
 #![no_main]
 
@@ -10,7 +10,7 @@ use muster_domain::scanner::{RecordLimits, Scan, Scanner};
 use muster_domain::{Format, RejectionCode, collaborator};
 use muster_fuzz::controls;
 
-/// The uids of all records, as the splitter reads them. Nothing if the text cannot be read to its end.
+/// The uids that the splitter finds in all records, or `None` if the text is unreadable.
 fn uids(format: Format, text: &[u8], limits: RecordLimits) -> Option<Vec<Option<String>>> {
     let (mut rest, mut uids) = (text, Vec::new());
     let mut csv = LooseScanner::new(collaborator::DELIMITER, limits, 1);
@@ -34,8 +34,8 @@ fuzz_target!(|data: &[u8]| {
     let format = if format % 2 == 0 { Format::Csv } else { Format::Json };
     let limits = RecordLimits::default();
     let batch = collaborator::check_batch(format, limits, 1, 1, text);
-    let fault_of_ours = batch.rejections().iter().find(|rejection| rejection.code == RejectionCode::NotApplied);
-    assert_eq!(fault_of_ours, None);
+    let internal_error = batch.rejections().iter().find(|rejection| rejection.code == RejectionCode::NotApplied);
+    assert_eq!(internal_error, None);
     let Some(uids) = uids(format, text, limits) else { return };
     assert_eq!(batch.row_count(), uids.len() as u64);
     for row in batch.rows() {

@@ -1,19 +1,19 @@
-//! What the targets share: the control bytes before an input, and pieces of chosen sizes.
+//! Helpers of all targets: control bytes, and inputs that arrive in pieces.
 //!
-//! An input is a few printable control bytes and then plain content, so that seeds can be written and
-//! findings read by hand.
+//! An input is a few printable control bytes followed by plain content, so that people can write seeds and
+//! read findings.
 
-/// Splits an input into `N` control bytes and its content.
+/// Splits an input into `N` control bytes and its content. Returns `None` if the input is shorter.
 pub fn controls<const N: usize>(data: &[u8]) -> Option<([u8; N], &[u8])> {
     let (controls, content) = data.split_first_chunk::<N>()?;
     Some((*controls, content))
 }
 
-/// Sizes of pieces: the same for the same seed, most of them small, some of them larger.
+/// Pseudorandom sizes of pieces, most of them small. A seed always has the same sequence.
 pub struct Sizes(u32);
 
 impl Sizes {
-    /// Sizes that follow from a seed.
+    /// Creates the sequence of a seed.
     pub fn new(seed: u8) -> Self {
         Self(u32::from(seed).wrapping_mul(0x9e37_79b9) | 1)
     }
@@ -31,7 +31,7 @@ impl Iterator for Sizes {
     }
 }
 
-/// Cuts content into pieces of the sizes that follow from a seed. The pieces joined are the content.
+/// Divides content into pieces of pseudorandom sizes. The pieces joined are the content.
 pub fn pieces(content: &[u8], seed: u8) -> Vec<&[u8]> {
     let mut rest = content;
     let mut pieces = Vec::new();
@@ -46,7 +46,7 @@ pub fn pieces(content: &[u8], seed: u8) -> Vec<&[u8]> {
     pieces
 }
 
-/// The physical line on which byte `offset` of a text lies, counted the simplest way.
+/// The physical line of the byte at `offset`, from 1, by a simple count of line ends.
 pub fn line_at(text: &[u8], offset: usize) -> u64 {
     let mut line = 1;
     for (position, byte) in text[..offset].iter().enumerate() {

@@ -1,0 +1,195 @@
+//! Random files: users that repeat in other batches with other cells, short and long rows, invalid
+//! rows, blank lines, and values that span lines.
+
+use fastrand::Rng;
+
+/// The kind of values in a column.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Kind {
+    /// Must not be blank.
+    Required,
+    Email,
+    /// May be blank.
+    Optional,
+    Date,
+}
+
+/// A title of a file.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Title {
+    pub(crate) text: &'static str,
+    /// The column of the user record, or `None` for an attribute.
+    pub(crate) column: Option<&'static str>,
+    pub(crate) kind: Kind,
+}
+
+const fn title(text: &'static str, column: Option<&'static str>, kind: Kind) -> Title {
+    Title { text, column, kind }
+}
+
+const REQUIRED: [Title; 4] = [
+    title("EMAIL", Some("email"), Kind::Email),
+    title("USERNAME", Some("username"), Kind::Required),
+    title("FIRST_NM", Some("first_name"), Kind::Required),
+    title("LAST_NM", Some("last_name"), Kind::Required),
+];
+const OPTIONAL: [Title; 5] = [
+    title("WORK_CITY", Some("work_city"), Kind::Optional),
+    title("COMPANY_ID", Some("company_id"), Kind::Optional),
+    title("INTF_PUBLISH_DT", Some("intf_publish_dt"), Kind::Date),
+    title("badge", None, Kind::Optional),
+    title("desk", None, Kind::Optional),
+];
+
+/// The user whose e-mail is contested. The first file of a tenant creates this user.
+pub(crate) const KEEPER: &str = "keeper";
+
+/// One row.
+#[derive(Clone, Debug)]
+pub(crate) struct Row {
+    /// The physical line on which it starts.
+    pub(crate) line: u64,
+    /// The byte offset at which it starts.
+    pub(crate) offset: u64,
+    /// Its cells, sometimes fewer or more than there are titles.
+    pub(crate) cells: Vec<String>,
+    /// Whether its first cell has a misplaced quote.
+    pub(crate) misplaced_quote: bool,
+}
+
+/// One file.
+#[derive(Clone, Debug)]
+pub(crate) struct File {
+    pub(crate) titles: Vec<Title>,
+    pub(crate) lenient: bool,
+    pub(crate) rows: Vec<Row>,
+    pub(crate) text: String,
+    /// The line of an unclosed quote at the end of the file, if there is one.
+    pub(crate) unclosed_quote_line: Option<u64>,
+}
+
+/// Generates the files of one tenant. No two have the same size, so that the size identifies the file of a job.
+pub(crate) fn generate(rng: &mut Rng, count: usize) -> Vec<File> {
+    let users = rng.usize(2..=14);
+    let mut files: Vec<File> = Vec::new();
+    for index in 0..count {
+        let mut writer = Writer::new(rng, users, index == 0);
+        writer.write(rng);
+        let mut file = writer.file;
+        while files.iter().any(|other| other.text.len() == file.text.len()) {
+            file.text.push('\n');
+        }
+        files.push(file);
+    }
+    files
+}
+
+struct Writer {
+    file: File,
+    users: usize,
+    is_first: bool,
+    line: u64,
+    line_end: &'static str,
+}
+
+impl Writer {
+    fn new(rng: &mut Rng, users: usize, is_first: bool) -> Self {
+        let mut titles = REQUIRED.to_vec();
+        titles.extend(OPTIONAL.into_iter().filter(|_| rng.bool()));
+        rng.shuffle(&mut titles);
+        let file =
+            File { titles, lenient: rng.bool(), rows: Vec::new(), text: String::new(), unclosed_quote_line: None };
+        Self { file, users, is_first, line: 1, line_end: if rng.bool() { "\n" } else { "\r\n" } }
+    }
+
+    fn write(&mut self, rng: &mut Rng) {
+        if rng.u8(0..8) == 0 {
+            self.file.text.push('\u{feff}');
+        }
+        let titles: Vec<&str> = self.file.titles.iter().map(|title| title.text).collect();
+        self.push_line(&titles.join(","));
+        if self.is_first {
+            let cells = self.random_cells(rng, KEEPER, "keeper@x");
+            self.push_row(cells, false);
+        }
+        let rows = if !self.is_first && rng.u8(0..30) == 0 { 0 } else { rng.usize(4..=36) };
+        for _ in 0..rows {
+            self.push_random_row(rng);
+        }
+        if rng.u8(0..8) == 0 {
+            self.file.unclosed_quote_line = Some(self.line);
+            self.file.text.push_str("\"never closed");
+        }
+    }
+
+    fn push_random_row(&mut self, rng: &mut Rng) {
+        if rng.u8(0..12) == 0 {
+            self.push_line("");
+        }
+        // There are few users, so that they repeat within a batch and across batches.
+        let user = rng.usize(0..self.users);
+        let name = if rng.u8(0..6) == 0 { format!("USER{user}") } else { format!("user{user}") };
+        let email = match rng.u8(0..20) {
+            0 => format!("User{user}@x"),
+            1 => format!("user{user}.b@x"),
+            2 if !self.is_first => "keeper@x".to_owned(),
+            3 => format!("user{user}"),
+            _ => format!("user{user}@x"),
+        };
+        let mut cells = self.random_cells(rng, &name, &email);
+        let mut misplaced_quote = false;
+        match rng.u8(0..24) {
+            0 => cells.truncate(rng.usize(1..=cells.len())),
+            1 => cells.push("more".to_owned()),
+            2 => misplaced_quote = true,
+            3 => {
+                let position = rng.usize(0..cells.len());
+                cells[position] = String::new();
+            }
+            _ => {}
+        }
+        self.push_row(cells, misplaced_quote);
+    }
+
+    fn random_cells(&self, rng: &mut Rng, name: &str, email: &str) -> Vec<String> {
+        let value = |title: &Title| match (title.text, title.kind) {
+            ("EMAIL", _) => email.to_owned(),
+            ("USERNAME", _) => name.to_owned(),
+            // The row of the keeper is always valid.
+            (_, Kind::Date) if name == KEEPER => String::new(),
+            (_, Kind::Date) => pick(rng, &["", "1/20/2019", "02/03/2020", "soon"]),
+            ("desk", _) => pick(rng, &["", "window", "two\nlines", "a, b", "5\" wide"]),
+            (_, Kind::Optional) => pick(rng, &["", "", "one", "two", " three "]),
+            _ => pick(rng, &["Ann", "Bob", "Cid"]),
+        };
+        self.file.titles.iter().map(value).collect()
+    }
+
+    fn push_row(&mut self, cells: Vec<String>, misplaced_quote: bool) {
+        if cells == [""] {
+            // A blank line is not a row.
+            return self.push_line("");
+        }
+        let (line, offset) = (self.line, self.file.text.len() as u64);
+        let mut record: Vec<String> = cells.iter().map(|cell| quote_if_needed(cell)).collect();
+        if misplaced_quote {
+            "x\"y".clone_into(&mut record[0]);
+        }
+        self.push_line(&record.join(","));
+        self.file.rows.push(Row { line, offset, cells, misplaced_quote });
+    }
+
+    fn push_line(&mut self, record: &str) {
+        self.line += 1 + record.matches('\n').count() as u64;
+        self.file.text.push_str(record);
+        self.file.text.push_str(self.line_end);
+    }
+}
+
+fn pick(rng: &mut Rng, values: &[&str]) -> String {
+    values[rng.usize(0..values.len())].to_owned()
+}
+
+fn quote_if_needed(cell: &str) -> String {
+    if cell.contains(['"', ',', '\n']) { format!("\"{}\"", cell.replace('"', "\"\"")) } else { cell.to_owned() }
+}
