@@ -3,8 +3,8 @@
 use divan::Bencher;
 use divan::counter::{BytesCount, ItemsCount};
 use muster_domain::scanner::{RecordLimits, Scan, Scanner};
-use muster_domain::strict_csv::RecordScanner;
 use muster_domain::spigit;
+use muster_domain::strict_csv::RecordScanner;
 use muster_ports::CutRules;
 
 use crate::sample;
@@ -46,7 +46,7 @@ fn batches_and_epochs(bencher: Bencher<'_, '_>) {
     let (header, _) = sample::batch();
     measure(bencher, |file| {
         let pieces = file.chunks(256 * 1024);
-        let (batches, ..) = muster_ingest::fuzz::cut(CutRules::default(), &header, pieces);
+        let (batches, ..) = muster_ingest::internals::cut(CutRules::default(), &header, pieces);
         batches.len() as u64
     });
 }

@@ -33,7 +33,7 @@ fn body_to_disk(bencher: Bencher<'_, '_>) {
         // Pieces of the size that a connection delivers.
         let pieces = sample::file().chunks(64 * 1024).map(|piece| Ok::<_, std::io::Error>(Bytes::from_static(piece)));
         let body = Body::from_stream(futures_util::stream::iter(pieces));
-        let received = muster_ingest::fuzz::receive(raw.clone(), u64::MAX, &headers, body);
+        let received = muster_ingest::internals::receive(raw.clone(), u64::MAX, &headers, body);
         runtime.block_on(received).expect("the upload is accepted")
     });
 }

@@ -7,7 +7,8 @@
 mod errors;
 mod files;
 #[doc(hidden)]
-pub mod fuzz;
+#[cfg(feature = "internals")]
+pub mod internals;
 mod job_status;
 mod metrics;
 mod progress;

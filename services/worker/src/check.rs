@@ -1,6 +1,6 @@
 //! Turns the records of a batch into checked rows and rejections.
 
-use muster_domain::{CheckedBatch, Dialect, Header, Rejection, RejectionCode, collaborator, spigit};
+use muster_domain::{CheckedBatch, Dialect, Header, Rejection, RejectionCode, collaborator, row_shape, spigit};
 use muster_messages::BatchMessage;
 use muster_ports::JobRules;
 
@@ -18,7 +18,7 @@ pub(crate) fn check_records(message: &BatchMessage, rules: &JobRules, records: &
 /// least one line, so no two batches report the same line.
 pub(crate) fn unreadable(message: &BatchMessage, dialect: Dialect) -> CheckedBatch {
     let lines = message.first_line..message.first_line + u64::from(message.rows);
-    CheckedBatch::all_failed(dialect, lines.map(not_applied).collect())
+    CheckedBatch::all_failed(row_shape(dialect), lines.map(not_applied).collect())
 }
 
 /// Fails every row of a checked batch.
@@ -26,7 +26,7 @@ pub(crate) fn all_failed(checked: &CheckedBatch) -> CheckedBatch {
     let mut rejections = checked.rejections().to_vec();
     rejections.extend(checked.rows().map(|row| not_applied(row.line()).of_row(row.row())));
     rejections.sort_unstable_by_key(|rejection| rejection.line);
-    CheckedBatch::all_failed(checked.dialect(), rejections)
+    CheckedBatch::all_failed(checked.shape(), rejections)
 }
 
 fn not_applied(line: u64) -> Rejection {

@@ -137,7 +137,7 @@ pub enum Deletion {
 pub enum Cancellation {
     /// The job is canceled, by this request or an earlier one.
     Canceled {
-        /// Whether this request canceled it. False for a repeated request.
+        /// Whether this call made it final; false if it was canceled before, or if another process completed the stop.
         now: bool,
         /// The tenant's first unfinished job, which can start now.
         next: Option<JobId>,
@@ -146,6 +146,20 @@ pub enum Cancellation {
     Final(JobState),
     /// The tenant has no such job.
     Unknown,
+}
+
+/// The result of ending a job whose stored upload cannot be read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum JobFailure {
+    /// The job has failed, with what has been applied so far.
+    Failed {
+        /// Whether this call made it final; false if another process completed the stop.
+        now: bool,
+        /// The tenant's first unfinished job, which can start now; `None` also if another process completed the stop.
+        next: Option<JobId>,
+    },
+    /// The lease was lost. Nothing changed.
+    LeaseLost,
 }
 
 /// A job, as the status service reads it. Times are in milliseconds since 1970 UTC.
@@ -313,6 +327,8 @@ pub enum Applied {
 /// A job that has just become final.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct FinishedJob {
+    /// The id of the job.
+    pub job: JobId,
     /// The final state.
     pub state: JobState,
     /// The final counts.

@@ -13,6 +13,7 @@ mod finish;
 mod job;
 mod queue;
 mod rawstore;
+mod split_request;
 mod store;
 mod tenant;
 
@@ -21,11 +22,12 @@ pub use dead_letters::{DeadLetter, DeadLetters, Letters};
 pub use error::{BoxError, CountersError, QueueError, RawStoreError, StoreError};
 pub use finish::finish_and_ring;
 pub use job::{
-    Applied, BatchToApply, Cancellation, CreatedJob, Creation, CutRules, Deletion, FinishedJob, Idempotency, JobFilter,
-    JobRules, JobView, Lease, LedgerTotals, NewJob, PageAfter, RawFile, SplitEnd, SplitJob,
+    Applied, BatchToApply, Cancellation, CreatedJob, Creation, CutRules, Deletion, FinishedJob, Idempotency,
+    JobFailure, JobFilter, JobRules, JobView, Lease, LedgerTotals, NewJob, PageAfter, RawFile, SplitEnd, SplitJob,
 };
 pub use queue::{Consumer, Delivery, Publisher, Queue, QueueName, Settle};
 pub use rawstore::{RawReader, RawStore, RawUpload, StoredUpload};
+pub use split_request::publish_split_request;
 pub use store::{Batches, Jobs, Reports, Retention, Signals, Splits, Store, Tenants, Upkeep};
 pub use tenant::{
     Grant, MissingUsers, NewToken, Scope, ShortRows, TenantRecord, TenantSettings, TokenRecord, UserRecord,

@@ -3,9 +3,7 @@
 use async_trait::async_trait;
 use muster_domain::decision::{EndDecision, MissingOutcome, SplitSummary, decide_end, decide_final};
 use muster_domain::{Counts, JobId, JobState, TenantId};
-use muster_ports::{
-    Cancellation, CreatedJob, Creation, Deletion, FinishedJob, Idempotency, Jobs, NewJob, StoreError, Upkeep,
-};
+use muster_ports::{Cancellation, CreatedJob, Creation, Deletion, FinishedJob, Idempotency, Jobs, NewJob, StoreError};
 use muster_runtime::failpoint;
 use muster_sql::jobs as stored;
 use sqlx::Row;
@@ -30,15 +28,15 @@ impl Jobs for PostgresStore {
     }
 
     async fn cancel_job(&self, tenant: TenantId, job: JobId) -> Result<Cancellation, StoreError> {
-        let begun = self.execute(sqlx::query(sql::CANCEL_JOB).bind(tenant.0).bind(job.0)).await? > 0;
+        self.execute(sqlx::query(sql::CANCEL_JOB).bind(tenant.0).bind(job.0)).await?;
         failpoint!("stop_begun");
-        self.complete_stops().await?;
+        let ended = self.transact("stop job", CompleteStop { tenant, job }).await?;
         let row = self.fetch_optional(sqlx::query(sql::JOB_STATE).bind(tenant.0).bind(job.0)).await?;
         match row.map(|row| stored::job_state(&row, "state")).transpose()? {
             None => Ok(Cancellation::Unknown),
             Some(JobState::Canceled) => {
                 let row = self.fetch_one(sqlx::query(sql::FIRST_UNFINISHED).bind(tenant.0)).await?;
-                Ok(Cancellation::Canceled { now: begun, next: row.only::<Option<i64>>()?.map(JobId) })
+                Ok(Cancellation::Canceled { now: ended.is_some(), next: row.only::<Option<i64>>()?.map(JobId) })
             }
             Some(state) => Ok(Cancellation::Final(state)),
         }
@@ -215,7 +213,7 @@ async fn end(
 ) -> Result<FinishedJob, sqlx::Error> {
     let next = first_unfinished(connection, tenant).await?;
     sqlx::query(sql::NOTIFY_JOB).bind(job.to_string()).execute(connection).await?;
-    Ok(FinishedJob { state, counts, next })
+    Ok(FinishedJob { job, state, counts, next })
 }
 
 fn bind_counts<'q>(statement: Statement<'q>, counts: &Counts) -> Statement<'q> {

@@ -3,11 +3,12 @@
 use std::time::Duration;
 
 use async_trait::async_trait;
-use muster_domain::{BatchNo, JobId, Rejection};
-use muster_ports::{CutRules, Lease, SplitEnd, SplitJob, Splits, StoreError, Upkeep};
+use muster_domain::{BatchNo, JobId, Rejection, TenantId};
+use muster_ports::{CutRules, JobFailure, Lease, SplitEnd, SplitJob, Splits, StoreError};
 use muster_runtime::failpoint;
-use muster_sql::jobs;
+use muster_sql::{SqlRow, jobs};
 
+use crate::jobs::CompleteStop;
 use crate::sql;
 use crate::store::PostgresStore;
 
@@ -38,19 +39,18 @@ impl Splits for PostgresStore {
         self.fetch_all(statement).await?.iter().map(batch).collect()
     }
 
-    async fn fail_job(&self, lease: Lease, error: Rejection) -> Result<bool, StoreError> {
+    async fn fail_job(&self, lease: Lease, error: Rejection) -> Result<JobFailure, StoreError> {
         let statement = sqlx::query(sql::BEGIN_STOP)
             .bind(lease.job.0)
             .bind(lease.fence)
             .bind(error.line.cast_signed())
             .bind(error.code.as_str())
             .bind(&error.message);
-        if self.execute(statement).await? == 0 {
-            return Ok(false);
-        }
+        let Some(row) = self.fetch_optional(statement).await? else { return Ok(JobFailure::LeaseLost) };
         failpoint!("stop_begun");
-        self.complete_stops().await?;
-        Ok(true)
+        let stop = CompleteStop { tenant: TenantId(row.number("tenant")?), job: lease.job };
+        let ended = self.transact("stop job", stop).await?;
+        Ok(JobFailure::Failed { now: ended.is_some(), next: ended.and_then(|ended| ended.next) })
     }
 
     async fn finish_split(&self, lease: Lease, end: SplitEnd) -> Result<bool, StoreError> {

@@ -33,7 +33,7 @@ pub(crate) fn apply(db: &Connection, batch: &BatchToApply) -> rusqlite::Result<A
     }
     let mut statements = Statements::prepare(db, batch)?;
     for row in batch.rows.rows() {
-        match apply_row(db, &mut statements, batch, row) {
+        match apply_row(&mut statements, batch, row) {
             Ok(Ok(outcome)) => {
                 statements.expects_new = expects_new_user(&row, &outcome);
                 counts.add(&outcome);
@@ -91,7 +91,6 @@ impl<'db> Statements<'db> {
 
 /// The counts of a row, or why it fails.
 fn apply_row(
-    db: &Connection,
     statements: &mut Statements<'_>,
     batch: &BatchToApply,
     row: CheckedRow<'_>,

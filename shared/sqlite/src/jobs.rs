@@ -3,9 +3,7 @@
 use async_trait::async_trait;
 use muster_domain::decision::{EndDecision, MissingOutcome, decide_end, decide_final};
 use muster_domain::{Counts, JobId, JobState, TenantId};
-use muster_ports::{
-    Cancellation, CreatedJob, Creation, Deletion, FinishedJob, Idempotency, Jobs, NewJob, StoreError, Upkeep,
-};
+use muster_ports::{Cancellation, CreatedJob, Creation, Deletion, FinishedJob, Idempotency, Jobs, NewJob, StoreError};
 use muster_runtime::failpoint;
 use muster_sql::jobs as stored;
 use rusqlite::types::Value;
@@ -67,15 +65,13 @@ impl Jobs for SqliteStore {
     }
 
     async fn cancel_job(&self, tenant: TenantId, job: JobId) -> Result<Cancellation, StoreError> {
-        let begun = self.write(move |db| Ok(db.execute(sql::CANCEL_JOB, params![tenant.0, job.0])? > 0)).await?;
-        self.complete_stops().await?;
+        self.write(move |db| db.execute(sql::CANCEL_JOB, params![tenant.0, job.0]).map(drop)).await?;
+        let now = self.write(move |db| complete_stop(db, tenant, job)).await?.is_some();
         self.write(move |db| {
             let read = decode(|row| stored::job_state(row, "state"));
             match db.query_row(sql::JOB_STATE, params![tenant.0, job.0], read).optional()? {
                 None => Ok(Cancellation::Unknown),
-                Some(JobState::Canceled) => {
-                    Ok(Cancellation::Canceled { now: begun, next: first_unfinished(db, tenant)? })
-                }
+                Some(JobState::Canceled) => Ok(Cancellation::Canceled { now, next: first_unfinished(db, tenant)? }),
                 Some(state) => Ok(Cancellation::Final(state)),
             }
         })
@@ -116,7 +112,7 @@ pub(crate) fn complete_stop(db: &Connection, tenant: TenantId, job: JobId) -> ru
     let values = [tenant.0, job.0].into_iter().chain(counts.to_array().map(u64::cast_signed));
     let read = decode(|row| stored::job_state(row, "state"));
     let state = db.query_row(sql::COMPLETE_STOP, params_from_iter(values), read).optional()?;
-    state.map(|state| end(db, tenant, state, counts)).transpose()
+    state.map(|state| end(db, tenant, job, state, counts)).transpose()
 }
 
 /// Makes a job final if its batches are all in the ledger.
@@ -146,10 +142,16 @@ fn finish(db: &Connection, job: JobId) -> rusqlite::Result<Option<FinishedJob>> 
     if split.blocks_missing {
         db.execute(sql::CLEAR_NAMED_USERS, params![tenant.0, job.0])?;
     }
-    end(db, tenant, state, counts).map(Some)
+    end(db, tenant, job, state, counts).map(Some)
 }
 
 /// Finds the next job of the tenant of a job that has become final.
-fn end(db: &Connection, tenant: TenantId, state: JobState, counts: Counts) -> rusqlite::Result<FinishedJob> {
-    Ok(FinishedJob { state, counts, next: first_unfinished(db, tenant)? })
+fn end(
+    db: &Connection,
+    tenant: TenantId,
+    job: JobId,
+    state: JobState,
+    counts: Counts,
+) -> rusqlite::Result<FinishedJob> {
+    Ok(FinishedJob { job, state, counts, next: first_unfinished(db, tenant)? })
 }

@@ -3,11 +3,12 @@
 use std::time::Duration;
 
 use async_trait::async_trait;
-use muster_domain::{BatchNo, JobId, Rejection};
-use muster_ports::{CutRules, Lease, SplitEnd, SplitJob, Splits, StoreError, Upkeep};
+use muster_domain::{BatchNo, JobId, Rejection, TenantId};
+use muster_ports::{CutRules, JobFailure, Lease, SplitEnd, SplitJob, Splits, StoreError};
 use muster_sql::jobs;
 use rusqlite::{OptionalExtension, params};
 
+use crate::jobs::complete_stop;
 use crate::row::decode;
 use crate::sql;
 use crate::store::SqliteStore;
@@ -47,18 +48,17 @@ impl Splits for SqliteStore {
         .await
     }
 
-    async fn fail_job(&self, lease: Lease, error: Rejection) -> Result<bool, StoreError> {
-        let begun = self
+    async fn fail_job(&self, lease: Lease, error: Rejection) -> Result<JobFailure, StoreError> {
+        let tenant: Option<i64> = self
             .write(move |db| {
                 let values =
                     params![lease.job.0, lease.fence, error.line.cast_signed(), error.code.as_str(), error.message];
-                Ok(db.execute(sql::BEGIN_STOP, values)? > 0)
+                db.query_row(sql::BEGIN_STOP, values, |row| row.get("tenant")).optional()
             })
             .await?;
-        if begun {
-            self.complete_stops().await?;
-        }
-        Ok(begun)
+        let Some(tenant) = tenant else { return Ok(JobFailure::LeaseLost) };
+        let ended = self.write(move |db| complete_stop(db, TenantId(tenant), lease.job)).await?;
+        Ok(JobFailure::Failed { now: ended.is_some(), next: ended.and_then(|ended| ended.next) })
     }
 
     async fn finish_split(&self, lease: Lease, end: SplitEnd) -> Result<bool, StoreError> {

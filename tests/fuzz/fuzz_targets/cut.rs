@@ -12,7 +12,7 @@ use muster_domain::scanner::{RecordLimits, Scan, Scanner};
 use muster_domain::strict_csv::RecordScanner;
 use muster_domain::{CheckedBatch, Handling, Header, Rejection, spigit};
 use muster_fuzz::{controls, pieces};
-use muster_ingest::fuzz::{CutBatch, cut};
+use muster_ingest::internals::{CutBatch, cut};
 use muster_ports::CutRules;
 
 const TITLES: &str = "EMAIL,USERNAME,FIRST_NM,LAST_NM";

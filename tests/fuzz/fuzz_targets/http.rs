@@ -14,7 +14,7 @@ fn token(content: &[u8]) {
         let Ok(value) = HeaderValue::from_bytes(value) else { return };
         headers.append(header::AUTHORIZATION, value);
     }
-    let Ok(token) = muster_http::fuzz::bearer(&headers) else { return };
+    let Ok(token) = muster_http::internals::bearer(&headers) else { return };
     assert_eq!(headers.get_all(header::AUTHORIZATION).iter().count(), 1);
     assert!(!token.is_empty() && !token.contains(&b' '));
     assert!(content.len() > 7 && content[7..].windows(token.len()).any(|window| window == token));
@@ -24,24 +24,24 @@ fn token(content: &[u8]) {
 fn path(content: &[u8]) {
     let Ok(uri) = std::str::from_utf8(content).unwrap_or_default().parse::<Uri>() else { return };
     let mut collapsed = uri.clone();
-    muster_http::fuzz::collapse_slashes(&mut collapsed);
+    muster_http::internals::collapse_slashes(&mut collapsed);
     assert!(!collapsed.path().contains("//"));
     assert_eq!(collapsed.query(), uri.query());
     assert_eq!((collapsed.scheme(), collapsed.authority()), (uri.scheme(), uri.authority()));
     assert_eq!(collapsed.path().replace('/', ""), uri.path().replace('/', ""), "only slashes are removed");
     let mut again = collapsed.clone();
-    muster_http::fuzz::collapse_slashes(&mut again);
+    muster_http::internals::collapse_slashes(&mut again);
     assert_eq!(again, collapsed);
 }
 
 fn query(content: &[u8]) {
     let Ok(text) = std::str::from_utf8(content) else { return };
-    if let Some(limit) = muster_status::fuzz::limit(Some(text), 50, 200) {
+    if let Some(limit) = muster_status::internals::limit(Some(text), 50, 200) {
         assert!((1..=200).contains(&limit));
         assert_eq!(text.trim_start_matches(['+', '0']).parse(), Ok(limit));
     }
     if let Ok(uri) = format!("/bulk/v1/files?{text}").parse::<Uri>()
-        && let Some(filter) = muster_status::fuzz::list_filter(&uri)
+        && let Some(filter) = muster_status::internals::list_filter(&uri)
     {
         assert!((1..=200).contains(&filter.limit));
         assert!(filter.before.is_none_or(|job| job.0 > 0));
@@ -54,7 +54,7 @@ fn preference(content: &[u8], pads: bool) {
         let Ok(value) = HeaderValue::from_bytes(value) else { return };
         headers.append("prefer", value);
     }
-    let found = muster_ingest::fuzz::handling(&headers, pads);
+    let found = muster_ingest::internals::handling(&headers, pads);
     let default = if pads { Handling::Lenient } else { Handling::Strict };
     let text = content.to_ascii_lowercase();
     let mentions = |what: &[u8]| text.windows(what.len()).any(|window| window == what);
@@ -71,7 +71,7 @@ fn preference(content: &[u8], pads: bool) {
 fn head(content: &[u8], seed: u8) {
     let runtime = tokio::runtime::Builder::new_current_thread().build().expect("a runtime");
     let decode = |compression, head: &[u8], complete| {
-        let decoded = runtime.block_on(muster_ingest::fuzz::decode_head(compression, head, complete));
+        let decoded = runtime.block_on(muster_ingest::internals::decode_head(compression, head, complete));
         assert!(decoded.as_ref().is_none_or(|decoded| decoded.len() <= HEAD_BYTES));
         decoded
     };

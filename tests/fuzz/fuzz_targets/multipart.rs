@@ -89,7 +89,7 @@ fn receive(frames: Vec<Bytes>, compression: &'static str) -> UploadResult {
         Ok::<_, std::io::Error>(frame)
     }));
     let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().expect("a runtime");
-    let received = runtime.block_on(muster_ingest::fuzz::receive(Arc::new(memory.clone()), MAX_BYTES, &headers, body));
+    let received = runtime.block_on(muster_ingest::internals::receive(Arc::new(memory.clone()), MAX_BYTES, &headers, body));
     let stored = received.ok().map(|(raw, header)| {
         assert!(!header.titles().is_empty());
         let stored = memory.stored.lock().unwrap_or_else(PoisonError::into_inner).remove(&raw.key);

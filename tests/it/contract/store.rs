@@ -9,8 +9,8 @@ use muster_domain::{
     RejectionCode, TenantId, key, spigit,
 };
 use muster_ports::{
-    Applied, BatchToApply, Cancellation, CreatedJob, Creation, CutRules, Deletion, Idempotency, MissingUsers, NewJob,
-    NewToken, PageAfter, RawFile, Scope, ShortRows, SplitEnd, SplitJob, Store, TenantSettings,
+    Applied, BatchToApply, Cancellation, CreatedJob, Creation, CutRules, Deletion, Idempotency, JobFailure,
+    MissingUsers, NewJob, NewToken, PageAfter, RawFile, Scope, ShortRows, SplitEnd, SplitJob, Store, TenantSettings,
 };
 use muster_postgres::{PostgresConfig, PostgresStore};
 use muster_runtime::Shutdown;
@@ -124,7 +124,7 @@ pub(super) fn batch(tenant: TenantId, job: JobId, number: u32, offsets: (u64, u6
         batch: BatchNo(number),
         first_offset: offsets.0,
         end_offset: offsets.1,
-        rows: rows(users),
+        rows: Arc::new(rows(users)),
         isolate_rows: false,
         notes_named: false,
     }
@@ -346,8 +346,9 @@ async fn a_job_whose_upload_is_lost_fails_and_keeps_its_applied_rows(store: Arc<
     store.release_lease(stale, false).await.unwrap();
     let split = lease_split(&*store, first).await;
     let lost = || Rejection::new(1, None, RejectionCode::RawMissing, "it is gone");
-    assert!(!store.fail_job(stale, lost()).await.unwrap(), "a stale lease");
-    assert!(store.fail_job(split.lease, lost()).await.unwrap());
+    assert_eq!(store.fail_job(stale, lost()).await.unwrap(), JobFailure::LeaseLost, "a stale lease");
+    let failure = store.fail_job(split.lease, lost()).await.unwrap();
+    assert_eq!(failure, JobFailure::Failed { now: true, next: Some(second) });
     let view = store.find_job(tenant, first).await.unwrap().unwrap();
     assert_eq!((view.state, view.final_counts.unwrap().created), (JobState::Failed, 1));
     assert_eq!(view.file_error.unwrap().code, RejectionCode::RawMissing);
@@ -364,7 +365,9 @@ async fn cancellation_wins_over_a_file_error_found_by_the_split(store: Arc<dyn S
     let unclosed = Rejection::new(9, None, RejectionCode::QuoteUnclosed, "a quote");
     let end = SplitEnd { file_error: Some(unclosed), ..split_end(2, 2, 100) };
     assert!(store.finish_split(split.lease, end).await.unwrap());
-    assert_eq!(store.cancel_job(tenant, job).await.unwrap(), Cancellation::Canceled { next: None });
+    assert_eq!(store.cancel_job(tenant, job).await.unwrap(), Cancellation::Canceled { now: true, next: None });
+    let repeated = store.cancel_job(tenant, job).await.unwrap();
+    assert_eq!(repeated, Cancellation::Canceled { now: false, next: None }, "a repeated request");
     let view = store.find_job(tenant, job).await.unwrap().unwrap();
     assert_eq!((view.state, view.final_counts.unwrap().created, view.file_error), (JobState::Canceled, 1, None));
 }
@@ -390,9 +393,9 @@ async fn an_earlier_row_never_overwrites_a_later_one(store: Arc<dyn Store>) {
         let text = format!("a@x,a,{name},L\n");
         spigit::check_batch(&header, Handling::Strict, RecordLimits::default(), line, text.as_bytes())
     };
-    let later = BatchToApply { rows: with_line(9, "Later"), ..batch(tenant, job, 2, (50, 100), &[]) };
+    let later = BatchToApply { rows: Arc::new(with_line(9, "Later")), ..batch(tenant, job, 2, (50, 100), &[]) };
     store.apply_batch(later).await.unwrap();
-    let earlier = BatchToApply { rows: with_line(2, "Earlier"), ..batch(tenant, job, 1, (0, 50), &[]) };
+    let earlier = BatchToApply { rows: Arc::new(with_line(2, "Earlier")), ..batch(tenant, job, 1, (0, 50), &[]) };
     store.apply_batch(earlier).await.unwrap();
     assert_eq!(store.find_user(tenant, "a").await.unwrap().unwrap().values["first_name"], "Later");
 }

@@ -10,9 +10,10 @@ use std::time::Duration;
 use async_trait::async_trait;
 use muster_domain::{BatchNo, Counts, JobId, Rejection, TenantId};
 use muster_ports::{
-    Applied, BatchToApply, Batches, Cancellation, Creation, Deletion, FinishedJob, Grant, JobFilter, JobRules, JobView,
-    Jobs, Lease, LedgerTotals, LedgerView, NewJob, NewToken, PageAfter, Reports, Retention, Signals, SplitEnd,
-    SplitJob, Splits, StoreError, StoredUpload, TenantRecord, TenantSettings, Tenants, TokenRecord, Upkeep, UserRecord,
+    Applied, BatchToApply, Batches, Cancellation, Creation, Deletion, FinishedJob, Grant, JobFailure, JobFilter,
+    JobRules, JobView, Jobs, Lease, LedgerTotals, LedgerView, NewJob, NewToken, PageAfter, Reports, Retention, Signals,
+    SplitEnd, SplitJob, Splits, StoreError, StoredUpload, TenantRecord, TenantSettings, Tenants, TokenRecord, Upkeep,
+    UserRecord,
 };
 use muster_sqlite::SqliteStore;
 use tokio::sync::broadcast;
@@ -267,9 +268,9 @@ impl Splits for SimStore {
         self.call_unobserved(Event::for_job("applied_batches", job.0), self.inner.applied_batches(job, after)).await
     }
 
-    async fn fail_job(&self, lease: Lease, error: Rejection) -> Result<bool, StoreError> {
-        let observe = |accepted: &bool| {
-            if *accepted {
+    async fn fail_job(&self, lease: Lease, error: Rejection) -> Result<JobFailure, StoreError> {
+        let observe = |failure: &JobFailure| {
+            if matches!(failure, JobFailure::Failed { .. }) {
                 self.truth.observe_fence(lease, "the failure");
             }
         };

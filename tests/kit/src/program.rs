@@ -34,7 +34,7 @@ impl Program {
     }
 
     /// Starts the program and closes the read end of its standard error, like a log collector that dies.
-    pub fn start_unlock(binary: &str, arguments: &[&str]) -> Self {
+    pub fn start_with_closed_stderr(binary: &str, arguments: &[&str]) -> Self {
         let mut child = Command::new(binary)
             .args(arguments)
             .env_clear()

@@ -15,8 +15,7 @@ use crate::strict_csv::{Quotes, RecordScanner};
 use crate::text::{self, ValueError, value_missing};
 
 /// What the rows of a Spigit file have in common.
-pub const SHAPE: RowShape =
-    RowShape { identity: Identity::Username, columns: Columns::Core, field_name: title_of };
+pub const SHAPE: RowShape = RowShape { identity: Identity::Username, columns: Columns::Core, field_name: title_of };
 
 /// The separator of a Spigit file.
 pub const DELIMITER: u8 = b',';

@@ -212,10 +212,10 @@ pub fn decide_final(split: &SplitSummary, sums: &LedgerSums, missing: MissingOut
 mod tests {
     use super::*;
     use crate::field::{FIELD_COUNT, Field};
+    use crate::file::Handling;
     use crate::header::Header;
-    use crate::job::Handling;
     use crate::profile::Profile;
-    use crate::record::RecordLimits;
+    use crate::scanner::RecordLimits;
     use crate::spigit;
 
     fn batch(records: &str) -> CheckedBatch {

@@ -6,7 +6,7 @@ use async_trait::async_trait;
 use muster_domain::{BatchNo, JobId, Rejection};
 
 use crate::error::StoreError;
-use crate::job::{Lease, SplitEnd, SplitJob};
+use crate::job::{JobFailure, Lease, SplitEnd, SplitJob};
 
 /// Lets one splitter at a time split a job, and records the result.
 #[async_trait]
@@ -22,8 +22,8 @@ pub trait Splits: Send + Sync {
     /// Returns the applied batches of a job with numbers greater than `after`, in order.
     async fn applied_batches(&self, job: JobId, after: BatchNo) -> Result<Vec<BatchNo>, StoreError>;
     /// Ends a job as failed because its stored upload can no longer be read. Applied batches are kept, batches still in
-    /// the queue are dropped. Returns `false` if the lease was lost.
-    async fn fail_job(&self, lease: Lease, error: Rejection) -> Result<bool, StoreError>;
+    /// the queue are dropped.
+    async fn fail_job(&self, lease: Lease, error: Rejection) -> Result<JobFailure, StoreError>;
     /// Records the result of a split. Returns `false` if the lease was lost.
     async fn finish_split(&self, lease: Lease, end: SplitEnd) -> Result<bool, StoreError>;
 }

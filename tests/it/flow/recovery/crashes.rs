@@ -222,7 +222,7 @@ async fn personal_data_never_appears_in_debug_logs() {
 async fn a_closed_log_pipe_does_not_stop_the_service() {
     let folder = tempfile::tempdir().unwrap();
     let data = folder.path().join("data").display().to_string();
-    let mut program = Program::start_unheard(MUSTER, &["serve", "--listen", "127.0.0.1:0", "--data", &data]);
+    let mut program = Program::start_with_closed_stderr(MUSTER, &["serve", "--listen", "127.0.0.1:0", "--data", &data]);
     let after = |prefix: &'static str| move |line: &str| Some(line.trim().strip_prefix(prefix)?.trim().to_owned());
     let url = program.line("the URL", after("Muster is listening on")).await;
     let token = program.line("the token", after("token ")).await;
