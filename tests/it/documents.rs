@@ -55,7 +55,7 @@ async fn responses_have_the_keys_of_the_json_examples() {
     let titles = "EMAIL,USERNAME,FIRST_NM,LAST_NM,badge";
     let file = format!("{titles}\na@x,a,A,A,17\n,b,B,B,1\nc@x,c,C,C,1\nd@x,d,D,D,1\n");
     let upload = site.client.post(&[("content-type", "text/csv")], file).await.json();
-    let status = site.client.finished("/bulk/v1/files/1").await;
+    let status = site.client.wait_until_final("/bulk/v1/files/1").await;
     let users = "1;Lee;Ann;;lee;lee@example.com;;31.02.1990\n2;Ray;Bob;;ray;ray@example.com\n";
     let users = format!("ID;Last name;First name;Middle name;Login;Email;Password;Birthdate\n{users}");
     let headers = [("content-type", "text/csv")];

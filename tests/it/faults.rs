@@ -57,7 +57,7 @@ pub(crate) async fn expire_leases(site: &Site) {
 
 /// Starts a site on servers that the test may kill, restart and wipe.
 pub(crate) async fn start_breakable_site(workers: usize) -> (FaultServers, Site) {
-    let servers = FaultServers::take(MUSTER).await;
+    let servers = FaultServers::acquire(MUSTER).await;
     let site = start_site(SiteOptions { servers: Some(servers.servers.clone()), ..verbose_options(workers) }).await;
     (servers, site)
 }
@@ -71,8 +71,8 @@ pub(crate) struct Proxies {
 
 /// Starts proxies in front of private servers, and changes the options so that all services, or only
 /// the workers, connect through them.
-pub(crate) async fn wired(options: &mut SiteOptions, workers_only: bool) -> Proxies {
-    let servers = Servers::private(MUSTER).await;
+pub(crate) async fn route_through_proxies(options: &mut SiteOptions, workers_only: bool) -> Proxies {
+    let servers = Servers::create(MUSTER).await;
     let proxies = start_proxies(&servers, options, workers_only).await;
     options.servers = Some(servers);
     proxies
@@ -92,6 +92,6 @@ pub(crate) async fn start_proxies(servers: &Servers, options: &mut SiteOptions, 
         ("MUSTER_REDIS_URL", proxies.redis.url(&servers.redis_url)),
     ];
     let variables = variables.map(|(name, url)| (name.to_owned(), url));
-    if workers_only { &mut options.of_workers } else { &mut options.variables }.extend(variables);
+    if workers_only { &mut options.worker_variables } else { &mut options.variables }.extend(variables);
     proxies
 }

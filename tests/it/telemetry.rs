@@ -9,7 +9,7 @@ use muster_testkit::Program;
 
 /// The URL at which a process serves metrics and health checks. The process needs [`metrics_variable`].
 async fn metrics_url(program: &mut Program) -> String {
-    program.logged("metrics ready", "address").await
+    program.wait_for_log("metrics ready", "address").await
 }
 
 /// The variable that makes a process serve metrics and health checks on a free port.

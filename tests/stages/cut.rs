@@ -4,7 +4,7 @@ use divan::Bencher;
 use divan::counter::{BytesCount, ItemsCount};
 use muster_domain::scanner::{RecordLimits, Scan, Scanner};
 use muster_domain::spigit;
-use muster_domain::strict_csv::RecordScanner;
+use muster_domain::strict_csv::StrictCsvScanner;
 use muster_ports::CutRules;
 
 use crate::sample;
@@ -31,7 +31,7 @@ fn yardstick_csv_core(bencher: Bencher<'_, '_>) {
 #[divan::bench]
 fn records(bencher: Bencher<'_, '_>) {
     measure(bencher, |file| {
-        let mut scanner = RecordScanner::new(spigit::DELIMITER, RecordLimits::default(), 1);
+        let mut scanner = StrictCsvScanner::new(spigit::DELIMITER, RecordLimits::default(), 1);
         let (mut rest, mut records) = (file, 0);
         while let Scan::Record(used) = scanner.scan(rest, true).expect("the sample is well formed") {
             rest = &rest[used..];

@@ -15,14 +15,14 @@ pub(crate) async fn start_job(deps: &IngestDeps, tenant: TenantId, creation: Cre
         Creation::New(created) => {
             count_upload(deps, "accepted");
             tracing::Span::current().record("job", tracing::field::display(created.id));
-            if created.may_begin {
+            if created.can_start {
                 // The split continues the trace of the upload.
                 request_split(deps, created.id, context::inject()).await;
             }
             tracing::info!(job = %created.id, %tenant, "job accepted");
             Ok(created.id)
         }
-        Creation::Known(job) => {
+        Creation::Existing(job) => {
             count_upload(deps, "repeated");
             tracing::Span::current().record("job", tracing::field::display(job));
             tracing::info!(%job, %tenant, "upload repeated; returning its existing job");

@@ -24,7 +24,7 @@ pub struct IngestConfig {
     /// How long stored uploads are kept after the end of their job. `None`: forever.
     pub retain_uploads: Option<Duration>,
     /// How long rejections are kept after the end of their job. `None`: forever.
-    pub retain_reports: Option<Duration>,
+    pub retain_rejections: Option<Duration>,
     /// The key that encrypts batch payloads. `None`: they are not encrypted.
     pub payload_key: Option<[u8; 32]>,
 }
@@ -40,7 +40,7 @@ impl Default for IngestConfig {
             job_window: 64,
             total_window: 512,
             retain_uploads: None,
-            retain_reports: None,
+            retain_rejections: None,
             payload_key: None,
         }
     }

@@ -33,30 +33,30 @@ pub(crate) async fn triage(
     store: &dyn Upkeep,
     metrics: &IngestMetrics,
 ) -> Result<(), TriageError> {
-    let Some(mut walk) = letters.walk().await? else { return Ok(()) };
+    let Some(mut cursor) = letters.open_cursor().await? else { return Ok(()) };
     let mut gone = 0;
-    while let Some(letter) = walk.next().await? {
-        if letter.number > walk.total().min(MAX_LETTERS_PER_PASS) {
+    while let Some(letter) = cursor.next().await? {
+        if letter.number > cursor.total().min(MAX_LETTERS_PER_PASS) {
             break;
         }
         match choose_action(&letter, store).await? {
             Action::Remove => {
                 tracing::debug!(reason = letter.reason, "removing a dead letter that no job needs");
-                walk.remove(letter).await?;
+                cursor.remove(letter).await?;
                 metrics.count_repair(Repair::DeadRemoved);
                 gone += 1;
             }
             Action::Replay(queue) => {
                 tracing::info!(reason = letter.reason, queue = queue.as_str(), "replaying a dead letter");
-                walk.replay(letter, queue).await?;
+                cursor.replay(letter, queue).await?;
                 metrics.count_repair(Repair::DeadReplayed);
                 gone += 1;
             }
             Action::Keep => {}
         }
     }
-    metrics.dead_letters.set(walk.total().saturating_sub(gone));
-    Ok(walk.end().await?)
+    metrics.dead_letters.set(cursor.total().saturating_sub(gone));
+    Ok(cursor.end().await?)
 }
 
 async fn choose_action(letter: &DeadLetter, store: &dyn Upkeep) -> Result<Action, StoreError> {
@@ -65,7 +65,7 @@ async fn choose_action(letter: &DeadLetter, store: &dyn Upkeep) -> Result<Action
         return Ok(Action::Remove);
     }
     let Some((job, batch)) = letter.envelope.batch() else { return Ok(Action::Keep) };
-    if !store.batch_is_missing(job, batch).await? {
+    if !store.is_batch_outstanding(job, batch).await? {
         return Ok(Action::Remove);
     }
     Ok(match letter.from {

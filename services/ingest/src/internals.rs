@@ -14,9 +14,10 @@ use crate::split::cutter::{Cut, Cutter, Progress};
 use crate::split::records::Layout;
 use crate::upload;
 use crate::upload::body::BodyReader;
-use crate::upload::compression::{Compression, decompress_head};
+use crate::upload::compression::decompress_head;
 use crate::upload::context::UploadContext;
 use crate::upload::headers::UploadHeaders;
+use muster_domain::Compression;
 
 /// A batch: number, first line, rows, first and end offset, records, whether it starts an epoch.
 pub type CutBatch = (u32, u64, u32, u64, u64, Vec<u8>, bool);

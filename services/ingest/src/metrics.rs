@@ -71,15 +71,15 @@ impl IngestMetrics {
         let repairs = Repair::ALL.map(Repair::as_str);
         Self {
             meter: meter.clone(),
-            uploads: meter.counter_by("muster_ingest_uploads_total", "Uploads, by outcome.", "outcome", &outcomes),
+            uploads: meter.labeled_counter("muster_ingest_uploads_total", "Uploads, by outcome.", "outcome", &outcomes),
             upload_bytes: meter.counter("muster_ingest_upload_bytes_total", "Bytes of stored uploads, as received."),
-            batches_published: meter.counter_by(
+            batches_published: meter.labeled_counter(
                 "muster_ingest_batches_published_total",
                 "Batches that the queue has confirmed, by lane.",
                 "lane",
                 &["small", "bulk"],
             ),
-            splits: meter.counter_by(
+            splits: meter.labeled_counter(
                 "muster_ingest_splits_total",
                 "Splits that ended, by outcome.",
                 "outcome",
@@ -91,8 +91,8 @@ impl IngestMetrics {
                 "Time from the lease of a split to the end of its file.",
                 &LONG_SECONDS,
             ),
-            jobs_finished: meter.counter_by("muster_ingest_jobs_finished_total", jobs, "state", &states),
-            repairs: meter.counter_by(
+            jobs_finished: meter.labeled_counter("muster_ingest_jobs_finished_total", jobs, "state", &states),
+            repairs: meter.labeled_counter(
                 "muster_ingest_repairs_total",
                 "Actions of the reconciler, by action.",
                 "action",

@@ -9,7 +9,7 @@ use std::collections::HashMap;
 use std::time::Duration;
 
 use muster_domain::JobId;
-use muster_ports::{StoreError, finish_and_ring, publish_split_request};
+use muster_ports::{StoreError, finish_job_and_start_next, publish_split_request};
 use tokio::task::JoinHandle;
 use tokio::time::{Instant, MissedTickBehavior};
 
@@ -50,7 +50,7 @@ pub(crate) fn start(deps: &IngestDeps, config: &IngestConfig) {
         let mut ticks = tokio::time::interval(TICK);
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let mut count = 0;
-        while shutdown.unless_begun(ticks.tick()).await.is_some() {
+        while shutdown.run_until_requested(ticks.tick()).await.is_some() {
             if let Err(error) = reconciler.run_pass(count).await {
                 tracing::debug!(%error, "reconciler pass failed; will retry");
             }
@@ -75,7 +75,7 @@ struct Reconciler {
 
 impl Reconciler {
     async fn run_pass(&mut self, tick: u64) -> Result<(), StoreError> {
-        let leads = self.deps.store.lead(&self.holder, LEADERSHIP_DURATION).await;
+        let leads = self.deps.store.try_acquire_leadership(&self.holder, LEADERSHIP_DURATION).await;
         self.deps.metrics.set_leads(matches!(leads, Ok(true)));
         if !leads? {
             return Ok(());
@@ -101,7 +101,7 @@ impl Reconciler {
     fn start_sweep(&self) {
         let deps = self.deps.clone();
         self.deps.tasks.spawn("sweep", async move {
-            if let Some(Err(error)) = deps.shutdown.unless_begun(sweep(&deps)).await {
+            if let Some(Err(error)) = deps.shutdown.run_until_requested(sweep(&deps)).await {
                 tracing::warn!(%error, "could not sweep the raw store; will retry in an hour");
             }
         });
@@ -111,7 +111,7 @@ impl Reconciler {
     fn start_upkeep(&self) -> JoinHandle<()> {
         let (deps, policy) = (self.deps.clone(), self.policy);
         self.deps.tasks.spawn("upkeep", async move {
-            deps.shutdown.unless_begun(run_upkeep(&deps, policy)).await;
+            deps.shutdown.run_until_requested(run_upkeep(&deps, policy)).await;
         })
     }
 
@@ -156,7 +156,7 @@ impl Reconciler {
 
     async fn finish_complete_jobs(&self) -> Result<(), StoreError> {
         for job in self.deps.store.jobs_to_finish().await? {
-            if let Some(finished) = finish_and_ring(&*self.deps.store, &*self.deps.queue, job).await? {
+            if let Some(finished) = finish_job_and_start_next(&*self.deps.store, &*self.deps.queue, job).await? {
                 tracing::info!(%job, state = finished.state.as_str(), "job finished");
                 self.deps.metrics.count_repair(Repair::Finished);
                 self.deps.metrics.count_finished(finished.state);
@@ -184,7 +184,7 @@ impl Reconciler {
                 let _ = self.deps.counters.forget(job).await;
                 // The ledger is read after the old view is gone: a worker that counts in between finds no view and
                 // rebuilds it too.
-                let _ = self.deps.counters.rebuild(job, &self.deps.store.ledger_view(job).await?).await;
+                let _ = self.deps.counters.rebuild(job, &self.deps.store.ledger_snapshot(job).await?).await;
                 self.deps.metrics.count_repair(Repair::CountersRebuilt);
             }
         }

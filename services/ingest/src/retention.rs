@@ -30,7 +30,7 @@ pub(crate) struct RetentionPolicy {
 
 impl RetentionPolicy {
     pub(crate) fn new(config: &IngestConfig) -> Self {
-        Self { uploads: config.retain_uploads, rejections: config.retain_reports }
+        Self { uploads: config.retain_uploads, rejections: config.retain_rejections }
     }
 }
 
@@ -48,7 +48,7 @@ pub(crate) async fn run_pass(deps: &IngestDeps, policy: RetentionPolicy) -> Resu
     if let Some(age) = policy.rejections {
         let mut transactions = 0;
         while transactions < MAX_TRANSACTIONS_PER_PASS
-            && deps.store.remove_reports(age, MAX_REJECTIONS_PER_TRANSACTION).await?
+            && deps.store.remove_rejections(age, MAX_REJECTIONS_PER_TRANSACTION).await?
         {
             transactions += 1;
         }
@@ -56,7 +56,7 @@ pub(crate) async fn run_pass(deps: &IngestDeps, policy: RetentionPolicy) -> Resu
     if let Some(age) = policy.uploads {
         for (job, key) in deps.store.uploads_to_remove(age, MAX_UPLOADS_PER_PASS).await? {
             deps.raw.delete(&key).await?;
-            deps.store.note_upload_removed(job).await?;
+            deps.store.record_upload_removed(job).await?;
             tracing::info!(%job, "removed the stored upload of a job");
             deps.metrics.count_repair(Repair::UploadRemoved);
         }

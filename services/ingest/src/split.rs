@@ -18,7 +18,7 @@ use std::time::Duration;
 
 use muster_domain::JobId;
 use muster_messages::{PayloadCodec, SplitMessage};
-use muster_ports::{Delivery, QueueName, finish_and_ring};
+use muster_ports::{Delivery, QueueName, finish_job_and_start_next};
 use muster_runtime::failpoint;
 use muster_telemetry::context;
 use tokio::sync::Semaphore;
@@ -75,7 +75,7 @@ pub(crate) fn start(deps: &IngestDeps, config: &IngestConfig) {
     let mut requests = deps.queue.consume(QueueName::Split, PREFETCH);
     let shutdown = deps.shutdown.clone();
     deps.tasks.spawn("split requests", async move {
-        while let Some(Some(delivery)) = shutdown.unless_begun(requests.next()).await {
+        while let Some(Some(delivery)) = shutdown.run_until_requested(requests.next()).await {
             handle_request(&shared, delivery).await;
         }
     });
@@ -119,7 +119,7 @@ async fn run(shared: Arc<Shared>, task: SplitTask, job: JobId) {
             Span::current().record("batches", end.batches).record("rows", end.rows);
             let readable = end.file_error.is_none();
             tracing::info!(%job, batches = end.batches, rows = end.rows, readable, "split done");
-            match finish_and_ring(&*shared.deps.store, &*shared.deps.queue, job).await {
+            match finish_job_and_start_next(&*shared.deps.store, &*shared.deps.queue, job).await {
                 Ok(Some(finished)) => {
                     metrics.count_finished(finished.state);
                     tracing::info!(%job, state = finished.state.as_str(), "job finished");

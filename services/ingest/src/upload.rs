@@ -16,11 +16,11 @@ use muster_ports::{Creation, NewJob, Store};
 use muster_runtime::failpoint;
 
 use body::BodyReader;
-use compression::Compression;
 use context::UploadContext;
 use error::UploadError;
 use headers::UploadHeaders;
 use intake::{Intake, StoredFile};
+use muster_domain::Compression;
 
 /// How much larger than the largest file a body may be: a multipart envelope adds a little.
 const MAX_ENVELOPE_BYTES: u64 = 64 * 1024;

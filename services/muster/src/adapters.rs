@@ -6,7 +6,7 @@ use std::time::Duration;
 use anyhow::Context;
 use muster_http::Ready;
 use muster_ingest::IngestConfig;
-use muster_ports::{Counters, CutRules, Publisher, Reports, Store};
+use muster_ports::{Counters, CutRules, Publisher, Queries, Store};
 use muster_postgres::{PostgresConfig, PostgresStore};
 use muster_rabbitmq::{RabbitConfig, RabbitQueue};
 use muster_rawstore::ObjectRawStore;
@@ -79,21 +79,21 @@ pub(crate) fn ingest_config(http: &HttpArgs, import: &ImportArgs, payload: Optio
         max_uploads_per_tenant: usize::from(import.max_uploads_per_tenant),
         cut: CutRules { unpacked_bytes: import.max_unpacked_bytes, ..CutRules::default() },
         retain_uploads: import.retain_uploads_days.0,
-        retain_reports: import.retain_reports_days.0,
+        retain_rejections: import.retain_reports_days.0,
         payload_key: payload.and_then(|payload| payload.payload_key.as_ref()).map(|key| key.0),
         ..IngestConfig::default()
     }
 }
 
 /// Waits until the database can be reached. Fails at once if its schema does not fit this version.
-pub(crate) async fn wait_for_store(store: &dyn Reports, shutdown: &Shutdown) -> anyhow::Result<()> {
+pub(crate) async fn wait_for_store(store: &dyn Queries, shutdown: &Shutdown) -> anyhow::Result<()> {
     let mut backoff = Backoff::reconnect();
     loop {
         match store.check_ready().await {
             Ok(()) => return Ok(()),
-            Err(error) if error.is_transient() && !shutdown.has_begun() => {
+            Err(error) if error.is_transient() && !shutdown.is_requested() => {
                 tracing::warn!(error = &error as &(dyn std::error::Error + 'static), "waiting for the database");
-                shutdown.unless_begun(backoff.wait()).await;
+                shutdown.run_until_requested(backoff.wait()).await;
             }
             Err(error) => return Err(error.into()),
         }
@@ -103,10 +103,10 @@ pub(crate) async fn wait_for_store(store: &dyn Reports, shutdown: &Shutdown) -> 
 /// Waits until the queue can be reached or the process is to stop.
 pub(crate) async fn wait_for_queue(queue: &dyn Publisher, shutdown: &Shutdown) {
     let mut backoff = Backoff::reconnect();
-    while !shutdown.has_begun() {
+    while !shutdown.is_requested() {
         let Err(error) = queue.check_ready().await else { return };
         tracing::warn!(error = &error as &(dyn std::error::Error + 'static), "waiting for the queue");
-        shutdown.unless_begun(backoff.wait()).await;
+        shutdown.run_until_requested(backoff.wait()).await;
     }
 }
 

@@ -36,7 +36,7 @@ async fn open_store(args: &StoreArgs) -> anyhow::Result<Arc<dyn Store>> {
     let database_url = args.database_url.clone().context("--database-url or --data is required")?;
     let config = POOL.config(&DatabaseArgs { database_url });
     let store = Arc::new(PostgresStore::new(&config, Shutdown::new())?);
-    muster_ports::Reports::check_ready(&*store).await?;
+    muster_ports::Queries::check_ready(&*store).await?;
     Ok(store)
 }
 

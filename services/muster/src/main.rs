@@ -30,7 +30,7 @@ fn main() -> ExitCode {
     // Before the first TLS connection: rustls needs one provider for the whole process.
     let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
     #[cfg(feature = "failpoints")]
-    let _scenario = muster_runtime::failpoint::follow_variable();
+    let _scenario = muster_runtime::failpoint::setup_from_env();
     let cli = Cli::parse();
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()

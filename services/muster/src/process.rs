@@ -47,7 +47,7 @@ impl Process {
             reason = "it must outlive the tasks that it stops, so it is not one of them"
         )]
         tokio::spawn(async move {
-            if let Err(error) = shutdown.follow_signals(drain).await {
+            if let Err(error) = shutdown.handle_signals(drain).await {
                 tracing::error!(%error, "cannot listen for signals");
             }
         });
@@ -56,7 +56,7 @@ impl Process {
 
     /// Waits for the stop, then for running work, then closes the database connections and flushes telemetry.
     pub(crate) async fn run_until_stopped(&self, store: Option<&PostgresStore>) {
-        self.shutdown.begun().await;
+        self.shutdown.requested().await;
         tokio::select! {
             drained = self.tasks.wait(TASKS_DEADLINE) => {
                 tracing::info!(drained, "stopped");

@@ -10,7 +10,7 @@ use bytes::Bytes;
 use futures_util::stream;
 use muster_domain::{Rejection, TenantId};
 use muster_http::{ApiError, Caller, IdPath, JSON};
-use muster_ports::{JobView, PageAfter, Reports, Scope, StoreError};
+use muster_ports::{JobView, Queries, RejectionPage, Scope, StoreError};
 use serde::Deserialize;
 use serde_json::json;
 
@@ -41,7 +41,7 @@ pub(crate) async fn list(
     caller.require(Scope::ImportRead)?;
     let tenant = caller.tenant();
     let job = status.store.find_job(tenant, id).await?.ok_or_else(ApiError::file_not_found)?;
-    if job.reports_removed {
+    if job.rejections_removed {
         let message = "The error list has expired and was removed; the counts remain.";
         return Err(ApiError::new(StatusCode::GONE, "errors_removed", message));
     }
@@ -55,7 +55,10 @@ pub(crate) async fn list(
         Some(Ok(line)) => line,
         Some(Err(_)) => return Err(invalid("after must be a line number.")),
     };
-    let page = PageAfter { line, limit: read_limit(query.limit.as_deref(), DEFAULT_PAGE_ROWS, MAX_PAGE_ROWS)? };
+    let page = RejectionPage {
+        after_line: line,
+        limit: read_limit(query.limit.as_deref(), DEFAULT_PAGE_ROWS, MAX_PAGE_ROWS)?,
+    };
     let mut rejections = status.store.list_rejections(tenant, id, page).await?;
     let full = append_file_error(&mut rejections, &job, page);
     let next = rejections.last().filter(|_| full).map(|last| {
@@ -67,10 +70,10 @@ pub(crate) async fn list(
 }
 
 /// Appends the error that ended the file early, if this page is the last one. Returns whether there may be more pages.
-fn append_file_error(rejections: &mut Vec<Rejection>, job: &JobView, page: PageAfter) -> bool {
+fn append_file_error(rejections: &mut Vec<Rejection>, job: &JobView, page: RejectionPage) -> bool {
     let full = rejections.len() == page.limit as usize;
     if !full {
-        rejections.extend(job.file_error.clone().filter(|error| error.line > page.line));
+        rejections.extend(job.file_error.clone().filter(|error| error.line > page.after_line));
     }
     full
 }
@@ -83,14 +86,14 @@ fn wants_csv(headers: &HeaderMap) -> bool {
 }
 
 /// Streams the whole list, page by page.
-fn stream_csv(store: Arc<dyn Reports>, tenant: TenantId, job: JobView) -> Response {
+fn stream_csv(store: Arc<dyn Queries>, tenant: TenantId, job: JobView) -> Response {
     let disposition = format!("attachment; filename=\"errors-{}.csv\"", job.id);
     let job = Arc::new(job);
     let pages = stream::try_unfold(Some(0), move |after: Option<u64>| {
         let (store, job) = (store.clone(), job.clone());
         async move {
             let Some(line) = after else { return Ok::<_, StoreError>(None) };
-            let after = PageAfter { line, limit: DEFAULT_PAGE_ROWS };
+            let after = RejectionPage { after_line: line, limit: DEFAULT_PAGE_ROWS };
             let mut page = store.list_rejections(tenant, job.id, after).await?;
             let full = append_file_error(&mut page, &job, after);
             let next = page.last().map(|last| last.line).filter(|_| full);

@@ -4,8 +4,8 @@ use axum::extract::{Query, State};
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use muster_domain::{JobId, JobState};
-use muster_http::{ApiError, Caller, IdPath, JSON, public_base};
-use muster_ports::{JobFilter, Scope};
+use muster_http::{ApiError, Caller, IdPath, JSON, public_base_url};
+use muster_ports::{JobQuery, Scope};
 use serde::Deserialize;
 use serde_json::json;
 
@@ -79,7 +79,7 @@ pub(crate) async fn list(
 }
 
 /// Parses the query parameters of a list.
-pub(crate) fn read_filter(query: &ListQuery) -> Result<JobFilter, ApiError> {
+pub(crate) fn read_filter(query: &ListQuery) -> Result<JobQuery, ApiError> {
     let state = query.status.as_deref().map(|text| {
         JobState::parse(text)
             .ok_or_else(|| invalid("status must be one of PENDING, PROCESSING, SUCCESS, FAILED, CANCELED."))
@@ -88,9 +88,9 @@ pub(crate) fn read_filter(query: &ListQuery) -> Result<JobFilter, ApiError> {
         .before
         .as_deref()
         .map(|text| JobId::parse(text).ok_or_else(|| invalid("before must be the id of a file.")));
-    Ok(JobFilter {
+    Ok(JobQuery {
         state: state.transpose()?,
-        before: before.transpose()?,
+        before_id: before.transpose()?,
         limit: read_limit(query.limit.as_deref(), DEFAULT_PAGE_JOBS, MAX_PAGE_JOBS)?,
     })
 }
@@ -111,5 +111,5 @@ pub(crate) fn invalid(message: &str) -> ApiError {
 
 /// Returns the URL that links start with: the configured one, otherwise that of the request.
 pub(crate) fn base(status: &Status, headers: &HeaderMap) -> String {
-    public_base(status.public_url.as_deref(), headers)
+    public_base_url(status.public_url.as_deref(), headers)
 }

@@ -3,12 +3,12 @@
 
 use axum::extract::Query;
 use axum::http::Uri;
-use muster_ports::JobFilter;
+use muster_ports::JobQuery;
 
 use crate::files::{self, ListQuery};
 
 /// Parses the query of a list. Returns `None` if it is invalid.
-pub fn list_filter(uri: &Uri) -> Option<JobFilter> {
+pub fn list_filter(uri: &Uri) -> Option<JobQuery> {
     let Query(query) = Query::<ListQuery>::try_from_uri(uri).ok()?;
     files::read_filter(&query).ok()
 }

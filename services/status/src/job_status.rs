@@ -1,9 +1,9 @@
 //! Renders the status of one job as JSON.
 
 use muster_domain::TenantId;
-use muster_domain::job::{LISTED_REJECTIONS, error_message, error_message_without_rows};
+use muster_domain::job::{MAX_LISTED_REJECTIONS, error_message, error_message_without_rows};
 use muster_http::ApiError;
-use muster_ports::{JobView, PageAfter};
+use muster_ports::{JobView, RejectionPage};
 use serde_json::{Value, json};
 
 use crate::Status;
@@ -20,13 +20,13 @@ pub(crate) async fn render(
     let (view, source) = status.progress.read(job).await?;
     let progress = Progress::new(job, &view);
     let counts = progress.counts;
-    let rejections = if counts.failed > 0 && !job.reports_removed {
-        let limit = u32::try_from(LISTED_REJECTIONS).unwrap_or(u32::MAX);
-        status.store.list_rejections(tenant, job.id, PageAfter { line: 0, limit }).await?
+    let rejections = if counts.failed > 0 && !job.rejections_removed {
+        let limit = u32::try_from(MAX_LISTED_REJECTIONS).unwrap_or(u32::MAX);
+        status.store.list_rejections(tenant, job.id, RejectionPage { after_line: 0, limit }).await?
     } else {
         Vec::new()
     };
-    let message = if job.reports_removed {
+    let message = if job.rejections_removed {
         error_message_without_rows(job.file_error.as_ref(), counts.failed)
     } else {
         error_message(job.file_error.as_ref(), &rejections, counts.failed)
@@ -44,7 +44,7 @@ pub(crate) async fn render(
         "warnings": counts.warnings,
         "blocked_users": counts.blocked,
         "unblocked_users": counts.unblocked,
-        "missing_users_kept": job.missing_kept,
+        "missing_users_kept": job.missing_not_blocked,
         "percent": progress.percent,
         "rows_per_second": progress.rows_per_second,
         "eta_seconds": progress.eta_seconds,

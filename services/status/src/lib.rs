@@ -21,16 +21,16 @@ use axum::Router;
 use axum::extract::FromRef;
 use axum::routing::get;
 use muster_http::Authorize;
-use muster_ports::{Counters, Reports, Tenants};
+use muster_ports::{Counters, Queries, Tenants};
 
 pub use metrics::StatusMetrics;
 use progress::ProgressReader;
 use shared_responses::SharedResponses;
 
 /// The part of the database that the service may use: queries, and the tokens of tenants.
-pub trait StatusStore: Reports + Tenants {}
+pub trait StatusStore: Queries + Tenants {}
 
-impl<T: Reports + Tenants> StatusStore for T {}
+impl<T: Queries + Tenants> StatusStore for T {}
 
 /// The adapters and settings that the service works with.
 #[derive(Clone)]
@@ -49,7 +49,7 @@ pub struct StatusDeps {
 /// The state of the handlers.
 #[derive(Clone)]
 pub(crate) struct Status {
-    pub(crate) store: Arc<dyn Reports>,
+    pub(crate) store: Arc<dyn Queries>,
     pub(crate) metrics: StatusMetrics,
     pub(crate) public_url: Option<String>,
     pub(crate) progress: Arc<ProgressReader>,
@@ -67,7 +67,7 @@ impl FromRef<Status> for Authorize {
 pub fn router(deps: StatusDeps) -> Router {
     let StatusDeps { store, counters, metrics, public_url } = deps;
     let authorize = Authorize::new(store.clone());
-    let store: Arc<dyn Reports> = store;
+    let store: Arc<dyn Queries> = store;
     let progress = Arc::new(ProgressReader::new(store.clone(), counters));
     let status = Status { store, metrics, public_url, progress, responses: Arc::default(), authorize };
     Router::new()

@@ -15,7 +15,7 @@ impl StatusMetrics {
     pub fn new(meter: &Meter) -> Self {
         let sources = Source::ALL.map(Source::as_str);
         let (name, help) = ("muster_status_answers_total", "Job statuses returned, by the source of their progress.");
-        Self { answers: meter.counter_by(name, help, "source", &sources) }
+        Self { answers: meter.labeled_counter(name, help, "source", &sources) }
     }
 
     pub(crate) fn count_answer(&self, source: Source) {

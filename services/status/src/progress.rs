@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use muster_domain::{Counts, JobId};
-use muster_ports::{Counters, JobView, Reports, StoreError, View};
+use muster_ports::{Counters, JobView, Queries, StoreError, View};
 
 /// Maximum number of jobs whose last returned view is kept.
 const MAX_KEPT_VIEWS: usize = 4096;
@@ -34,14 +34,14 @@ impl Source {
 
 /// Reads the progress of jobs. What it returns for a job never decreases.
 pub(crate) struct ProgressReader {
-    store: Arc<dyn Reports>,
+    store: Arc<dyn Queries>,
     counters: Arc<dyn Counters>,
     /// The last view returned for each unfinished job.
     returned: Mutex<HashMap<JobId, View>>,
 }
 
 impl ProgressReader {
-    pub(crate) fn new(store: Arc<dyn Reports>, counters: Arc<dyn Counters>) -> Self {
+    pub(crate) fn new(store: Arc<dyn Queries>, counters: Arc<dyn Counters>) -> Self {
         Self { store, counters, returned: Mutex::default() }
     }
 
@@ -151,8 +151,8 @@ mod tests {
             started_ms: Some(1000),
             finished_ms: None,
             now_ms: 3000,
-            missing_kept: None,
-            reports_removed: false,
+            missing_not_blocked: None,
+            rejections_removed: false,
         }
     }
 

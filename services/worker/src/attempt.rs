@@ -153,7 +153,7 @@ impl Processor {
 
     /// Undoes the record of an attempt that ended because the worker stops: the batch did not cause that.
     pub(crate) async fn undo_attempt(&self, job: JobId, batch: BatchNo) {
-        let undone = tokio::time::timeout(UNDO_ATTEMPT_DEADLINE, self.store.forget_attempt(job, batch)).await;
+        let undone = tokio::time::timeout(UNDO_ATTEMPT_DEADLINE, self.store.undo_attempt(job, batch)).await;
         if !matches!(undone, Ok(Ok(()))) {
             tracing::warn!(%job, %batch, "could not undo the attempt of an aborted batch");
         }
@@ -169,7 +169,7 @@ impl Processor {
                 Err(error) if error.is_transient() => {
                     tracing::debug!(%error, "the database is not available; will retry");
                     self.metrics.database_retries.add(1, &[]);
-                    self.shutdown.unless_begun(backoff.wait()).await.ok_or(Interrupted::Stopping)?;
+                    self.shutdown.run_until_requested(backoff.wait()).await.ok_or(Interrupted::Stopping)?;
                 }
                 result => {
                     backoff.reset();
@@ -240,7 +240,7 @@ impl Attempt<'_> {
             if error.is_transient() {
                 tracing::warn!(%job, %batch, %error, "a batch is waiting for the database");
                 self.processor.metrics.database_retries.add(1, &[]);
-                if self.processor.shutdown.unless_begun(backoff.wait()).await.is_none() {
+                if self.processor.shutdown.run_until_requested(backoff.wait()).await.is_none() {
                     return Verdict::Redeliver { count_attempt: false };
                 }
             } else {
@@ -278,7 +278,7 @@ impl Attempt<'_> {
             end_offset: message.end_offset,
             rows: self.rows.clone(),
             isolate_rows: self.mode == ApplyMode::EachRow,
-            notes_named: rules.blocks_missing,
+            records_named_users: rules.blocks_missing,
         };
         let applying = self.processor.store.apply_batch(batch_to_apply).instrument(span.clone());
         let applied = applying.await.inspect_err(|_| context::fail(&span))?;
@@ -293,8 +293,8 @@ impl Attempt<'_> {
     async fn complete(&self, applied: Applied) -> BatchResult {
         let (processor, message) = (self.processor, self.message);
         let (counts, result) = match applied {
-            Applied::Now(counts) => (counts, BatchResult::Applied),
-            Applied::Before(counts) => (counts, BatchResult::AlreadyApplied),
+            Applied::Committed(counts) => (counts, BatchResult::Applied),
+            Applied::AlreadyApplied(counts) => (counts, BatchResult::AlreadyApplied),
             Applied::NotRunning => return BatchResult::NotRunning,
         };
         record_counts(&counts);

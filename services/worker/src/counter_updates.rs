@@ -86,7 +86,7 @@ impl CounterUpdates {
 async fn send(store: &Arc<dyn WorkerStore>, counters: &Arc<dyn Counters>, update: &Update) -> Result<(), UpdateError> {
     let Update { job, batch, counts, bytes } = update;
     if counters.record(*job, *batch, counts, *bytes).await? == Recorded::NoView {
-        counters.rebuild(*job, &store.ledger_view(*job).await?).await?;
+        counters.rebuild(*job, &store.ledger_snapshot(*job).await?).await?;
         // The snapshot may be older than this batch, or another worker may have rebuilt the view without it.
         counters.record(*job, *batch, counts, *bytes).await?;
     }

@@ -32,8 +32,8 @@ async fn receive(
     shutdown: &Shutdown,
     processor: &Arc<Processor>,
 ) {
-    while let Some(Ok(permit)) = shutdown.unless_begun(permits.clone().acquire_owned()).await {
-        let Some(Some(delivery)) = shutdown.unless_begun(deliveries.next()).await else { return };
+    while let Some(Ok(permit)) = shutdown.run_until_requested(permits.clone().acquire_owned()).await {
+        let Some(Some(delivery)) = shutdown.run_until_requested(deliveries.next()).await else { return };
         let processor = processor.clone();
         tasks.spawn("batch", async move {
             delivery::process(&processor, delivery).await;

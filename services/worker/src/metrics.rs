@@ -55,8 +55,8 @@ impl WorkerMetrics {
         let results = BatchResult::ALL.map(BatchResult::as_str);
         let jobs = "Jobs finished by this service, by final state.";
         Self {
-            batches: meter.counter_by("muster_worker_batches_total", "Batches, by outcome.", "outcome", &results),
-            rows: meter.counter_by(
+            batches: meter.labeled_counter("muster_worker_batches_total", "Batches, by outcome.", "outcome", &results),
+            rows: meter.labeled_counter(
                 "muster_worker_rows_total",
                 "Rows of applied batches, by outcome.",
                 "outcome",
@@ -80,7 +80,7 @@ impl WorkerMetrics {
                 "muster_worker_counting_failures_total",
                 "Applied batches missing from the counters until the reconciler adds them.",
             ),
-            jobs_finished: meter.counter_by("muster_worker_jobs_finished_total", jobs, "state", &states),
+            jobs_finished: meter.labeled_counter("muster_worker_jobs_finished_total", jobs, "state", &states),
         }
     }
 

@@ -2,7 +2,9 @@
 
 use async_trait::async_trait;
 use muster_domain::JobId;
-use muster_ports::{Batches, FinishedJob, LedgerView, Publisher, Store, StoreError, Upkeep, finish_and_ring};
+use muster_ports::{
+    Batches, FinishedJob, LedgerSnapshot, Publisher, Store, StoreError, Upkeep, finish_job_and_start_next,
+};
 
 /// The part of the database that a worker may use. Every [`Store`] implements it.
 #[async_trait]
@@ -16,7 +18,7 @@ pub trait WorkerStore: Batches {
     ) -> Result<Option<FinishedJob>, StoreError>;
 
     /// Returns a snapshot of the ledger of a job, from which its counters are rebuilt.
-    async fn ledger_view(&self, job: JobId) -> Result<LedgerView, StoreError>;
+    async fn ledger_snapshot(&self, job: JobId) -> Result<LedgerSnapshot, StoreError>;
 }
 
 #[async_trait]
@@ -26,10 +28,10 @@ impl<T: Store> WorkerStore for T {
         queue: &dyn Publisher,
         job: JobId,
     ) -> Result<Option<FinishedJob>, StoreError> {
-        finish_and_ring(self, queue, job).await
+        finish_job_and_start_next(self, queue, job).await
     }
 
-    async fn ledger_view(&self, job: JobId) -> Result<LedgerView, StoreError> {
-        Upkeep::ledger_view(self, job).await
+    async fn ledger_snapshot(&self, job: JobId) -> Result<LedgerSnapshot, StoreError> {
+        Upkeep::ledger_snapshot(self, job).await
     }
 }

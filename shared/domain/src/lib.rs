@@ -67,7 +67,7 @@ pub use batch::{CheckedBatch, CheckedRow};
 pub use counts::Counts;
 pub use digest::RowDigest;
 pub use field::Field;
-pub use file::{Charset, Dialect, Format, Handling};
+pub use file::{Charset, Compression, Dialect, Format, Handling};
 pub use header::Header;
 pub use idempotency::IdempotencyKey;
 pub use ids::{BatchNo, JobId, TenantId};

@@ -19,7 +19,7 @@ const CHECK_TIMEOUT: Duration = Duration::from_secs(2);
 /// to shut down.
 pub fn health(ready: Ready, shutdown: Shutdown) -> Router {
     let readyz = move || {
-        let (check, stopping) = (ready(), shutdown.has_begun());
+        let (check, stopping) = (ready(), shutdown.is_requested());
         async move {
             if stopping {
                 return (StatusCode::SERVICE_UNAVAILABLE, "stopping\n".to_owned());

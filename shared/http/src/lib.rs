@@ -20,7 +20,7 @@ pub use auth::{Authorize, Caller};
 pub use error::ApiError;
 pub use health::{Ready, health};
 pub use metrics::HttpMetrics;
-pub use path::{IdPath, public_base};
+pub use path::{IdPath, public_base_url};
 pub use serve::serve;
 pub use token::token_sha256;
 

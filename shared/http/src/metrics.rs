@@ -17,8 +17,7 @@ impl HttpMetrics {
     /// Registers the metrics.
     pub fn new(meter: &Meter) -> Self {
         Self {
-            requests: meter
-                .silent_counter("muster_http_requests_total", "Requests, by method, route and status class."),
+            requests: meter.lazy_counter("muster_http_requests_total", "Requests, by method, route and status class."),
             seconds: meter.seconds(
                 "muster_http_request_seconds",
                 "Time from the head of a request to the head of its response, by method and route.",

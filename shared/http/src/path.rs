@@ -26,7 +26,7 @@ impl<S: Send + Sync> FromRequestParts<S> for IdPath {
 }
 
 /// Returns the public base URL, without a trailing slash: the configured one, else one made of the `Host` header.
-pub fn public_base(configured: Option<&str>, headers: &HeaderMap) -> String {
+pub fn public_base_url(configured: Option<&str>, headers: &HeaderMap) -> String {
     if let Some(url) = configured {
         return url.to_owned();
     }

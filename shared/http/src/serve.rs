@@ -52,7 +52,7 @@ pub async fn serve(listener: TcpListener, router: Router, tasks: Tasks, shutdown
     let mut backoff = Backoff::new(Duration::from_millis(10), Duration::from_secs(1));
     loop {
         let Ok(permit) = connections.clone().acquire_owned().await else { return };
-        match shutdown.unless_begun(listener.accept()).await {
+        match shutdown.run_until_requested(listener.accept()).await {
             Some(Ok((stream, _))) => {
                 backoff.reset();
                 let connection = serve_connection(stream, router.clone(), shutdown.clone(), metrics.clone());
@@ -88,9 +88,9 @@ async fn serve_connection(stream: TcpStream, router: Router, shutdown: Shutdown,
     tokio::select! {
         _ = &mut connection => {
             drop(connection);
-            shutdown.unless_begun(returned.linger()).await;
+            shutdown.run_until_requested(returned.linger()).await;
         }
-        () = shutdown.begun() => {
+        () = shutdown.requested() => {
             connection.as_mut().graceful_shutdown();
             tokio::select! {
                 _ = connection => {}

@@ -5,7 +5,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use async_trait::async_trait;
 use muster_domain::{BatchNo, Counts, JobId};
-use muster_ports::{Counters, CountersError, LedgerView, Recorded, View};
+use muster_ports::{Counters, CountersError, LedgerSnapshot, Recorded, View};
 
 /// The maximum number of views that are kept.
 const MAX_VIEWS: usize = 256;
@@ -40,14 +40,14 @@ impl Counters for MemoryCounters {
         let mut jobs = self.jobs();
         let Some(view) = jobs.get_mut(&job) else { return Ok(Recorded::NoView) };
         if !view.batches.insert(batch) {
-            return Ok(Recorded::Before);
+            return Ok(Recorded::AlreadyCounted);
         }
         view.counts.add(counts);
         view.bytes += bytes;
-        Ok(Recorded::Now)
+        Ok(Recorded::Counted)
     }
 
-    async fn rebuild(&self, job: JobId, ledger: &LedgerView) -> Result<(), CountersError> {
+    async fn rebuild(&self, job: JobId, ledger: &LedgerSnapshot) -> Result<(), CountersError> {
         let mut jobs = self.jobs();
         if jobs.len() >= MAX_VIEWS && !jobs.contains_key(&job) {
             // Views may disappear at any moment; the oldest job is most likely final.

@@ -54,7 +54,7 @@ impl Queue for MemoryQueue {
         let shutdown = self.shutdown.clone();
         let permits = Arc::new(Semaphore::new(usize::from(prefetch)));
         self.tasks.spawn("consume", async move {
-            shutdown.unless_begun(deliver(shared, queue, permits, sender)).await;
+            shutdown.run_until_requested(deliver(shared, queue, permits, sender)).await;
         });
         Consumer::new(receiver)
     }

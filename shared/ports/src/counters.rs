@@ -9,9 +9,9 @@ use crate::error::CountersError;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Recorded {
     /// The batch has been counted.
-    Now,
+    Counted,
     /// The batch was already counted; nothing changed.
-    Before,
+    AlreadyCounted,
     /// There is no view of this job: rebuild it from the ledger first.
     NoView,
 }
@@ -29,7 +29,7 @@ pub struct View {
 
 /// A snapshot of the ledger of one job, from which its view is rebuilt.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct LedgerView {
+pub struct LedgerSnapshot {
     /// The applied batches.
     pub batches: Vec<BatchNo>,
     /// The outcomes of their rows.
@@ -38,7 +38,7 @@ pub struct LedgerView {
     pub bytes: u64,
 }
 
-impl LedgerView {
+impl LedgerSnapshot {
     /// Adds a batch of the ledger.
     pub fn add(&mut self, batch: BatchNo, counts: &Counts, bytes: u64) {
         self.batches.push(batch);
@@ -53,7 +53,7 @@ pub trait Counters: Send + Sync {
     /// Counts a batch.
     async fn record(&self, job: JobId, batch: BatchNo, counts: &Counts, bytes: u64) -> Result<Recorded, CountersError>;
     /// Creates the view of a job, unless there already is one.
-    async fn rebuild(&self, job: JobId, ledger: &LedgerView) -> Result<(), CountersError>;
+    async fn rebuild(&self, job: JobId, ledger: &LedgerSnapshot) -> Result<(), CountersError>;
     /// Returns the view of a job, if there is one.
     async fn read(&self, job: JobId) -> Result<Option<View>, CountersError>;
     /// Removes the view of a job.

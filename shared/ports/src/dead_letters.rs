@@ -11,13 +11,13 @@ use crate::queue::QueueName;
 pub trait DeadLetters: Send + Sync {
     /// Opens a cursor over the dead letters, oldest first. Letters that one cursor has returned are invisible to
     /// others until it is dropped. `None` if the dead-letter queue does not exist.
-    async fn walk(&self) -> Result<Option<Box<dyn Letters>>, QueueError>;
+    async fn open_cursor(&self) -> Result<Option<Box<dyn DeadLetterCursor>>, QueueError>;
 }
 
 /// A cursor over dead letters. Letters that are neither removed nor replayed return to their position in the queue
 /// when the cursor is dropped.
 #[async_trait]
-pub trait Letters: Send {
+pub trait DeadLetterCursor: Send {
     /// Returns the number of letters at the time when the cursor was opened. Further letters arrived later, for example
     /// because a replayed message was rejected again.
     fn total(&self) -> u64;

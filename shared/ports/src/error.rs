@@ -17,7 +17,7 @@ pub enum StoreError {
     },
     /// The database rejected a statement. A retry of the same statement fails again.
     #[error("the database rejected a statement (code {code}{})", constraint.as_deref().map(|c| format!(", constraint {c}")).unwrap_or_default())]
-    Refused {
+    StatementRejected {
         /// The SQLSTATE, or the result code of SQLite.
         code: String,
         /// The violated constraint, if any.
@@ -25,13 +25,13 @@ pub enum StoreError {
     },
     /// The URL of the database is invalid.
     #[error("the database URL is invalid; expected postgres://user:password@host:port/database")]
-    Address,
+    InvalidUrl,
     /// A stored value is invalid: another version of Muster wrote it, or it was edited by hand.
     #[error("stored data cannot be read: {0}")]
     Unreadable(&'static str),
     /// The schema is not the one that this build needs.
     #[error("the database schema is at version {found}, expected {expected}: run `muster migrate`")]
-    Schema {
+    SchemaMismatch {
         /// The version found.
         found: i64,
         /// The version needed.
@@ -57,13 +57,13 @@ pub enum QueueError {
     Full(&'static str),
     /// The queue that the message was published to does not exist.
     #[error("the queue {0} does not exist")]
-    Unroutable(&'static str),
+    NoSuchQueue(&'static str),
     /// The URL of the queue is invalid.
     #[error("the queue URL is invalid ({0}); expected amqp://user:password@host:port/vhost")]
-    Address(String),
+    InvalidUrl(String),
     /// The queue exists with other arguments than Muster needs.
     #[error("the queue {0} exists with other arguments than Muster declares: delete it, or use another queue prefix")]
-    Mismatch(String),
+    ArgumentMismatch(String),
 }
 
 /// The counters could not be read or written. Only the speed of status requests depends on them.

@@ -10,7 +10,7 @@ use crate::store::Store;
 
 /// Finishes a job if it is complete, and requests the split of the tenant's next one. If that request is lost, the
 /// reconciler repeats it.
-pub async fn finish_and_ring(
+pub async fn finish_job_and_start_next(
     store: &(impl Store + ?Sized),
     queue: &(impl Publisher + ?Sized),
     job: JobId,

@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use muster_domain::scanner::RecordLimits;
 use muster_domain::{
-    BatchNo, Charset, CheckedBatch, Counts, Dialect, Format, Handling, IdempotencyKey, JobId, JobState, Rejection,
-    TenantId,
+    BatchNo, Charset, CheckedBatch, Compression, Counts, Dialect, Format, Handling, IdempotencyKey, JobId, JobState,
+    Rejection, TenantId,
 };
 use serde::{Deserialize, Serialize};
 
@@ -19,8 +19,8 @@ pub struct RawFile {
     pub bytes: u64,
     /// The SHA-256 of the bytes as received.
     pub sha256: [u8; 32],
-    /// The compression: `identity`, `gzip` or `zstd`.
-    pub encoding: String,
+    /// How the bytes are compressed.
+    pub compression: Compression,
     /// The format of the records.
     pub format: Format,
     /// The charset of the decompressed text.
@@ -92,7 +92,7 @@ pub struct Idempotency {
     /// The key that the client sent.
     pub key: IdempotencyKey,
     /// How long the job holds its key, counted from when it was accepted.
-    pub kept: Duration,
+    pub key_lifetime: Duration,
 }
 
 /// The result of accepting an upload as a job.
@@ -102,7 +102,7 @@ pub enum Creation {
     New(CreatedJob),
     /// The same file was already accepted with the same idempotency key, as this job. Nothing changed; the repeated
     /// upload is not needed.
-    Known(JobId),
+    Existing(JobId),
     /// The idempotency key belongs to another file. Nothing changed.
     KeyReused,
 }
@@ -113,7 +113,7 @@ pub struct CreatedJob {
     /// The id of the job.
     pub id: JobId,
     /// Whether the job can start now: no earlier job of its tenant is unfinished.
-    pub may_begin: bool,
+    pub can_start: bool,
 }
 
 /// The result of a request to delete a job.
@@ -186,9 +186,9 @@ pub struct JobView {
     /// When the job became final.
     pub finished_ms: Option<i64>,
     /// How many missing users were not blocked because of the tenant's guard; `None` if the guard was not exceeded.
-    pub missing_kept: Option<u64>,
+    pub missing_not_blocked: Option<u64>,
     /// Whether the rejections of the job have been removed or are being removed.
-    pub reports_removed: bool,
+    pub rejections_removed: bool,
     /// The time of the database when this was read.
     pub now_ms: i64,
 }
@@ -206,20 +206,20 @@ pub struct LedgerTotals {
 
 /// A keyset page of the jobs of a tenant, newest first.
 #[derive(Clone, Copy, Debug, Default)]
-pub struct JobFilter {
+pub struct JobQuery {
     /// Only jobs in this state.
     pub state: Option<JobState>,
     /// Only jobs with a smaller id.
-    pub before: Option<JobId>,
+    pub before_id: Option<JobId>,
     /// The maximum number of jobs.
     pub limit: u32,
 }
 
 /// A keyset page of the rejections of a job, in line order.
 #[derive(Clone, Copy, Debug, Default)]
-pub struct PageAfter {
+pub struct RejectionPage {
     /// Only rejections of lines after this one.
-    pub line: u64,
+    pub after_line: u64,
     /// The maximum number of rejections.
     pub limit: u32,
 }
@@ -248,20 +248,20 @@ pub struct SplitJob {
     /// How the file is cut into batches.
     pub cut: CutRules,
     /// How long the split may make no progress before it stalls and is restarted.
-    pub patience: Duration,
+    pub stall_timeout: Duration,
 }
 
 impl SplitJob {
     /// Returns the stall timeout of a split that has already stalled this often without progress in between: 1 minute,
     /// then 2, 4, 8 and 10.
-    pub fn patience_after(stalls: u32) -> Duration {
+    pub fn stall_timeout_after(stalls: u32) -> Duration {
         Duration::from_secs((60 << stalls.min(4)).min(600))
     }
 }
 
 /// The result of a split.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct SplitEnd {
+pub struct SplitResult {
     /// The number of batches.
     pub batches: u32,
     /// The number of rows.
@@ -310,16 +310,16 @@ pub struct BatchToApply {
     pub isolate_rows: bool,
     /// Whether the ledger row also records the users whom the rows name but do not write, so that they do not count
     /// as missing.
-    pub notes_named: bool,
+    pub records_named_users: bool,
 }
 
 /// The result of applying a batch.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Applied {
     /// The rows and the ledger row are committed.
-    Now(Counts),
+    Committed(Counts),
     /// The batch was already in the ledger, with these counts; nothing changed.
-    Before(Counts),
+    AlreadyApplied(Counts),
     /// The job is deleted, final or being stopped; nothing changed.
     NotRunning,
 }

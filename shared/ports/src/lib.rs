@@ -17,18 +17,19 @@ mod split_request;
 mod store;
 mod tenant;
 
-pub use counters::{Counters, LedgerView, Recorded, View};
-pub use dead_letters::{DeadLetter, DeadLetters, Letters};
+pub use counters::{Counters, LedgerSnapshot, Recorded, View};
+pub use dead_letters::{DeadLetter, DeadLetterCursor, DeadLetters};
 pub use error::{BoxError, CountersError, QueueError, RawStoreError, StoreError};
-pub use finish::finish_and_ring;
+pub use finish::finish_job_and_start_next;
 pub use job::{
     Applied, BatchToApply, Cancellation, CreatedJob, Creation, CutRules, Deletion, FinishedJob, Idempotency,
-    JobFailure, JobFilter, JobRules, JobView, Lease, LedgerTotals, NewJob, PageAfter, RawFile, SplitEnd, SplitJob,
+    JobFailure, JobQuery, JobRules, JobView, Lease, LedgerTotals, NewJob, RawFile, RejectionPage, SplitJob,
+    SplitResult,
 };
 pub use queue::{Consumer, Delivery, Publisher, Queue, QueueName, Settle};
 pub use rawstore::{RawReader, RawStore, RawUpload, StoredUpload};
 pub use split_request::publish_split_request;
-pub use store::{Batches, Jobs, Reports, Retention, Signals, Splits, Store, Tenants, Upkeep};
+pub use store::{Batches, Jobs, Queries, Retention, Signals, Splits, Store, Tenants, Upkeep};
 pub use tenant::{
     Grant, MissingUsers, NewToken, Scope, ShortRows, TenantRecord, TenantSettings, TokenRecord, UserRecord,
 };

@@ -13,7 +13,7 @@ mod upkeep;
 
 pub use batches::Batches;
 pub use jobs::Jobs;
-pub use queries::Reports;
+pub use queries::Queries;
 pub use retention::Retention;
 pub use signals::Signals;
 pub use splits::Splits;
@@ -21,6 +21,6 @@ pub use tenants::Tenants;
 pub use upkeep::Upkeep;
 
 /// Everything that the database does.
-pub trait Store: Tenants + Jobs + Splits + Batches + Reports + Upkeep + Retention {}
+pub trait Store: Tenants + Jobs + Splits + Batches + Queries + Upkeep + Retention {}
 
-impl<T: Tenants + Jobs + Splits + Batches + Reports + Upkeep + Retention> Store for T {}
+impl<T: Tenants + Jobs + Splits + Batches + Queries + Upkeep + Retention> Store for T {}

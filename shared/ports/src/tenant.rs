@@ -106,7 +106,7 @@ pub struct TenantSettings {
 
 impl TenantSettings {
     /// Parses settings as they are stored.
-    pub fn read(short_rows: &str, missing_users: &str, percent: i64, min: i64) -> Result<Self, StoreError> {
+    pub fn from_stored(short_rows: &str, missing_users: &str, percent: i64, min: i64) -> Result<Self, StoreError> {
         let unreadable = StoreError::Unreadable;
         Ok(Self {
             short_rows: ShortRows::parse(short_rows).ok_or(unreadable("a tenant's setting short_rows"))?,

@@ -60,7 +60,7 @@ pub(crate) async fn apply(
     loop {
         let error = match transaction::run(&pool, Apply { batch: batch.clone(), level }).await {
             Ok(applied) => {
-                if let Applied::Now(counts) = &applied {
+                if let Applied::Committed(counts) = &applied {
                     hints.learn(batch.job, level, counts);
                 }
                 return Ok(applied);
@@ -103,15 +103,15 @@ impl Work for Apply {
             return Ok(Applied::NotRunning);
         }
         if !ledger::claim(connection, batch).await? {
-            return Ok(Applied::Before(ledger::counts(connection, batch).await?));
+            return Ok(Applied::AlreadyApplied(ledger::counts(connection, batch).await?));
         }
         let mut tally = Tally { counts: batch.rows.initial_counts(), rejections: batch.rows.rejections().to_vec() };
         write_users(connection, batch, self.level, &mut tally).await?;
         failpoint!("users_written");
         ledger::insert_rejections(connection, batch, &tally.rejections).await?;
-        let named = if batch.notes_named { probe::named_ids(connection, batch).await? } else { Vec::new() };
+        let named = if batch.records_named_users { probe::named_ids(connection, batch).await? } else { Vec::new() };
         ledger::write_counts(connection, batch, &tally.counts, &named).await?;
-        Ok(Applied::Now(tally.counts))
+        Ok(Applied::Committed(tally.counts))
     }
 }
 

@@ -31,8 +31,8 @@ impl Batches for PostgresStore {
         Ok(self.fetch_one(statement).await?.only::<i32>()?.cast_unsigned())
     }
 
-    async fn forget_attempt(&self, job: JobId, batch: BatchNo) -> Result<(), StoreError> {
-        let statement = sqlx::query(sql::FORGET_ATTEMPT).bind(job.0).bind(batch.0.cast_signed());
+    async fn undo_attempt(&self, job: JobId, batch: BatchNo) -> Result<(), StoreError> {
+        let statement = sqlx::query(sql::UNDO_ATTEMPT).bind(job.0).bind(batch.0.cast_signed());
         self.execute(statement).await.map(drop)
     }
 

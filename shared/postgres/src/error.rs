@@ -30,7 +30,7 @@ fn by_code(code: String, constraint: Option<&str>) -> StoreError {
         // Connection, resources (disk full, too many connections), operator intervention (shutdown,
         // statement timeout), idle in transaction, system error.
         ("08" | "53" | "57" | "58", _) | (_, "25P03" | "25P04") => StoreError::Unavailable(None),
-        _ => StoreError::Refused { code, constraint: constraint.map(str::to_owned) },
+        _ => StoreError::StatementRejected { code, constraint: constraint.map(str::to_owned) },
     }
 }
 

@@ -71,7 +71,7 @@ impl Work for Create {
             .bind(&job.raw.key)
             .bind(job.raw.bytes.cast_signed())
             .bind(job.raw.sha256.as_slice())
-            .bind(&job.raw.encoding)
+            .bind(job.raw.compression.as_str())
             .bind(stored::titles_json(&job.titles))
             .bind(stored::cut_rules_json(&job.cut))
             .bind(job.cut.version.cast_signed())
@@ -82,7 +82,7 @@ impl Work for Create {
             .fetch_one(&mut *connection)
             .await?;
         let first = first_unfinished(connection, job.tenant).await?;
-        Ok(Creation::New(CreatedJob { id: JobId(id), may_begin: first == Some(JobId(id)) }))
+        Ok(Creation::New(CreatedJob { id: JobId(id), can_start: first == Some(JobId(id)) }))
     }
 }
 
@@ -94,18 +94,23 @@ async fn find_keyed(
     idempotency: &Idempotency,
 ) -> Result<Option<Creation>, sqlx::Error> {
     let (tenant, key) = (job.tenant.0, idempotency.key.as_str());
-    let kept_ms = i64::try_from(idempotency.kept.as_millis()).unwrap_or(i64::MAX);
-    sqlx::query(sql::RELEASE_IDEMPOTENCY_KEY).bind(tenant).bind(key).bind(kept_ms).execute(&mut *connection).await?;
+    let lifetime_ms = i64::try_from(idempotency.key_lifetime.as_millis()).unwrap_or(i64::MAX);
+    sqlx::query(sql::RELEASE_IDEMPOTENCY_KEY)
+        .bind(tenant)
+        .bind(key)
+        .bind(lifetime_ms)
+        .execute(&mut *connection)
+        .await?;
     let found: Option<(i64, bool)> = sqlx::query_as(sql::FIND_KEYED_JOB)
         .bind(tenant)
         .bind(key)
         .bind(job.raw.sha256.as_slice())
-        .bind(&job.raw.encoding)
+        .bind(job.raw.compression.as_str())
         .bind(job.dialect.as_str())
         .bind(job.handling.as_str())
         .fetch_optional(connection)
         .await?;
-    Ok(found.map(|(id, same)| if same { Creation::Known(JobId(id)) } else { Creation::KeyReused }))
+    Ok(found.map(|(id, same)| if same { Creation::Existing(JobId(id)) } else { Creation::KeyReused }))
 }
 
 async fn first_unfinished(connection: &mut PgConnection, tenant: TenantId) -> Result<Option<JobId>, sqlx::Error> {

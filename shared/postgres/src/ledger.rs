@@ -70,7 +70,7 @@ pub(crate) async fn write_counts(
         .bind(number(counts.warnings))
         .bind(number(counts.blocked))
         .bind(number(counts.unblocked))
-        .bind(batch.notes_named.then_some(named))
+        .bind(batch.records_named_users.then_some(named))
         .bind(number(batch.rows.unnamed()))
         .execute(connection)
         .await?;

@@ -2,7 +2,7 @@
 
 use async_trait::async_trait;
 use muster_domain::{JobId, JobState, Rejection, TenantId};
-use muster_ports::{JobFilter, JobView, LedgerTotals, PageAfter, Reports, Signals, StoreError, UserRecord};
+use muster_ports::{JobQuery, JobView, LedgerTotals, Queries, RejectionPage, Signals, StoreError, UserRecord};
 use muster_sql::{jobs, ledger, rejections, users};
 
 use crate::sql;
@@ -10,7 +10,7 @@ use crate::statements::FIND_USER;
 use crate::store::PostgresStore;
 
 #[async_trait]
-impl Reports for PostgresStore {
+impl Queries for PostgresStore {
     async fn check_ready(&self) -> Result<(), StoreError> {
         let row = self.fetch_optional(sqlx::query(sql::SCHEMA_VERSION)).await?;
         let found: i64 = row.map(|row| row.only()).transpose()?.unwrap_or_default();
@@ -22,11 +22,11 @@ impl Reports for PostgresStore {
         Ok(row.map(|row| jobs::job_view(&row)).transpose()?)
     }
 
-    async fn list_jobs(&self, tenant: TenantId, filter: JobFilter) -> Result<Vec<JobView>, StoreError> {
+    async fn list_jobs(&self, tenant: TenantId, filter: JobQuery) -> Result<Vec<JobView>, StoreError> {
         let statement = sqlx::query(sql::LIST_JOBS)
             .bind(tenant.0)
             .bind(filter.state.map(JobState::as_str))
-            .bind(filter.before.map(|job| job.0))
+            .bind(filter.before_id.map(|job| job.0))
             .bind(i64::from(filter.limit));
         Ok(self.fetch_all(statement).await?.iter().map(jobs::job_view).collect::<Result<_, _>>()?)
     }
@@ -44,12 +44,12 @@ impl Reports for PostgresStore {
         &self,
         tenant: TenantId,
         job: JobId,
-        page: PageAfter,
+        page: RejectionPage,
     ) -> Result<Vec<Rejection>, StoreError> {
         let statement = sqlx::query(sql::LIST_REJECTIONS)
             .bind(tenant.0)
             .bind(job.0)
-            .bind(page.line.cast_signed())
+            .bind(page.after_line.cast_signed())
             .bind(i64::from(page.limit));
         Ok(self.fetch_all(statement).await?.iter().map(rejections::rejection).collect::<Result<_, _>>()?)
     }

@@ -19,13 +19,13 @@ impl Retention for PostgresStore {
         self.fetch_all(statement).await?.iter().map(upload).collect()
     }
 
-    async fn note_upload_removed(&self, job: JobId) -> Result<(), StoreError> {
+    async fn record_upload_removed(&self, job: JobId) -> Result<(), StoreError> {
         self.execute(sqlx::query(sql::RECORD_UPLOAD_REMOVED).bind(job.0)).await.map(drop)
     }
 
     /// Three statements, each a transaction: if a process dies between two of them, the next call takes the same job
     /// and continues.
-    async fn remove_reports(&self, after: Duration, limit: u32) -> Result<bool, StoreError> {
+    async fn remove_rejections(&self, after: Duration, limit: u32) -> Result<bool, StoreError> {
         let statement = sqlx::query(sql::CLOSE_REPORTS).bind(milliseconds(after));
         let Some(row) = self.fetch_optional(statement).await? else { return Ok(false) };
         let (tenant, job) = (row.number("tenant")?, row.number("id")?);

@@ -34,7 +34,8 @@ impl SignalSource {
             let (sender, _) = broadcast::channel(1024);
             let listening = listen(self.pool.clone(), sender.clone());
             let shutdown = self.shutdown.clone();
-            self.tasks.spawn_apart("listen for job signals", async move { shutdown.unless_begun(listening).await });
+            self.tasks
+                .spawn_detached("listen for job signals", async move { shutdown.run_until_requested(listening).await });
             sender
         });
         Signals::new(sender.subscribe())

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use muster_domain::{BatchNo, JobId, Rejection, TenantId};
-use muster_ports::{CutRules, JobFailure, Lease, SplitEnd, SplitJob, Splits, StoreError};
+use muster_ports::{CutRules, JobFailure, Lease, SplitJob, SplitResult, Splits, StoreError};
 use muster_runtime::failpoint;
 use muster_sql::{SqlRow, jobs};
 
@@ -53,7 +53,7 @@ impl Splits for PostgresStore {
         Ok(JobFailure::Failed { now: ended.is_some(), next: ended.and_then(|ended| ended.next) })
     }
 
-    async fn finish_split(&self, lease: Lease, end: SplitEnd) -> Result<bool, StoreError> {
+    async fn finish_split(&self, lease: Lease, end: SplitResult) -> Result<bool, StoreError> {
         let error = end.file_error.as_ref();
         let statement = sqlx::query(sql::FINISH_SPLIT)
             .bind(lease.job.0)

@@ -17,7 +17,7 @@ statements! {
         LIST_TENANTS => "list_tenants",
         LIST_TOKENS => "list_tokens",
         REVOKE_TOKEN => "revoke_token",
-        SET_TENANT => "set_tenant",
+        SET_TENANT_SETTINGS => "set_tenant_settings",
     }
     "jobs" {
         CREATE_JOB => "create_job",
@@ -63,7 +63,7 @@ statements! {
     "batches" {
         CLAIM_BATCH => "claim_batch",
         COUNT_ATTEMPTS => "count_attempts",
-        FORGET_ATTEMPT => "forget_attempt",
+        UNDO_ATTEMPT => "undo_attempt",
         INSERT_REJECTIONS => "insert_rejections",
         JOB_RULES => "job_rules",
         LEDGER_COUNTS => "ledger_counts",
@@ -94,7 +94,7 @@ statements! {
         UPDATE_STAGED => "update_staged",
     }
     "upkeep" {
-        BATCH_IS_MISSING => "batch_is_missing",
+        IS_BATCH_OUTSTANDING => "is_batch_outstanding",
         RESET_UNFINISHED => "reset_unfinished",
         JOBS_TO_FINISH => "jobs_to_finish",
         JOBS_TO_SPLIT => "jobs_to_split",

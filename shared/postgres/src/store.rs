@@ -88,8 +88,8 @@ impl PostgresStore {
 fn connect_options(config: &PostgresConfig) -> Result<PgConnectOptions, StoreError> {
     let url = config.url.expose_secret();
     if !url.starts_with("postgres://") && !url.starts_with("postgresql://") {
-        return Err(StoreError::Address);
+        return Err(StoreError::InvalidUrl);
     }
-    let options: PgConnectOptions = url.parse().map_err(|_| StoreError::Address)?;
+    let options: PgConnectOptions = url.parse().map_err(|_| StoreError::InvalidUrl)?;
     Ok(options.application_name(&config.application_name))
 }

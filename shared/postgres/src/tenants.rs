@@ -17,8 +17,8 @@ impl Tenants for PostgresStore {
         row.map(|row| row.only().map(TenantId)).transpose()
     }
 
-    async fn set_tenant(&self, tenant: TenantId, settings: TenantSettings) -> Result<(), StoreError> {
-        let statement = bind_settings(sqlx::query(sql::SET_TENANT).bind(tenant.0), settings);
+    async fn set_tenant_settings(&self, tenant: TenantId, settings: TenantSettings) -> Result<(), StoreError> {
+        let statement = bind_settings(sqlx::query(sql::SET_TENANT_SETTINGS).bind(tenant.0), settings);
         self.execute(statement).await.map(drop)
     }
 

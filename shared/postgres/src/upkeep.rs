@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use muster_domain::{BatchNo, JobId, TenantId};
-use muster_ports::{FinishedJob, LedgerView, StoreError, StoredUpload, Upkeep};
+use muster_ports::{FinishedJob, LedgerSnapshot, StoreError, StoredUpload, Upkeep};
 use muster_sql::{SqlRow, ledger};
 
 use crate::jobs::CompleteStop;
@@ -14,7 +14,7 @@ use crate::store::PostgresStore;
 
 #[async_trait]
 impl Upkeep for PostgresStore {
-    async fn lead(&self, holder: &str, duration: Duration) -> Result<bool, StoreError> {
+    async fn try_acquire_leadership(&self, holder: &str, duration: Duration) -> Result<bool, StoreError> {
         Ok(self.execute(sqlx::query(sql::TRY_ACQUIRE_LEADERSHIP).bind(holder).bind(milliseconds(duration))).await? > 0)
     }
 
@@ -46,23 +46,23 @@ impl Upkeep for PostgresStore {
         self.fetch_all(statement).await?.iter().map(|row| row.only()).collect()
     }
 
-    async fn batch_is_missing(&self, job: JobId, batch: BatchNo) -> Result<bool, StoreError> {
-        self.fetch_one(sqlx::query(sql::BATCH_IS_MISSING).bind(job.0).bind(batch.0.cast_signed())).await?.only()
+    async fn is_batch_outstanding(&self, job: JobId, batch: BatchNo) -> Result<bool, StoreError> {
+        self.fetch_one(sqlx::query(sql::IS_BATCH_OUTSTANDING).bind(job.0).bind(batch.0.cast_signed())).await?.only()
     }
 
     async fn running_jobs(&self) -> Result<Vec<JobId>, StoreError> {
         self.job_ids(sql::RUNNING_JOBS).await
     }
 
-    async fn ledger_view(&self, job: JobId) -> Result<LedgerView, StoreError> {
-        let mut view = LedgerView::default();
+    async fn ledger_snapshot(&self, job: JobId) -> Result<LedgerSnapshot, StoreError> {
+        let mut view = LedgerSnapshot::default();
         for row in self.fetch_all(sqlx::query(sql::LEDGER_ROWS).bind(job.0)).await? {
             ledger::add_to_view(&mut view, &row)?;
         }
         Ok(view)
     }
 
-    async fn begin_anew(&self) -> Result<(), StoreError> {
+    async fn reset_unfinished(&self) -> Result<(), StoreError> {
         self.execute(sqlx::query(sql::RESET_UNFINISHED)).await.map(drop)
     }
 }

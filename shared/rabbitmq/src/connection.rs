@@ -29,7 +29,7 @@ pub(crate) async fn with_deadline<T>(command: impl Future<Output = lapin::Result
 pub(crate) async fn connect(config: &RabbitConfig, purpose: &str) -> Result<Connection, QueueError> {
     let name = format!("{} {purpose}", config.connection_name);
     let properties = ConnectionProperties::default().with_connection_name(name.into());
-    let mut uri: AMQPUri = config.url.expose_secret().parse().map_err(QueueError::Address)?;
+    let mut uri: AMQPUri = config.url.expose_secret().parse().map_err(QueueError::InvalidUrl)?;
     uri.query.heartbeat.get_or_insert(HEARTBEAT_SECONDS);
     with_deadline(Connection::connect_uri(uri, properties)).await
 }

@@ -12,7 +12,7 @@ use lapin::options::{BasicAckOptions, BasicGetOptions};
 use lapin::types::{AMQPValue, FieldTable};
 use lapin::{Acker, Channel, Connection};
 use muster_messages::Envelope;
-use muster_ports::{DeadLetter, Letters, QueueError, QueueName};
+use muster_ports::{DeadLetter, DeadLetterCursor, QueueError, QueueName};
 
 use crate::config::RabbitConfig;
 use crate::publish::RabbitPublisher;
@@ -22,7 +22,7 @@ use crate::{connection, convert, headers};
 pub(crate) async fn open_cursor(
     config: &RabbitConfig,
     publisher: &Arc<RabbitPublisher>,
-) -> Result<Option<Box<dyn Letters>>, QueueError> {
+) -> Result<Option<Box<dyn DeadLetterCursor>>, QueueError> {
     let connection = connection::connect(config, "dead letters").await?;
     let channel = connection::open_channel(&connection).await?;
     let mut cursor = Cursor {
@@ -77,7 +77,7 @@ impl Cursor {
 }
 
 #[async_trait]
-impl Letters for Cursor {
+impl DeadLetterCursor for Cursor {
     fn total(&self) -> u64 {
         self.total
     }

@@ -62,7 +62,7 @@ impl RabbitPublisher {
             Confirmation::Ack(Some(_)) | Confirmation::Nack(Some(_)) => {
                 // The message was returned because its queue was deleted. The next connection declares it again.
                 self.disconnect().await;
-                Err(QueueError::Unroutable(queue.as_str()))
+                Err(QueueError::NoSuchQueue(queue.as_str()))
             }
             Confirmation::Nack(None) => Err(QueueError::Full(queue.as_str())),
             Confirmation::NotRequested => Err(QueueError::Unavailable(None)),

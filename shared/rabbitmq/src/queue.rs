@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use muster_messages::Envelope;
-use muster_ports::{Consumer, DeadLetters, Letters, Publisher, Queue, QueueError, QueueName};
+use muster_ports::{Consumer, DeadLetterCursor, DeadLetters, Publisher, Queue, QueueError, QueueName};
 use muster_runtime::{Shutdown, Tasks};
 
 use crate::config::RabbitConfig;
@@ -56,7 +56,7 @@ impl Publisher for RabbitQueue {
 
 #[async_trait]
 impl DeadLetters for RabbitQueue {
-    async fn walk(&self) -> Result<Option<Box<dyn Letters>>, QueueError> {
+    async fn open_cursor(&self) -> Result<Option<Box<dyn DeadLetterCursor>>, QueueError> {
         dead::open_cursor(&self.config, &self.publisher).await
     }
 }

@@ -53,7 +53,7 @@ fn arguments(queue: QueueName, config: &RabbitConfig) -> FieldTable {
 fn explain_mismatch(error: QueueError, queue: String) -> QueueError {
     match &error {
         QueueError::Unavailable(Some(source)) if source.to_string().contains("PRECONDITION") => {
-            QueueError::Mismatch(queue)
+            QueueError::ArgumentMismatch(queue)
         }
         _ => error,
     }

@@ -6,7 +6,7 @@ use async_trait::async_trait;
 use deadpool_redis::redis::{self, AsyncCommands, Script, ScriptInvocation};
 use deadpool_redis::{Config, Pool, PoolConfig, Runtime, Timeouts};
 use muster_domain::{BatchNo, Counts, JobId};
-use muster_ports::{Counters, CountersError, LedgerView, Recorded, View};
+use muster_ports::{Counters, CountersError, LedgerSnapshot, Recorded, View};
 use secrecy::{ExposeSecret, SecretString};
 
 /// The timeout of a call to Redis. Short, because callers can do without the counters.
@@ -83,13 +83,13 @@ impl Counters for RedisCounters {
             call.arg(*name).arg(amount);
         }
         match self.invoke::<i64>(&call).await? {
-            1 => Ok(Recorded::Now),
-            0 => Ok(Recorded::Before),
+            1 => Ok(Recorded::Counted),
+            0 => Ok(Recorded::AlreadyCounted),
             _ => Ok(Recorded::NoView),
         }
     }
 
-    async fn rebuild(&self, job: JobId, ledger: &LedgerView) -> Result<(), CountersError> {
+    async fn rebuild(&self, job: JobId, ledger: &LedgerSnapshot) -> Result<(), CountersError> {
         let [bitmap, totals] = self.keys(job);
         let mut call = self.rebuild.key(bitmap);
         call.key(totals).arg(build_bitmap(&ledger.batches)).arg(VIEW_TTL_SECONDS);

@@ -6,7 +6,7 @@
 use std::time::Duration;
 
 /// Configures the fail points from the variable `FAILPOINTS`. Keep the result alive until the program ends.
-pub fn follow_variable() -> fail::FailScenario<'static> {
+pub fn setup_from_env() -> fail::FailScenario<'static> {
     fail::FailScenario::setup()
 }
 

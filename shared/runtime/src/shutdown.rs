@@ -19,7 +19,7 @@ impl Shutdown {
     }
 
     /// Requests the shutdown: running work may finish, no new work is started.
-    pub fn begin(&self) {
+    pub fn request(&self) {
         self.soft.cancel();
     }
 
@@ -30,12 +30,12 @@ impl Shutdown {
     }
 
     /// Returns whether the shutdown was requested.
-    pub fn has_begun(&self) -> bool {
+    pub fn is_requested(&self) -> bool {
         self.soft.is_cancelled()
     }
 
     /// Waits until the shutdown is requested.
-    pub async fn begun(&self) {
+    pub async fn requested(&self) {
         self.soft.cancelled().await;
     }
 
@@ -45,22 +45,22 @@ impl Shutdown {
     }
 
     /// Runs a future until it ends. Returns `None` if the shutdown is requested before that.
-    pub async fn unless_begun<T>(&self, future: impl Future<Output = T>) -> Option<T> {
+    pub async fn run_until_requested<T>(&self, future: impl Future<Output = T>) -> Option<T> {
         self.soft.run_until_cancelled(future).await
     }
 
     /// Handles SIGTERM and SIGINT. The first signal requests the shutdown; a second signal, or the end of `drain`,
     /// forces it. Returns once the shutdown is forced.
-    pub async fn follow_signals(&self, drain: Duration) -> std::io::Result<()> {
+    pub async fn handle_signals(&self, drain: Duration) -> std::io::Result<()> {
         let mut term = signal(SignalKind::terminate())?;
         let mut interrupt = signal(SignalKind::interrupt())?;
         tokio::select! {
             _ = term.recv() => {}
             _ = interrupt.recv() => {}
-            () = self.begun() => {}
+            () = self.requested() => {}
         }
         tracing::info!(drain_seconds = drain.as_secs(), "stopping: running work may finish");
-        self.begin();
+        self.request();
         tokio::select! {
             _ = term.recv() => {}
             _ = interrupt.recv() => {}

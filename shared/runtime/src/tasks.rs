@@ -37,12 +37,12 @@ impl Tasks {
         F: Future + Send + 'static,
         F::Output: Send + 'static,
     {
-        self.spawn_apart(name, future.in_current_span())
+        self.spawn_detached(name, future.in_current_span())
     }
 
     /// Spawns a task outside the current span. For tasks that outlive the operation that spawns them, because a span
     /// ends only after all of its tasks.
-    pub fn spawn_apart<F>(&self, name: &'static str, future: F) -> JoinHandle<F::Output>
+    pub fn spawn_detached<F>(&self, name: &'static str, future: F) -> JoinHandle<F::Output>
     where
         F: Future + Send + 'static,
         F::Output: Send + 'static,

@@ -1,7 +1,7 @@
 //! Jobs, splits and rules as they are stored.
 
 use muster_domain::decision::SplitSummary;
-use muster_domain::{Charset, Dialect, Format, Handling, JobId, JobState, Rejection, TenantId};
+use muster_domain::{Charset, Compression, Dialect, Format, Handling, JobId, JobState, Rejection, TenantId};
 use muster_ports::{CutRules, JobRules, JobView, Lease, RawFile, SplitJob};
 
 use crate::ledger;
@@ -31,8 +31,8 @@ pub fn job_view(row: &impl SqlRow) -> Result<JobView, Unreadable> {
         started_ms: row.optional_number("started_ms")?,
         finished_ms: row.optional_number("finished_ms")?,
         now_ms: row.number("now_ms")?,
-        missing_kept: row.optional_count("missing_kept")?,
-        reports_removed: row.boolean("reports_removed")?,
+        missing_not_blocked: row.optional_count("missing_kept")?,
+        rejections_removed: row.boolean("reports_removed")?,
     })
 }
 
@@ -65,13 +65,14 @@ pub fn split_job(job: JobId, row: &impl SqlRow) -> Result<SplitJob, Unreadable> 
             key: row.text("raw_key")?,
             bytes: row.count("raw_bytes")?,
             sha256,
-            encoding: row.text("raw_encoding")?,
+            compression: Compression::parse(&row.text("raw_encoding")?)
+                .ok_or(Unreadable("the compression of an upload"))?,
             format: format(row)?,
             charset: Charset::parse(&row.text("raw_charset")?).ok_or(Unreadable("the charset of an upload"))?,
         },
         titles: titles(row)?,
         cut: cut_rules(row)?,
-        patience: SplitJob::patience_after(stalls),
+        stall_timeout: SplitJob::stall_timeout_after(stalls),
     })
 }
 

@@ -2,7 +2,7 @@
 
 use muster_domain::decision::LedgerSums;
 use muster_domain::{BatchNo, Counts};
-use muster_ports::LedgerView;
+use muster_ports::LedgerSnapshot;
 
 use crate::row::{SqlRow, Unreadable};
 
@@ -32,7 +32,7 @@ pub fn sums(row: &impl SqlRow) -> Result<LedgerSums, Unreadable> {
 }
 
 /// Adds a row of `ledger_rows.sql` to a view.
-pub fn add_to_view(view: &mut LedgerView, row: &impl SqlRow) -> Result<(), Unreadable> {
+pub fn add_to_view(view: &mut LedgerSnapshot, row: &impl SqlRow) -> Result<(), Unreadable> {
     let batch = u32::try_from(row.count("batch")?).map_err(|_| Unreadable("batch"))?;
     view.add(BatchNo(batch), &counts(row)?, row.count("bytes")?);
     Ok(())

@@ -12,7 +12,7 @@ pub fn rejection(row: &impl SqlRow) -> Result<Rejection, Unreadable> {
         code(row, "code")?,
         row.text("message")?,
     );
-    Ok(rejection.of_row(row.optional_count("row_no")?))
+    Ok(rejection.with_row(row.optional_count("row_no")?))
 }
 
 /// A column that holds the code of a rejection.

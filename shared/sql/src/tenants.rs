@@ -32,7 +32,7 @@ pub fn grant(row: &impl SqlRow) -> Result<Grant, StoreError> {
 }
 
 fn settings(row: &impl SqlRow) -> Result<TenantSettings, StoreError> {
-    TenantSettings::read(
+    TenantSettings::from_stored(
         &row.text("short_rows")?,
         &row.text("missing_users")?,
         row.number("missing_guard_percent")?,

@@ -25,7 +25,7 @@ pub(crate) fn apply(db: &Connection, batch: &BatchToApply) -> rusqlite::Result<A
         return Ok(Applied::NotRunning);
     }
     if let Some(counts) = ledger::counts(db, batch)? {
-        return Ok(Applied::Before(counts));
+        return Ok(Applied::AlreadyApplied(counts));
     }
     let mut counts = batch.rows.initial_counts();
     for rejection in batch.rows.rejections() {
@@ -51,9 +51,9 @@ pub(crate) fn apply(db: &Connection, batch: &BatchToApply) -> rusqlite::Result<A
         }
     }
     failpoint!(blocking "users_written");
-    let named = if batch.notes_named { Some(named_ids(db, batch)?) } else { None };
+    let named = if batch.records_named_users { Some(named_ids(db, batch)?) } else { None };
     ledger::record(db, batch, &counts, named.as_deref())?;
-    Ok(Applied::Now(counts))
+    Ok(Applied::Committed(counts))
 }
 
 fn is_running(db: &Connection, batch: &BatchToApply) -> rusqlite::Result<bool> {
@@ -96,7 +96,7 @@ fn apply_row(
     row: CheckedRow<'_>,
 ) -> rusqlite::Result<Result<Counts, Rejection>> {
     let Statements { by_key, by_login, holders, writes, expects_new } = statements;
-    if *expects_new && row.missing_for_new().is_none() {
+    if *expects_new && row.missing_required_field().is_none() {
         let folded = fold(None, [row]);
         if writes.write(None, batch, row, &folded.profile)? {
             return Ok(Ok(folded.counts));

@@ -34,8 +34,8 @@ impl Batches for SqliteStore {
         .await
     }
 
-    async fn forget_attempt(&self, job: JobId, batch: BatchNo) -> Result<(), StoreError> {
-        self.write(move |db| db.execute(sql::FORGET_ATTEMPT, params![job.0, batch.0]).map(drop)).await
+    async fn undo_attempt(&self, job: JobId, batch: BatchNo) -> Result<(), StoreError> {
+        self.write(move |db| db.execute(sql::UNDO_ATTEMPT, params![job.0, batch.0]).map(drop)).await
     }
 
     async fn new_uids(
@@ -56,7 +56,7 @@ impl Batches for SqliteStore {
     async fn apply_batch(&self, batch: BatchToApply) -> Result<Applied, StoreError> {
         let job = batch.job;
         let applied = self.write(move |db| apply::apply(db, &batch)).await?;
-        if matches!(applied, Applied::Now(_)) {
+        if matches!(applied, Applied::Committed(_)) {
             // Having no subscriber is no error.
             let _ = self.signals.send(job);
         }

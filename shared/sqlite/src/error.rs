@@ -9,7 +9,7 @@ pub(crate) fn store_error(error: rusqlite::Error) -> StoreError {
     match error {
         transient if is_transient(&transient) => StoreError::Unavailable(None),
         rusqlite::Error::SqliteFailure(code, _) => {
-            StoreError::Refused { code: code.extended_code.to_string(), constraint: None }
+            StoreError::StatementRejected { code: code.extended_code.to_string(), constraint: None }
         }
         rusqlite::Error::QueryReturnedNoRows => StoreError::Unreadable("a row that must be there is missing"),
         rusqlite::Error::FromSqlConversionFailure(_, _, error) => StoreError::Unreadable(what_is_unreadable(&*error)),

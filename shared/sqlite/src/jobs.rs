@@ -31,7 +31,7 @@ impl Jobs for SqliteStore {
                 job.raw.key,
                 job.raw.bytes.cast_signed(),
                 job.raw.sha256,
-                job.raw.encoding,
+                job.raw.compression.as_str(),
                 stored::titles_json(&job.titles),
                 stored::cut_rules_json(&job.cut),
                 job.cut.version,
@@ -41,7 +41,7 @@ impl Jobs for SqliteStore {
                 job.blocks_missing
             ];
             let id = JobId(db.query_row(sql::CREATE_JOB, values, |row| row.get(0))?);
-            Ok(Creation::New(CreatedJob { id, may_begin: first_unfinished(db, job.tenant)? == Some(id) }))
+            Ok(Creation::New(CreatedJob { id, can_start: first_unfinished(db, job.tenant)? == Some(id) }))
         })
         .await
     }
@@ -91,12 +91,13 @@ impl Jobs for SqliteStore {
 /// The job that has the idempotency key of a new one; `None` if the key is free.
 fn find_keyed(db: &Connection, job: &NewJob, idempotency: &Idempotency) -> rusqlite::Result<Option<Creation>> {
     let (tenant, key) = (job.tenant.0, idempotency.key.as_str());
-    let kept_ms = i64::try_from(idempotency.kept.as_millis()).unwrap_or(i64::MAX);
-    db.execute(sql::RELEASE_IDEMPOTENCY_KEY, params![tenant, key, kept_ms])?;
-    let values = params![tenant, key, job.raw.sha256, job.raw.encoding, job.dialect.as_str(), job.handling.as_str()];
+    let lifetime_ms = i64::try_from(idempotency.key_lifetime.as_millis()).unwrap_or(i64::MAX);
+    db.execute(sql::RELEASE_IDEMPOTENCY_KEY, params![tenant, key, lifetime_ms])?;
+    let values =
+        params![tenant, key, job.raw.sha256, job.raw.compression.as_str(), job.dialect.as_str(), job.handling.as_str()];
     let found = |row: &rusqlite::Row<'_>| {
         let id = JobId(row.get(0)?);
-        Ok(if row.get(1)? { Creation::Known(id) } else { Creation::KeyReused })
+        Ok(if row.get(1)? { Creation::Existing(id) } else { Creation::KeyReused })
     };
     db.query_row(sql::FIND_KEYED_JOB, values, found).optional()
 }

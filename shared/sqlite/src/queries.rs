@@ -2,7 +2,7 @@
 
 use async_trait::async_trait;
 use muster_domain::{JobId, JobState, Rejection, TenantId};
-use muster_ports::{JobFilter, JobView, LedgerTotals, PageAfter, Reports, Signals, StoreError, UserRecord};
+use muster_ports::{JobQuery, JobView, LedgerTotals, Queries, RejectionPage, Signals, StoreError, UserRecord};
 use muster_sql::{jobs, rejections, users};
 use rusqlite::{OptionalExtension, params};
 
@@ -13,7 +13,7 @@ use crate::statements::FIND_USER;
 use crate::store::SqliteStore;
 
 #[async_trait]
-impl Reports for SqliteStore {
+impl Queries for SqliteStore {
     async fn check_ready(&self) -> Result<(), StoreError> {
         self.read(|db| db.query_row("select 1", [], |_| Ok(()))).await
     }
@@ -26,10 +26,10 @@ impl Reports for SqliteStore {
         .await
     }
 
-    async fn list_jobs(&self, tenant: TenantId, filter: JobFilter) -> Result<Vec<JobView>, StoreError> {
+    async fn list_jobs(&self, tenant: TenantId, filter: JobQuery) -> Result<Vec<JobView>, StoreError> {
         self.read(move |db| {
             let mut statement = db.prepare_cached(sql::LIST_JOBS)?;
-            let (state, before) = (filter.state.map(JobState::as_str), filter.before.map(|job| job.0));
+            let (state, before) = (filter.state.map(JobState::as_str), filter.before_id.map(|job| job.0));
             let values = params![tenant.0, state, before, filter.limit];
             statement.query_map(values, decode(|row| jobs::job_view(row)))?.collect()
         })
@@ -51,11 +51,11 @@ impl Reports for SqliteStore {
         &self,
         tenant: TenantId,
         job: JobId,
-        page: PageAfter,
+        page: RejectionPage,
     ) -> Result<Vec<Rejection>, StoreError> {
         self.read(move |db| {
             let mut statement = db.prepare_cached(sql::LIST_REJECTIONS)?;
-            let values = params![tenant.0, job.0, page.line.cast_signed(), page.limit];
+            let values = params![tenant.0, job.0, page.after_line.cast_signed(), page.limit];
             statement.query_map(values, decode(|row| rejections::rejection(row)))?.collect()
         })
         .await

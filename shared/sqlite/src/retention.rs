@@ -22,11 +22,11 @@ impl Retention for SqliteStore {
         .await
     }
 
-    async fn note_upload_removed(&self, job: JobId) -> Result<(), StoreError> {
+    async fn record_upload_removed(&self, job: JobId) -> Result<(), StoreError> {
         self.write(move |db| db.execute(sql::RECORD_UPLOAD_REMOVED, [job.0]).map(drop)).await
     }
 
-    async fn remove_reports(&self, after: Duration, limit: u32) -> Result<bool, StoreError> {
+    async fn remove_rejections(&self, after: Duration, limit: u32) -> Result<bool, StoreError> {
         self.write(move |db| {
             let taken: Option<(i64, i64)> = db
                 .query_row(sql::CLOSE_REPORTS, [milliseconds(after)], |row| Ok((row.get(0)?, row.get(1)?)))

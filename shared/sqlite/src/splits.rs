@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use muster_domain::{BatchNo, JobId, Rejection, TenantId};
-use muster_ports::{CutRules, JobFailure, Lease, SplitEnd, SplitJob, Splits, StoreError};
+use muster_ports::{CutRules, JobFailure, Lease, SplitJob, SplitResult, Splits, StoreError};
 use muster_sql::jobs;
 use rusqlite::{OptionalExtension, params};
 
@@ -61,7 +61,7 @@ impl Splits for SqliteStore {
         Ok(JobFailure::Failed { now: ended.is_some(), next: ended.and_then(|ended| ended.next) })
     }
 
-    async fn finish_split(&self, lease: Lease, end: SplitEnd) -> Result<bool, StoreError> {
+    async fn finish_split(&self, lease: Lease, end: SplitResult) -> Result<bool, StoreError> {
         self.write(move |db| {
             let error = end.file_error.as_ref();
             let values = params![

@@ -27,7 +27,7 @@ impl Tenants for SqliteStore {
         .await
     }
 
-    async fn set_tenant(&self, tenant: TenantId, settings: TenantSettings) -> Result<(), StoreError> {
+    async fn set_tenant_settings(&self, tenant: TenantId, settings: TenantSettings) -> Result<(), StoreError> {
         self.write(move |db| {
             let values = params![
                 tenant.0,
@@ -36,7 +36,7 @@ impl Tenants for SqliteStore {
                 settings.missing_guard_percent,
                 settings.missing_guard_min
             ];
-            db.execute(sql::SET_TENANT, values).map(drop)
+            db.execute(sql::SET_TENANT_SETTINGS, values).map(drop)
         })
         .await
     }

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use muster_domain::{BatchNo, JobId, TenantId};
-use muster_ports::{FinishedJob, LedgerView, StoreError, StoredUpload, Upkeep};
+use muster_ports::{FinishedJob, LedgerSnapshot, StoreError, StoredUpload, Upkeep};
 use muster_sql::ledger;
 use rusqlite::{Connection, params};
 
@@ -15,7 +15,7 @@ use crate::store::SqliteStore;
 
 #[async_trait]
 impl Upkeep for SqliteStore {
-    async fn lead(&self, _holder: &str, _duration: Duration) -> Result<bool, StoreError> {
+    async fn try_acquire_leadership(&self, _holder: &str, _duration: Duration) -> Result<bool, StoreError> {
         // The folder is locked: there is no other process.
         Ok(true)
     }
@@ -58,19 +58,19 @@ impl Upkeep for SqliteStore {
         .await
     }
 
-    async fn batch_is_missing(&self, job: JobId, batch: BatchNo) -> Result<bool, StoreError> {
-        self.read(move |db| db.query_row(sql::BATCH_IS_MISSING, params![job.0, batch.0], |row| row.get(0))).await
+    async fn is_batch_outstanding(&self, job: JobId, batch: BatchNo) -> Result<bool, StoreError> {
+        self.read(move |db| db.query_row(sql::IS_BATCH_OUTSTANDING, params![job.0, batch.0], |row| row.get(0))).await
     }
 
     async fn running_jobs(&self) -> Result<Vec<JobId>, StoreError> {
         self.read(|db| job_ids(db, sql::RUNNING_JOBS)).await
     }
 
-    async fn ledger_view(&self, job: JobId) -> Result<LedgerView, StoreError> {
+    async fn ledger_snapshot(&self, job: JobId) -> Result<LedgerSnapshot, StoreError> {
         self.read(move |db| {
             let mut statement = db.prepare_cached(sql::LEDGER_ROWS)?;
             let mut rows = statement.query([job.0])?;
-            let mut view = LedgerView::default();
+            let mut view = LedgerSnapshot::default();
             while let Some(row) = rows.next()? {
                 ledger::add_to_view(&mut view, &Row(row)).map_err(unreadable)?;
             }
@@ -79,7 +79,7 @@ impl Upkeep for SqliteStore {
         .await
     }
 
-    async fn begin_anew(&self) -> Result<(), StoreError> {
+    async fn reset_unfinished(&self) -> Result<(), StoreError> {
         self.write(|db| db.execute(sql::RESET_UNFINISHED, []).map(drop)).await
     }
 }

@@ -35,7 +35,7 @@ pub(crate) fn read<'a>(row: &'a Row<'_>, columns: &UserColumns) -> rusqlite::Res
         }
     }
     let username_key = text(columns.username_key)?.unwrap_or_default();
-    let profile = Profile::stored(values, username_key, text(columns.email_key)?, text(columns.attributes)?)
+    let profile = Profile::from_stored(values, username_key, text(columns.email_key)?, text(columns.attributes)?)
         .map_err(unreadable)?;
     let version = Version { job: row.get(columns.version_job)?, line: row.get(columns.version_line)? };
     Ok(StoredUser { id: row.get(columns.id)?, version, profile })

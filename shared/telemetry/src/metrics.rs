@@ -69,14 +69,20 @@ impl Debug for Meter {
 impl Meter {
     /// Creates a counter of events.
     pub fn counter(&self, name: &'static str, help: &'static str) -> Counter {
-        let counter = self.silent_counter(name, help);
+        let counter = self.lazy_counter(name, help);
         counter.add(0, &[]);
         counter
     }
 
     /// Creates a counter of events with a label. Each of the label's `values` is exported from the start.
-    pub fn counter_by(&self, name: &'static str, help: &'static str, label: &'static str, values: &[&str]) -> Counter {
-        let counter = self.silent_counter(name, help);
+    pub fn labeled_counter(
+        &self,
+        name: &'static str,
+        help: &'static str,
+        label: &'static str,
+        values: &[&str],
+    ) -> Counter {
+        let counter = self.lazy_counter(name, help);
         for value in values {
             counter.add(0, &[(label, value)]);
         }
@@ -84,7 +90,7 @@ impl Meter {
     }
 
     /// Creates a counter whose label values are not all known in advance: a value is exported after its first event.
-    pub fn silent_counter(&self, name: &'static str, help: &'static str) -> Counter {
+    pub fn lazy_counter(&self, name: &'static str, help: &'static str) -> Counter {
         Counter(self.0.as_ref().map(|meter| meter.u64_counter(name).with_description(help).build()))
     }
 
@@ -197,7 +203,7 @@ mod tests {
     fn metrics_are_scraped_under_the_names_in_the_code() {
         let metrics = Metrics::start().unwrap();
         let meter = metrics.meter();
-        let rows = meter.counter_by("muster_test_rows_total", "Rows.", "outcome", &["created", "failed"]);
+        let rows = meter.labeled_counter("muster_test_rows_total", "Rows.", "outcome", &["created", "failed"]);
         rows.add(3, &[("outcome", "created")]);
         let running = meter.level("muster_test_running", "Running.");
         let guard = running.enter();

@@ -13,7 +13,7 @@ async fn the_benchmark_compares_muster_with_its_yardsticks() {
     let muster = Path::new(BENCHMARK).with_file_name("muster");
     let muster = muster.to_str().unwrap();
     assert!(Path::new(muster).exists(), "there is no {muster}: test the whole workspace, or build muster first");
-    let servers = Servers::private(muster).await;
+    let servers = Servers::create(muster).await;
     let folder = tempfile::tempdir().unwrap();
     let (json, plot) = (folder.path().join("benchmark.json"), folder.path().join("benchmark.svg"));
     let (json_text, plot_text) = (json.display().to_string(), plot.display().to_string());

@@ -9,7 +9,7 @@ use libfuzzer_sys::fuzz_target;
 use muster_domain::batch::Cell;
 use muster_domain::field::FIELDS;
 use muster_domain::scanner::{RecordLimits, Scan, Scanner};
-use muster_domain::strict_csv::RecordScanner;
+use muster_domain::strict_csv::StrictCsvScanner;
 use muster_domain::{CheckedBatch, Handling, Header, Rejection, spigit};
 use muster_fuzz::{controls, pieces};
 use muster_ingest::internals::{CutBatch, cut};
@@ -46,7 +46,7 @@ fn rows(batch: &CheckedBatch) -> Rows {
 
 /// The offset and the line of the first row, or `None` if there is no row.
 fn first_row(text: &[u8], limits: RecordLimits) -> Option<(usize, u64)> {
-    let mut scanner = RecordScanner::new(spigit::DELIMITER, limits, 1);
+    let mut scanner = StrictCsvScanner::new(spigit::DELIMITER, limits, 1);
     let Ok(Scan::Record(titles)) = scanner.scan(text, true) else { return None };
     let Ok(Scan::Record(_)) = scanner.scan(&text[titles..], true) else { return None };
     let lead = usize::try_from(scanner.lead_bytes()).expect("a small text");

@@ -6,7 +6,7 @@ use std::collections::HashSet;
 
 use libfuzzer_sys::fuzz_target;
 use muster_domain::field::FIELDS;
-use muster_domain::header::{MAX_COLUMNS, MAX_TITLE};
+use muster_domain::header::{MAX_COLUMNS, MAX_TITLE_CHARS};
 use muster_domain::scanner::RecordLimits;
 use muster_domain::sniff::{Refusal, inspect_spigit};
 use muster_domain::{Header, key};
@@ -20,7 +20,7 @@ fn check(header: &Header) {
     }
     let mut seen = HashSet::new();
     for title in header.titles() {
-        assert!(!title.is_empty() && title.trim() == title && title.chars().count() <= MAX_TITLE);
+        assert!(!title.is_empty() && title.trim() == title && title.chars().count() <= MAX_TITLE_CHARS);
         assert!(seen.insert(key::fold(title)), "titles are unique");
     }
     assert_eq!(Header::from_titles(header.titles().to_vec()), *header);

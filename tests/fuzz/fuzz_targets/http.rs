@@ -44,7 +44,7 @@ fn query(content: &[u8]) {
         && let Some(filter) = muster_status::internals::list_filter(&uri)
     {
         assert!((1..=200).contains(&filter.limit));
-        assert!(filter.before.is_none_or(|job| job.0 > 0));
+        assert!(filter.before_id.is_none_or(|job| job.0 > 0));
     }
 }
 

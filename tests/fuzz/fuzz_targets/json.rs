@@ -5,7 +5,7 @@
 
 use libfuzzer_sys::fuzz_target;
 use muster_domain::RejectionCode;
-use muster_domain::json_array::JsonScanner;
+use muster_domain::json_array::JsonArrayScanner;
 use muster_domain::scanner::{RecordError, RecordLimits, Scan, Scanner};
 use muster_fuzz::{controls, pieces};
 use serde_json::Value;
@@ -18,13 +18,13 @@ struct Element {
 }
 
 struct Reading {
-    scanner: JsonScanner,
+    scanner: JsonArrayScanner,
     elements: Vec<Element>,
     offset: u64,
 }
 
 impl Reading {
-    fn new(scanner: JsonScanner) -> Self {
+    fn new(scanner: JsonArrayScanner) -> Self {
         Self { scanner, elements: Vec::new(), offset: 0 }
     }
 
@@ -40,13 +40,13 @@ impl Reading {
     }
 }
 
-fn whole(scanner: JsonScanner, text: &[u8]) -> (Vec<Element>, Option<RecordError>) {
+fn whole(scanner: JsonArrayScanner, text: &[u8]) -> (Vec<Element>, Option<RecordError>) {
     let mut reading = Reading::new(scanner);
     let error = reading.read(text, true).err();
     (reading.elements, error)
 }
 
-fn in_pieces(scanner: JsonScanner, text: &[u8], seed: u8) -> (Vec<Element>, Option<RecordError>) {
+fn in_pieces(scanner: JsonArrayScanner, text: &[u8], seed: u8) -> (Vec<Element>, Option<RecordError>) {
     let mut reading = Reading::new(scanner);
     let reads = pieces(text, seed).into_iter().try_for_each(|piece| reading.read(piece, false));
     let error = reads.and_then(|()| reading.read(b"", true)).err();
@@ -55,7 +55,7 @@ fn in_pieces(scanner: JsonScanner, text: &[u8], seed: u8) -> (Vec<Element>, Opti
 
 fn check_batch(elements: &[Element], limits: RecordLimits) {
     let raws: Vec<_> = elements.iter().map(|element| element.raw.as_slice()).collect();
-    let (again, error) = whole(JsonScanner::sequence(limits, 1), &raws.join(b"\n".as_slice()));
+    let (again, error) = whole(JsonArrayScanner::sequence(limits, 1), &raws.join(b"\n".as_slice()));
     assert_eq!(error, None);
     let again: Vec<_> = again.iter().map(|element| element.raw.as_slice()).collect();
     assert_eq!(again, raws);
@@ -77,11 +77,11 @@ fuzz_target!(|data: &[u8]| {
     let limits =
         if tight { RecordLimits { max_bytes: 1 + usize::from(limits), max_lines: 1 } } else { RecordLimits::default() };
     // The same for the records of a message, valid or not.
-    let sequence = || JsonScanner::sequence(limits, 1);
+    let sequence = || JsonArrayScanner::sequence(limits, 1);
     assert_eq!(in_pieces(sequence(), text, seed), whole(sequence(), text));
 
-    let (elements, error) = whole(JsonScanner::new(limits, 1), text);
-    let (same_elements, same_error) = in_pieces(JsonScanner::new(limits, 1), text, seed);
+    let (elements, error) = whole(JsonArrayScanner::new(limits, 1), text);
+    let (same_elements, same_error) = in_pieces(JsonArrayScanner::new(limits, 1), text, seed);
     assert_eq!(same_elements, elements);
     assert_eq!(same_error, error);
     let mut end = 0;

@@ -5,9 +5,9 @@
 
 use libfuzzer_sys::fuzz_target;
 use muster_domain::RejectionCode;
-use muster_domain::loose_csv::LooseScanner;
+use muster_domain::loose_csv::LooseCsvScanner;
 use muster_domain::scanner::{RecordError, RecordLimits, Scan, Scanner};
-use muster_domain::strict_csv::RecordScanner;
+use muster_domain::strict_csv::StrictCsvScanner;
 use muster_fuzz::{controls, line_at, pieces};
 
 const DELIMITER: u8 = b';';
@@ -21,14 +21,14 @@ struct Record {
 }
 
 struct Reading {
-    scanner: LooseScanner,
+    scanner: LooseCsvScanner,
     records: Vec<Record>,
     offset: u64,
 }
 
 impl Reading {
     fn new(limits: RecordLimits) -> Self {
-        Self { scanner: LooseScanner::new(DELIMITER, limits, 1), records: Vec::new(), offset: 0 }
+        Self { scanner: LooseCsvScanner::new(DELIMITER, limits, 1), records: Vec::new(), offset: 0 }
     }
 
     fn read(&mut self, mut piece: &[u8], at_end: bool) -> Result<(), RecordError> {
@@ -105,7 +105,7 @@ fn quoted(rest: &[u8]) -> Option<(Vec<u8>, usize)> {
 
 /// The lines and values that the strict scanner finds.
 fn scan_strictly(text: &[u8]) -> Vec<(u64, Vec<Vec<u8>>)> {
-    let mut scanner = RecordScanner::new(DELIMITER, RecordLimits::default(), 1);
+    let mut scanner = StrictCsvScanner::new(DELIMITER, RecordLimits::default(), 1);
     let mut rest = text;
     let mut records = Vec::new();
     while let Scan::Record(consumed) = scanner.scan(rest, true).expect("a text without quotes is valid") {

@@ -6,7 +6,7 @@
 use libfuzzer_sys::fuzz_target;
 use muster_domain::RejectionCode;
 use muster_domain::scanner::{RecordError, RecordLimits, Scan, Scanner};
-use muster_domain::strict_csv::RecordScanner;
+use muster_domain::strict_csv::StrictCsvScanner;
 use muster_fuzz::{controls, line_at, pieces};
 
 #[derive(Debug, PartialEq)]
@@ -18,14 +18,14 @@ struct Record {
 }
 
 struct Reading {
-    scanner: RecordScanner,
+    scanner: StrictCsvScanner,
     records: Vec<Record>,
     offset: u64,
 }
 
 impl Reading {
     fn new(delimiter: u8, limits: RecordLimits) -> Self {
-        Self { scanner: RecordScanner::new(delimiter, limits, 1), records: Vec::new(), offset: 0 }
+        Self { scanner: StrictCsvScanner::new(delimiter, limits, 1), records: Vec::new(), offset: 0 }
     }
 
     fn read(&mut self, mut piece: &[u8], at_end: bool) -> Result<(), RecordError> {

@@ -7,7 +7,7 @@ use muster_domain::batch::Cell;
 use muster_domain::field::{Field, spigit_fields};
 use muster_domain::header::Column;
 use muster_domain::scanner::{RecordLimits, Scan, Scanner};
-use muster_domain::strict_csv::RecordScanner;
+use muster_domain::strict_csv::StrictCsvScanner;
 use muster_domain::{CheckedBatch, CheckedRow, Handling, Header, spigit};
 use muster_fuzz::controls;
 
@@ -28,7 +28,7 @@ fn header(choice: u8) -> Header {
 
 /// The lines of all records, ending with that of the first error.
 fn lines(text: &[u8], limits: RecordLimits, first_line: u64) -> Vec<u64> {
-    let mut scanner = RecordScanner::new(spigit::DELIMITER, limits, first_line);
+    let mut scanner = StrictCsvScanner::new(spigit::DELIMITER, limits, first_line);
     let mut rest = text;
     let mut lines = Vec::new();
     loop {

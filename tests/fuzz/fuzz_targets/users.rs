@@ -4,8 +4,8 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use muster_domain::json_array::JsonScanner;
-use muster_domain::loose_csv::LooseScanner;
+use muster_domain::json_array::JsonArrayScanner;
+use muster_domain::loose_csv::LooseCsvScanner;
 use muster_domain::scanner::{RecordLimits, Scan, Scanner};
 use muster_domain::{Format, RejectionCode, collaborator};
 use muster_fuzz::controls;
@@ -13,8 +13,8 @@ use muster_fuzz::controls;
 /// The uids that the splitter finds in all records, or `None` if the text is unreadable.
 fn uids(format: Format, text: &[u8], limits: RecordLimits) -> Option<Vec<Option<String>>> {
     let (mut rest, mut uids) = (text, Vec::new());
-    let mut csv = LooseScanner::new(collaborator::DELIMITER, limits, 1);
-    let mut json = JsonScanner::sequence(limits, 1);
+    let mut csv = LooseCsvScanner::new(collaborator::DELIMITER, limits, 1);
+    let mut json = JsonArrayScanner::sequence(limits, 1);
     loop {
         let scanned = match format {
             Format::Csv => csv.scan(rest, true),

@@ -2,7 +2,7 @@
 
 use muster_domain::{BatchNo, Counts, JobId};
 use muster_memory::MemoryCounters;
-use muster_ports::{Counters, LedgerView, Recorded, View};
+use muster_ports::{Counters, LedgerSnapshot, Recorded, View};
 use muster_redis::{RedisConfig, RedisCounters};
 use muster_testkit::Servers;
 
@@ -14,16 +14,16 @@ async fn suite(counters: &dyn Counters) {
     assert_eq!(counters.record(job, BatchNo(1), &counts, 100).await.unwrap(), Recorded::NoView);
     assert_eq!(counters.read(job).await.unwrap(), None);
 
-    let mut ledger = LedgerView::default();
+    let mut ledger = LedgerSnapshot::default();
     ledger.add(BatchNo(2), &counts, 50);
     counters.rebuild(job, &ledger).await.unwrap();
-    assert_eq!(counters.record(job, BatchNo(2), &counts, 50).await.unwrap(), Recorded::Before);
-    assert_eq!(counters.record(job, BatchNo(1), &counts, 100).await.unwrap(), Recorded::Now);
-    assert_eq!(counters.record(job, BatchNo(1), &counts, 100).await.unwrap(), Recorded::Before);
+    assert_eq!(counters.record(job, BatchNo(2), &counts, 50).await.unwrap(), Recorded::AlreadyCounted);
+    assert_eq!(counters.record(job, BatchNo(1), &counts, 100).await.unwrap(), Recorded::Counted);
+    assert_eq!(counters.record(job, BatchNo(1), &counts, 100).await.unwrap(), Recorded::AlreadyCounted);
     let both = Counts { created: 10, updated: 2, unchanged: 4, failed: 6, warnings: 8, blocked: 10, unblocked: 12 };
     assert_eq!(counters.read(job).await.unwrap(), Some(View { counts: both, bytes: 150, batches: 2 }));
 
-    counters.rebuild(job, &LedgerView::default()).await.unwrap();
+    counters.rebuild(job, &LedgerSnapshot::default()).await.unwrap();
     assert_eq!(
         counters.read(job).await.unwrap().map(|view| view.batches),
         Some(2),
@@ -43,7 +43,7 @@ async fn memory() {
 
 #[tokio::test]
 async fn redis() {
-    let servers = Servers::private(MUSTER).await;
+    let servers = Servers::create(MUSTER).await;
     let config = RedisConfig { url: servers.redis_url.into(), namespace: servers.prefix };
     suite(&RedisCounters::new(config).unwrap()).await;
 }

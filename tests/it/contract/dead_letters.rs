@@ -30,15 +30,15 @@ async fn publish_and_reject(queue: &RabbitQueue, name: QueueName, id: &str) {
 
 /// All dead letters. They stay on their queue.
 async fn letters(queue: &dyn DeadLetters) -> Vec<DeadLetter> {
-    let mut walk = queue.walk().await.unwrap().expect("there is no dead-letter queue");
+    let mut cursor = queue.open_cursor().await.unwrap().expect("there is no dead-letter queue");
     let mut found = Vec::new();
-    while let Some(letter) = walk.next().await.unwrap() {
+    while let Some(letter) = cursor.next().await.unwrap() {
         found.push(letter);
     }
     found
 }
 
-/// Waits until there are `count` dead letters. Those that an earlier walk held return to the queue with a delay.
+/// Waits until there are `count` dead letters. Those that an earlier cursor held return to the queue with a delay.
 async fn wait_for_letters(queue: &dyn DeadLetters, count: usize) -> Vec<DeadLetter> {
     wait_until("the dead-letter queue has the expected length", || async {
         let found = letters(queue).await;
@@ -50,7 +50,7 @@ async fn wait_for_letters(queue: &dyn DeadLetters, count: usize) -> Vec<DeadLett
 #[tokio::test(flavor = "multi_thread")]
 async fn letters_are_kept_until_they_are_removed_or_replayed() {
     let queue = rabbit_queue().await;
-    assert!(queue.walk().await.unwrap().is_none(), "the queue does not exist yet");
+    assert!(queue.open_cursor().await.unwrap().is_none(), "the queue does not exist yet");
     publish_and_reject(&queue, QueueName::BatchSmall, "1").await;
     publish_and_reject(&queue, QueueName::Batch, "2").await;
 
@@ -66,12 +66,12 @@ async fn letters_are_kept_until_they_are_removed_or_replayed() {
         wait_for_letters(&queue, 2).await;
     }
 
-    let mut walk = queue.walk().await.unwrap().unwrap();
-    let (first, second) = (walk.next().await.unwrap().unwrap(), walk.next().await.unwrap().unwrap());
-    assert_eq!(walk.total(), 2);
-    walk.remove(second).await.unwrap();
-    walk.replay(first, QueueName::BatchSmall).await.unwrap();
-    walk.end().await.unwrap();
+    let mut cursor = queue.open_cursor().await.unwrap().unwrap();
+    let (first, second) = (cursor.next().await.unwrap().unwrap(), cursor.next().await.unwrap().unwrap());
+    assert_eq!(cursor.total(), 2);
+    cursor.remove(second).await.unwrap();
+    cursor.replay(first, QueueName::BatchSmall).await.unwrap();
+    cursor.end().await.unwrap();
     wait_for_letters(&queue, 0).await;
 
     let again = next_delivery(&queue, QueueName::BatchSmall).await;
@@ -85,10 +85,10 @@ async fn letters_are_kept_until_they_are_removed_or_replayed() {
 async fn a_letter_counts_its_replays() {
     let queue = rabbit_queue().await;
     publish_and_reject(&queue, QueueName::Batch, "1").await;
-    let mut walk = queue.walk().await.unwrap().unwrap();
-    let letter = walk.next().await.unwrap().unwrap();
-    walk.replay(letter, QueueName::Batch).await.unwrap();
-    walk.end().await.unwrap();
+    let mut cursor = queue.open_cursor().await.unwrap().unwrap();
+    let letter = cursor.next().await.unwrap().unwrap();
+    cursor.replay(letter, QueueName::Batch).await.unwrap();
+    cursor.end().await.unwrap();
     let mut consumer = queue.consume(QueueName::Batch, 1);
     consumer.next().await.unwrap().reject("still cannot be read").await;
     let found = wait_for_letters(&queue, 1).await;

@@ -75,7 +75,7 @@ async fn rabbitmq() {
 
 /// A RabbitMQ queue with names of its own.
 pub(super) async fn rabbit_queue() -> RabbitQueue {
-    let servers = Servers::private(MUSTER).await;
+    let servers = Servers::create(MUSTER).await;
     let config = RabbitConfig {
         url: servers.amqp_url.into(),
         namespace: servers.prefix,

@@ -10,7 +10,7 @@ use crate::MUSTER;
 
 #[tokio::test]
 async fn postgres_prepares_every_statement() {
-    let servers = Servers::private(MUSTER).await;
+    let servers = Servers::create(MUSTER).await;
     let mut connection = PgConnection::connect(&servers.database_url).await.unwrap();
     let statements = muster_postgres::statements::all();
     let create_stage = &statements.iter().find(|(name, _)| name == "create_stage (Uid, All)").unwrap().1;

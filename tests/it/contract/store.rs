@@ -5,12 +5,13 @@ use std::time::Duration;
 
 use muster_domain::scanner::RecordLimits;
 use muster_domain::{
-    BatchNo, Charset, CheckedBatch, Dialect, Format, Handling, Header, IdempotencyKey, JobId, JobState, Rejection,
-    RejectionCode, TenantId, key, spigit,
+    BatchNo, Charset, CheckedBatch, Compression, Dialect, Format, Handling, Header, IdempotencyKey, JobId, JobState,
+    Rejection, RejectionCode, TenantId, key, spigit,
 };
 use muster_ports::{
     Applied, BatchToApply, Cancellation, CreatedJob, Creation, CutRules, Deletion, Idempotency, JobFailure,
-    MissingUsers, NewJob, NewToken, PageAfter, RawFile, Scope, ShortRows, SplitEnd, SplitJob, Store, TenantSettings,
+    MissingUsers, NewJob, NewToken, RawFile, RejectionPage, Scope, ShortRows, SplitJob, SplitResult, Store,
+    TenantSettings,
 };
 use muster_postgres::{PostgresConfig, PostgresStore};
 use muster_runtime::Shutdown;
@@ -58,7 +59,7 @@ suite!(
 );
 
 async fn postgres_store() -> Arc<PostgresStore> {
-    open_postgres_store(&Servers::private(MUSTER).await)
+    open_postgres_store(&Servers::create(MUSTER).await)
 }
 
 pub(super) fn open_postgres_store(servers: &Servers) -> Arc<PostgresStore> {
@@ -95,7 +96,7 @@ fn new_job(tenant: TenantId) -> NewJob {
             key: "1/abc".to_owned(),
             bytes: 100,
             sha256: [7; 32],
-            encoding: "identity".to_owned(),
+            compression: Compression::Identity,
             format: Format::Csv,
             charset: Charset::Utf8,
         },
@@ -126,12 +127,12 @@ pub(super) fn batch(tenant: TenantId, job: JobId, number: u32, offsets: (u64, u6
         end_offset: offsets.1,
         rows: Arc::new(rows(users)),
         isolate_rows: false,
-        notes_named: false,
+        records_named_users: false,
     }
 }
 
-pub(super) fn split_end(batches: u32, rows: u64, bytes: u64) -> SplitEnd {
-    SplitEnd { batches, rows, bytes, file_error: None }
+pub(super) fn split_end(batches: u32, rows: u64, bytes: u64) -> SplitResult {
+    SplitResult { batches, rows, bytes, file_error: None }
 }
 
 async fn tokens_are_valid_until_they_expire_or_are_revoked(store: Arc<dyn Store>) {
@@ -156,7 +157,7 @@ async fn tokens_are_valid_until_they_expire_or_are_revoked(store: Arc<dyn Store>
         missing_guard_percent: 100,
         missing_guard_min: 7,
     };
-    store.set_tenant(tenant, settings).await.unwrap();
+    store.set_tenant_settings(tenant, settings).await.unwrap();
     assert_eq!(store.find_grant(&[1; 32]).await.unwrap().map(|grant| grant.settings), Some(settings));
     assert!(store.find_grant(&[2; 32]).await.unwrap().is_some());
     assert_eq!(store.find_grant(&[3; 32]).await.unwrap(), None, "expired");
@@ -172,7 +173,7 @@ async fn jobs_of_a_tenant_run_in_the_order_of_their_creation(store: Arc<dyn Stor
     let first = create_job_from(&*store, new_job(one)).await;
     let second = create_job_from(&*store, new_job(one)).await;
     let other = create_job_from(&*store, new_job(two)).await;
-    assert_eq!([first.may_begin, second.may_begin, other.may_begin], [true, false, true]);
+    assert_eq!([first.can_start, second.can_start, other.can_start], [true, false, true]);
     assert_eq!(store.jobs_to_split().await.unwrap(), [first.id, other.id]);
     assert!(store.lease_split(second.id, LEASE).await.unwrap().is_none(), "the first is unfinished");
 
@@ -185,7 +186,7 @@ async fn jobs_of_a_tenant_run_in_the_order_of_their_creation(store: Arc<dyn Stor
 
 fn new_job_with_key(tenant: TenantId, key: &str, kept: Duration) -> NewJob {
     let key = IdempotencyKey::parse(key.as_bytes()).unwrap();
-    NewJob { idempotency: Some(Idempotency { key, kept }), ..new_job(tenant) }
+    NewJob { idempotency: Some(Idempotency { key, key_lifetime: kept }), ..new_job(tenant) }
 }
 
 async fn concurrent_uploads_with_one_key_create_one_job(store: Arc<dyn Store>) {
@@ -199,10 +200,10 @@ async fn concurrent_uploads_with_one_key_create_one_job(store: Arc<dyn Store>) {
     let creations = uploads.join_all().await;
     let new: Vec<_> = creations.iter().filter(|creation| matches!(creation, Creation::New(_))).collect();
     let [Creation::New(job)] = new[..] else { panic!("expected one new job, found {new:?}") };
-    assert_eq!(creations.iter().filter(|creation| **creation == Creation::Known(job.id)).count(), 49);
+    assert_eq!(creations.iter().filter(|creation| **creation == Creation::Existing(job.id)).count(), 49);
 
     let other_file = RawFile { sha256: [9; 32], ..upload().raw };
-    let other_compression = RawFile { encoding: "gzip".to_owned(), ..upload().raw };
+    let other_compression = RawFile { compression: Compression::Gzip, ..upload().raw };
     for other in [
         NewJob { raw: other_file, ..upload() },
         NewJob { raw: other_compression, ..upload() },
@@ -221,9 +222,9 @@ async fn a_key_can_be_reused_when_its_job_is_deleted_or_the_key_has_expired(stor
     let first = create_job_from(&*store, new_job_with_key(one, "k", LEASE)).await;
     store.delete_job(one, first.id).await.unwrap();
     let second = create_job_from(&*store, new_job_with_key(one, "k", LEASE)).await;
-    assert_eq!(store.create_job(new_job_with_key(one, "k", LEASE)).await.unwrap(), Creation::Known(second.id));
+    assert_eq!(store.create_job(new_job_with_key(one, "k", LEASE)).await.unwrap(), Creation::Existing(second.id));
     let third = create_job_from(&*store, new_job_with_key(one, "k", Duration::ZERO)).await;
-    assert_eq!(store.create_job(new_job_with_key(one, "k", LEASE)).await.unwrap(), Creation::Known(third.id));
+    assert_eq!(store.create_job(new_job_with_key(one, "k", LEASE)).await.unwrap(), Creation::Existing(third.id));
     assert!(store.find_job(one, second.id).await.unwrap().is_some(), "the job is kept; only its key was taken over");
 }
 
@@ -251,19 +252,19 @@ async fn a_redelivered_batch_changes_nothing(store: Arc<dyn Store>) {
     let tenant = create_tenant(&*store, "one").await;
     let job = create_job(&*store, tenant).await;
     lease_split(&*store, job).await;
-    let Applied::Now(counts) = store.apply_batch(batch(tenant, job, 1, (0, 50), &["a", "b", "a"])).await.unwrap()
+    let Applied::Committed(counts) = store.apply_batch(batch(tenant, job, 1, (0, 50), &["a", "b", "a"])).await.unwrap()
     else {
         panic!("expected the first delivery to be applied");
     };
     assert_eq!((counts.created, counts.unchanged), (2, 1));
     let again = store.apply_batch(batch(tenant, job, 1, (0, 50), &["x", "y"])).await.unwrap();
-    assert_eq!(again, Applied::Before(counts));
+    assert_eq!(again, Applied::AlreadyApplied(counts));
     assert_eq!(store.find_user(tenant, "x").await.unwrap(), None);
     assert_eq!(store.find_user(tenant, "a").await.unwrap().unwrap().values["email"], "a@x");
     assert_eq!(store.applied_batches(job, BatchNo(0)).await.unwrap(), [BatchNo(1)]);
     let totals = store.ledger_totals(job).await.unwrap();
     assert_eq!((totals.batches, totals.counts, totals.bytes), (1, counts, 50));
-    let view = store.ledger_view(job).await.unwrap();
+    let view = store.ledger_snapshot(job).await.unwrap();
     assert_eq!((view.batches, view.counts, view.bytes), (vec![BatchNo(1)], counts, 50));
     assert_eq!(store.record_attempt(job, BatchNo(1)).await.unwrap(), 1);
     assert_eq!(store.record_attempt(job, BatchNo(1)).await.unwrap(), 2);
@@ -279,7 +280,7 @@ async fn concurrent_deliveries_of_a_batch_apply_it_once(store: Arc<dyn Store>) {
         let deliver = || store.apply_batch(batch(tenant, job, number, offsets, &[&user]));
         let (one, two, three) = tokio::join!(deliver(), deliver(), deliver());
         let applied = [one.unwrap(), two.unwrap(), three.unwrap()];
-        assert_eq!(applied.iter().filter(|applied| matches!(applied, Applied::Now(_))).count(), 1, "{applied:?}");
+        assert_eq!(applied.iter().filter(|applied| matches!(applied, Applied::Committed(_))).count(), 1, "{applied:?}");
     }
     assert_eq!(store.ledger_totals(job).await.unwrap().counts.created, 10);
 }
@@ -330,7 +331,7 @@ async fn a_running_job_cannot_be_deleted(store: Arc<dyn Store>) {
     store.apply_batch(batch(one, first, 1, (0, 50), &["a", "", "b"])).await.unwrap();
     store.finish_split(split.lease, split_end(1, 3, 50)).await.unwrap();
     store.finish_job(first).await.unwrap().unwrap();
-    let page = PageAfter { line: 0, limit: 10 };
+    let page = RejectionPage { after_line: 0, limit: 10 };
     assert_eq!(store.list_rejections(one, first, page).await.unwrap().len(), 1);
     let deleted = store.delete_job(one, first).await.unwrap();
     assert_eq!(deleted, Deletion::Deleted { raw_key: "1/abc".to_owned(), next: Some(second) });
@@ -363,7 +364,7 @@ async fn cancellation_wins_over_a_file_error_found_by_the_split(store: Arc<dyn S
     let split = lease_split(&*store, job).await;
     store.apply_batch(batch(tenant, job, 1, (0, 50), &["a"])).await.unwrap();
     let unclosed = Rejection::new(9, None, RejectionCode::QuoteUnclosed, "a quote");
-    let end = SplitEnd { file_error: Some(unclosed), ..split_end(2, 2, 100) };
+    let end = SplitResult { file_error: Some(unclosed), ..split_end(2, 2, 100) };
     assert!(store.finish_split(split.lease, end).await.unwrap());
     assert_eq!(store.cancel_job(tenant, job).await.unwrap(), Cancellation::Canceled { now: true, next: None });
     let repeated = store.cancel_job(tenant, job).await.unwrap();
@@ -377,7 +378,7 @@ async fn a_restarted_split_keeps_the_published_size(store: Arc<dyn Store>) {
     let job = create_job(&*store, tenant).await;
     let split = lease_split(&*store, job).await;
     assert!(store.finish_split(split.lease, split_end(2, 20, 100)).await.unwrap());
-    store.begin_anew().await.unwrap();
+    store.reset_unfinished().await.unwrap();
     let view = store.find_job(tenant, job).await.unwrap().unwrap();
     assert_eq!((view.total_rows, view.total_bytes), (Some(20), Some(100)), "clients have already seen it");
     lease_split(&*store, job).await;

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use muster_domain::{BatchNo, JobId, TenantId};
-use muster_ports::{Deletion, PageAfter, Store};
+use muster_ports::{Deletion, RejectionPage, Store};
 use muster_sqlite::SqliteStore;
 use muster_testkit::Servers;
 use tempfile::TempDir;
@@ -32,7 +32,7 @@ impl Fixture {
     }
 
     async fn postgres() -> Self {
-        let servers = Servers::private(MUSTER).await;
+        let servers = Servers::create(MUSTER).await;
         Self { store: open_postgres_store(&servers), database: Database::Postgres(servers) }
     }
 
@@ -98,7 +98,7 @@ async fn the_stall_timeout_is_reset_when_the_ledger_grows(fixture: Fixture) {
     let mut seconds = Vec::new();
     for number in [None, None, Some(1), None, Some(2)] {
         let split = lease_split(store, job).await;
-        seconds.push(split.patience.as_secs());
+        seconds.push(split.stall_timeout.as_secs());
         if let Some(number) = number {
             let offsets = (u64::from(number) * 50 - 50, u64::from(number) * 50);
             store.apply_batch(batch(tenant, job, number, offsets, &[&format!("user{number}")])).await.unwrap();
@@ -106,11 +106,15 @@ async fn the_stall_timeout_is_reset_when_the_ledger_grows(fixture: Fixture) {
         store.release_lease(split.lease, true).await.unwrap();
     }
     let split = lease_split(store, job).await;
-    seconds.push(split.patience.as_secs());
+    seconds.push(split.stall_timeout.as_secs());
     assert_eq!(seconds, [60, 120, 240, 120, 240, 120], "the ledger grew during the third and the fifth split");
     store.apply_batch(batch(tenant, job, 3, (100, 150), &["c"])).await.unwrap();
     store.release_lease(split.lease, false).await.unwrap();
-    assert_eq!(lease_split(store, job).await.patience.as_secs(), 60, "the ledger grew and the split did not stall");
+    assert_eq!(
+        lease_split(store, job).await.stall_timeout.as_secs(),
+        60,
+        "the ledger grew and the split did not stall"
+    );
 }
 
 async fn stalled_splits_are_restarted_after_a_timeout_that_doubles_until_the_ledger_grows(fixture: Fixture) {
@@ -141,7 +145,7 @@ async fn a_batch_is_missing_until_it_is_applied_or_its_job_ends(fixture: Fixture
     let store = &*fixture.store;
     let tenant = create_tenant(store, "one").await;
     let job = create_job(store, tenant).await;
-    let missing = async |number| store.batch_is_missing(job, BatchNo(number)).await.unwrap();
+    let missing = async |number| store.is_batch_outstanding(job, BatchNo(number)).await.unwrap();
     let split = lease_split(store, job).await;
     assert!(missing(1).await);
     store.apply_batch(batch(tenant, job, 1, (0, 50), &["a"])).await.unwrap();
@@ -149,7 +153,7 @@ async fn a_batch_is_missing_until_it_is_applied_or_its_job_ends(fixture: Fixture
     store.finish_split(split.lease, split_end(1, 1, 50)).await.unwrap();
     store.finish_job(job).await.unwrap().unwrap();
     assert!(!missing(2).await, "the job is final");
-    assert!(!store.batch_is_missing(JobId(99), BatchNo(1)).await.unwrap(), "the job does not exist");
+    assert!(!store.is_batch_outstanding(JobId(99), BatchNo(1)).await.unwrap(), "the job does not exist");
 }
 
 async fn attempts_are_counted_undone_and_removed(fixture: Fixture) {
@@ -160,7 +164,7 @@ async fn attempts_are_counted_undone_and_removed(fixture: Fixture) {
     assert_eq!(attempts().await, 0);
     assert_eq!(store.record_attempt(job, BatchNo(1)).await.unwrap(), 1);
     assert_eq!(store.record_attempt(job, BatchNo(1)).await.unwrap(), 2);
-    store.forget_attempt(job, BatchNo(1)).await.unwrap();
+    store.undo_attempt(job, BatchNo(1)).await.unwrap();
     assert_eq!(attempts().await, 1);
     store.remove_attempts(HOUR, 10).await.unwrap();
     assert_eq!(attempts().await, 1, "the job ended less than an hour ago");
@@ -181,8 +185,8 @@ async fn an_upload_is_due_for_removal_after_its_retention(fixture: Fixture) {
     fixture.move_back("jobs", &["finished_at"], 3601).await;
     assert_eq!(due(HOUR).await, [(ended, "1/abc".to_owned())]);
     assert_eq!(store.uploads_to_remove(HOUR, 0).await.unwrap(), [], "the limit is respected");
-    store.note_upload_removed(ended).await.unwrap();
-    store.note_upload_removed(running).await.unwrap();
+    store.record_upload_removed(ended).await.unwrap();
+    store.record_upload_removed(running).await.unwrap();
     assert_eq!(due(Duration::ZERO).await, []);
 }
 
@@ -190,16 +194,17 @@ async fn rejections_are_removed_in_chunks_and_marked_as_removed_at_the_first(fix
     let store = &*fixture.store;
     let tenant = create_tenant(store, "one").await;
     let job = fixture.run_job(tenant, &["a", "", "", ""]).await;
-    let remaining = async || store.list_rejections(tenant, job, PageAfter { line: 0, limit: 10 }).await.unwrap().len();
+    let remaining =
+        async || store.list_rejections(tenant, job, RejectionPage { after_line: 0, limit: 10 }).await.unwrap().len();
     let view = async || store.find_job(tenant, job).await.unwrap().unwrap();
-    assert!(!store.remove_reports(HOUR, 2).await.unwrap(), "the retention has not ended");
-    assert_eq!((remaining().await, view().await.reports_removed), (3, false));
+    assert!(!store.remove_rejections(HOUR, 2).await.unwrap(), "the retention has not ended");
+    assert_eq!((remaining().await, view().await.rejections_removed), (3, false));
     fixture.move_back("jobs", &["finished_at"], 3601).await;
-    assert!(store.remove_reports(HOUR, 2).await.unwrap());
-    assert_eq!((remaining().await, view().await.reports_removed), (1, true));
-    assert!(store.remove_reports(HOUR, 2).await.unwrap());
+    assert!(store.remove_rejections(HOUR, 2).await.unwrap());
+    assert_eq!((remaining().await, view().await.rejections_removed), (1, true));
+    assert!(store.remove_rejections(HOUR, 2).await.unwrap());
     assert_eq!(remaining().await, 0);
-    assert!(!store.remove_reports(HOUR, 2).await.unwrap(), "no rejections remain");
+    assert!(!store.remove_rejections(HOUR, 2).await.unwrap(), "no rejections remain");
     assert_eq!(view().await.final_counts.unwrap().failed, 3, "the counts stay");
 }
 
@@ -207,8 +212,8 @@ async fn a_job_whose_upload_and_rejections_were_removed_can_be_deleted(fixture: 
     let store = &*fixture.store;
     let tenant = create_tenant(store, "one").await;
     let job = fixture.run_job(tenant, &["a", ""]).await;
-    while store.remove_reports(Duration::ZERO, 10).await.unwrap() {}
-    store.note_upload_removed(job).await.unwrap();
+    while store.remove_rejections(Duration::ZERO, 10).await.unwrap() {}
+    store.record_upload_removed(job).await.unwrap();
     assert!(matches!(store.delete_job(tenant, job).await.unwrap(), Deletion::Deleted { .. }));
     assert_eq!(store.find_job(tenant, job).await.unwrap(), None);
 }

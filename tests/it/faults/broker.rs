@@ -8,7 +8,9 @@ use muster_rabbitmq::{RabbitConfig, RabbitQueue};
 use muster_runtime::{Shutdown, Tasks};
 use muster_testkit::{Broker, Proxy, Server, Servers, Traffic, wait_until};
 
-use super::{File, Trial, expire_leases, failpoint, start_breakable_site, start_site, verbose_options, wired};
+use super::{
+    File, Trial, expire_leases, failpoint, route_through_proxies, start_breakable_site, start_site, verbose_options,
+};
 use crate::MUSTER;
 
 /// Moves the last progress of every job 90 seconds into the past. The reconciler restarts the split
@@ -80,7 +82,7 @@ mod quick {
         trial.upload(File::mixed(63, 9_000, 9_000)).await;
         let broker = Broker::connect(&servers.servers).await;
         wait_until("batches are on the queue", || async {
-            let waiting = broker.waiting("batch.small.v1").await;
+            let waiting = broker.count_waiting("batch.small.v1").await;
             if waiting > Some(0) { Ok(()) } else { Err(waiting) }
         })
         .await;
@@ -98,7 +100,7 @@ mod quick {
     #[tokio::test(flavor = "multi_thread")]
     async fn resets_of_broker_connections_lose_nothing() {
         let mut options = verbose_options(2);
-        let proxies = wired(&mut options, false).await;
+        let proxies = route_through_proxies(&mut options, false).await;
         let mut trial = Trial::new(start_site(options).await);
         let path = trial.upload(File::mixed(64, 9_000, 50_000)).await;
         for _ in 0..6 {
@@ -113,7 +115,7 @@ mod quick {
     #[tokio::test(flavor = "multi_thread")]
     async fn slow_and_fragmented_broker_traffic_loses_nothing() {
         let mut options = verbose_options(1);
-        let proxies = wired(&mut options, true).await;
+        let proxies = route_through_proxies(&mut options, true).await;
         let mut trial = Trial::new(start_site(options).await);
         for traffic in [Traffic::Slice, Traffic::Delay(Duration::from_millis(40)), Traffic::Drip(4_000)] {
             proxies.broker.set(traffic);
@@ -126,7 +128,7 @@ mod quick {
     #[tokio::test(flavor = "multi_thread")]
     async fn uploads_are_accepted_while_the_broker_is_unreachable() {
         let mut options = verbose_options(1);
-        let proxies = wired(&mut options, false).await;
+        let proxies = route_through_proxies(&mut options, false).await;
         let mut trial = Trial::new(start_site(options).await);
         for traffic in [Traffic::Refuse, Traffic::Blackhole] {
             proxies.broker.set(traffic);
@@ -168,15 +170,15 @@ mod quick {
     /// publication fails, and the next one declares the queue again.
     #[tokio::test(flavor = "multi_thread")]
     async fn a_returned_message_is_not_reported_as_published() {
-        let servers = Servers::private(MUSTER).await;
+        let servers = Servers::create(MUSTER).await;
         let (queue, _) = connect_queue(servers.amqp_url.clone(), &servers);
         let broker = Broker::connect(&servers).await;
         queue.publish(QueueName::Batch, message(1)).await.unwrap();
         broker.delete("batch.v1").await;
         let error = queue.publish(QueueName::Batch, message(2)).await.unwrap_err();
-        assert!(matches!(error, QueueError::Unroutable(_)), "{error}");
+        assert!(matches!(error, QueueError::NoSuchQueue(_)), "{error}");
         queue.publish(QueueName::Batch, message(2)).await.unwrap();
-        assert_eq!(broker.waiting("batch.v1").await, Some(1));
+        assert_eq!(broker.count_waiting("batch.v1").await, Some(1));
     }
 
     /// F13: a full queue rejects a publication, which is retried with backoff.
@@ -189,7 +191,7 @@ mod quick {
         trial.upload(File::new_users(0, 30_000)).await;
         let broker = Broker::connect(&servers.servers).await;
         wait_until("the queue is full", || async {
-            let waiting = broker.waiting("batch.v1").await;
+            let waiting = broker.count_waiting("batch.v1").await;
             if waiting >= Some(1) { Ok(()) } else { Err(waiting) }
         })
         .await;
@@ -219,13 +221,17 @@ mod quick {
     #[tokio::test(flavor = "multi_thread")]
     async fn heartbeats_continue_while_rows_are_checked() {
         let mut options = verbose_options(0);
-        options.of_workers = failpoint("batch_checked=1*return(9000)");
+        options.worker_variables = failpoint("batch_checked=1*return(9000)");
         let mut trial = Trial::new(start_site(options).await);
         let servers = trial.site.servers.clone().unwrap();
-        trial.site.options.of_workers.push(("MUSTER_AMQP_URL".to_owned(), format!("{}?heartbeat=2", servers.amqp_url)));
+        trial
+            .site
+            .options
+            .worker_variables
+            .push(("MUSTER_AMQP_URL".to_owned(), format!("{}?heartbeat=2", servers.amqp_url)));
         trial.site.start_worker().await;
         let path = trial.upload(File::mixed(71, 900, 4_000)).await;
-        trial.site.client.finished(&path).await;
+        trial.site.client.wait_until_final(&path).await;
         assert!(!trial.site.output().contains("the queue is interrupted"));
         assert_eq!(servers.number("select count(*) from attempts").await, 0);
         trial.check().await;
@@ -249,7 +255,7 @@ mod quick {
     /// next connection, where delivery tags start at 1 again.
     #[tokio::test(flavor = "multi_thread")]
     async fn a_stale_acknowledgement_settles_no_other_message() {
-        let servers = Servers::private(MUSTER).await;
+        let servers = Servers::create(MUSTER).await;
         let proxy = Proxy::start(&servers.amqp_url).await;
         let (direct, _) = connect_queue(servers.amqp_url.clone(), &servers);
         let (proxied, shutdown) = connect_queue(proxy.url(&servers.amqp_url), &servers);
@@ -289,10 +295,10 @@ mod quick {
         let (servers, site) = start_breakable_site(0).await;
         let broker = Broker::connect(&servers.servers).await;
         broker.delete("split.v1").await;
-        broker.declare_otherwise("split.v1").await;
+        broker.declare_with_other_arguments("split.v1").await;
         let (queue, _) = connect_queue(servers.servers.amqp_url.clone(), &servers.servers);
         let error = queue.publish(QueueName::Split, message(1)).await.unwrap_err();
-        assert!(matches!(&error, QueueError::Mismatch(name) if *name == broker.name("split.v1")), "{error}");
+        assert!(matches!(&error, QueueError::ArgumentMismatch(name) if *name == broker.name("split.v1")), "{error}");
         broker.delete("split.v1").await;
         drop(site);
     }
@@ -306,9 +312,9 @@ mod long {
     #[tokio::test(flavor = "multi_thread")]
     async fn a_silent_broker_connection_is_detected() {
         let mut options = verbose_options(1);
-        let proxies = wired(&mut options, true).await;
+        let proxies = route_through_proxies(&mut options, true).await;
         let mut trial = Trial::new(start_site(options).await);
-        trial.site.options.of_workers = Vec::new();
+        trial.site.options.worker_variables = Vec::new();
         let path = trial.upload(File::mixed(73, 9_000, 60_000)).await;
         trial.wait_for_first_rows(&path).await;
         proxies.broker.set(Traffic::Blackhole);
@@ -328,13 +334,13 @@ mod long {
         let path = trial.upload(File::mixed(74, 9_000, 1_500)).await;
         let broker = Broker::connect(trial.site.servers.as_ref().unwrap()).await;
         wait_until("the batch is on its queue", || async {
-            let waiting = broker.waiting("batch.small.v1").await;
+            let waiting = broker.count_waiting("batch.small.v1").await;
             if waiting > Some(0) { Ok(()) } else { Err(waiting) }
         })
         .await;
         broker.take_all("batch.small.v1").await;
         trial.site.start_worker().await;
-        trial.site.client.finished(&path).await;
+        trial.site.client.wait_until_final(&path).await;
         trial.check().await;
     }
 }

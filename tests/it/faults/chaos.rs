@@ -67,7 +67,7 @@ struct Chaos {
 
 impl Chaos {
     async fn start(seed: u64) -> Self {
-        let servers = FaultServers::take(MUSTER).await;
+        let servers = FaultServers::acquire(MUSTER).await;
         let mut options = verbose_options(2);
         // The output is kept in memory: debug logs of a long run would fill it.
         options.variables = vec![("MUSTER_LOG".to_owned(), "info,fail=off".to_owned())];

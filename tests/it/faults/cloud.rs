@@ -95,8 +95,8 @@ mod quick {
             ("AWS_ACCESS_KEY_ID", "key".to_owned()),
             ("AWS_SECRET_ACCESS_KEY", "secret".to_owned()),
         ];
-        let of_ingest = variables.map(|(name, value)| (name.to_owned(), value)).to_vec();
-        let trial = Trial::new(start_site(SiteOptions { of_ingest, ..verbose_options(1) }).await);
+        let ingest_variables = variables.map(|(name, value)| (name.to_owned(), value)).to_vec();
+        let trial = Trial::new(start_site(SiteOptions { ingest_variables, ..verbose_options(1) }).await);
         proxy.reset_after(b"<CompleteMultipartUpload");
         let status = trial.site.client.import(File::new_users(0, 5_000).csv()).await;
         assert_eq!(status["created_users"], 5_000);

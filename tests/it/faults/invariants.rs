@@ -31,7 +31,7 @@ pub(crate) async fn check(trial: &mut Trial) {
     let broker = Broker::connect(&servers).await;
     for queue in WORK_QUEUES {
         wait_until("the queue is empty", || async {
-            match broker.waiting(queue).await {
+            match broker.count_waiting(queue).await {
                 Some(0) => Ok(()),
                 waiting => Err((queue, waiting)),
             }
@@ -40,9 +40,9 @@ pub(crate) async fn check(trial: &mut Trial) {
     }
     trial.site.stop().await;
     for queue in WORK_QUEUES {
-        assert_eq!(broker.waiting(queue).await, Some(0), "a message of {queue} was not settled");
+        assert_eq!(broker.count_waiting(queue).await, Some(0), "a message of {queue} was not settled");
     }
-    assert_eq!(broker.waiting("dead.v1").await, Some(trial.dead_letters), "dead letters");
+    assert_eq!(broker.count_waiting("dead.v1").await, Some(trial.dead_letters), "dead letters");
     check_transactions(&servers).await;
     let output = trial.site.output();
     assert!(!output.contains("canary"), "a log contains personal data");
@@ -68,7 +68,7 @@ async fn check_jobs(trial: &Trial, servers: &Servers) {
         if upload.deleted {
             continue;
         }
-        let status = trial.site.client.finished(&upload.path).await;
+        let status = trial.site.client.wait_until_final(&upload.path).await;
         assert_eq!(counts(&status), expected.counts(), "{}: {status}", upload.path);
         assert_eq!(fetch_rejections(trial, &upload.path).await, expected.failed, "the error report of {}", upload.path);
         // The counters of a final job may lack batches forever, but never count one twice.

@@ -25,7 +25,7 @@ async fn upload(client: &Client, file: Vec<u8>) -> String {
 
 /// Asserts that the job blocked the three missing users of 5,000, and that each was blocked once.
 async fn assert_blocked_once(site: &Site, path: &str, step: &str) {
-    let status = site.client.finished(path).await;
+    let status = site.client.wait_until_final(path).await;
     let number = |key: &str| status[key].as_u64().unwrap();
     let found = ["blocked_users", "unblocked_users", "unchanged_users", "failed_users"].map(number);
     assert_eq!((found, &status["status"]), ([3, 0, 4_997, 0], &"SUCCESS".into()), "{step}: {status}");
@@ -34,7 +34,11 @@ async fn assert_blocked_once(site: &Site, path: &str, step: &str) {
         assert_eq!(site.client.user(user).await["blocked_reason"], reason, "{step}: {user}");
     }
     let again = upload(&site.client, collaborator_csv(0..4_997)).await;
-    assert_eq!(site.client.finished(&again).await["blocked_users"], 0, "{step}: blocked users are not blocked again");
+    assert_eq!(
+        site.client.wait_until_final(&again).await["blocked_users"],
+        0,
+        "{step}: blocked users are not blocked again"
+    );
 }
 
 /// Waits until the worker has died or the job is final: the splitter may finish the job first, so that the
@@ -54,7 +58,7 @@ async fn wait_until_dead_or_final(site: &mut Site, path: &str) {
 
 async fn import_users_and_enable_blocking(site: &mut Site) {
     let first = upload(&site.client, collaborator_csv(0..5_000)).await;
-    assert_eq!(site.client.finished(&first).await["created_users"], 5_000);
+    assert_eq!(site.client.wait_until_final(&first).await["created_users"], 5_000);
     let set = ["tenant", "set", "default", "--missing-users", "block"];
     site.while_stopped(|site| site.admin(&set).unwrap()).await;
 }
@@ -68,11 +72,11 @@ mod quick {
             let mut site = super::super::start_site(verbose_options(1)).await;
             import_users_and_enable_blocking(&mut site).await;
             site.kill_worker(0);
-            site.options.of_workers = failpoint(&format!("{step}=1*return(abort)"));
+            site.options.worker_variables = failpoint(&format!("{step}=1*return(abort)"));
             site.start_worker().await;
             let path = upload(&site.client, collaborator_csv(0..4_997)).await;
             wait_until_dead_or_final(&mut site, &path).await;
-            site.options.of_workers = Vec::new();
+            site.options.worker_variables = Vec::new();
             site.start_worker().await;
             assert_blocked_once(&site, &path, step).await;
         }

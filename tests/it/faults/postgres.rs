@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use muster_testkit::{FaultServers, Server, SiteOptions, Traffic};
 
-use super::{File, Trial, start_breakable_site, start_site, verbose_options, wired};
+use super::{File, Trial, route_through_proxies, start_breakable_site, start_site, verbose_options};
 use crate::MUSTER;
 
 mod quick {
@@ -33,7 +33,7 @@ mod quick {
     #[tokio::test(flavor = "multi_thread")]
     async fn a_batch_whose_commit_is_uncertain_is_applied_once() {
         let mut options = verbose_options(1);
-        let proxies = wired(&mut options, true).await;
+        let proxies = route_through_proxies(&mut options, true).await;
         let mut trial = Trial::new(start_site(options).await);
         let path = trial.upload(File::mixed(43, 9_000, 40_000)).await;
         trial.wait_for_first_rows(&path).await;
@@ -55,14 +55,14 @@ mod quick {
     /// F66: the disk of the database is full. Batches wait; no row fails, is lost or is counted twice.
     #[tokio::test(flavor = "multi_thread")]
     async fn batches_wait_while_the_database_disk_is_full() {
-        let servers = FaultServers::take(MUSTER).await;
-        let disk = servers.on_small_disk(64).await;
+        let servers = FaultServers::acquire(MUSTER).await;
+        let disk = servers.move_to_small_disk(64).await;
         let site = start_site(SiteOptions { servers: Some(servers.servers.clone()), ..verbose_options(1) }).await;
         let mut trial = Trial::new(site);
         let path = trial.upload(File::mixed(46, 9_000, 60_000)).await;
         trial.wait_for_first_rows(&path).await;
         disk.fill();
-        trial.site.workers[0].logged("a batch waits for the database", "job").await;
+        trial.site.workers[0].wait_for_log("a batch waits for the database", "job").await;
         disk.free();
         trial.check().await;
         servers.drop_database().await;
@@ -72,7 +72,7 @@ mod quick {
     #[tokio::test(flavor = "multi_thread")]
     async fn resets_of_database_connections_lose_nothing() {
         let mut options = verbose_options(2);
-        let proxies = wired(&mut options, false).await;
+        let proxies = route_through_proxies(&mut options, false).await;
         let mut trial = Trial::new(start_site(options).await);
         let path = trial.upload(File::mixed(44, 9_000, 40_000)).await;
         for _ in 0..10 {
@@ -88,7 +88,7 @@ mod quick {
     #[tokio::test(flavor = "multi_thread")]
     async fn a_client_that_disconnects_during_begin_poisons_no_connection() {
         let mut options = verbose_options(1);
-        let proxies = wired(&mut options, false).await;
+        let proxies = route_through_proxies(&mut options, false).await;
         let mut trial = Trial::new(start_site(options).await);
         proxies.postgres.set(Traffic::Delay(Duration::from_millis(15)));
         let mut calls = Vec::new();
@@ -115,14 +115,14 @@ mod quick {
     #[tokio::test(flavor = "multi_thread")]
     async fn uploads_are_refused_while_the_database_is_unreachable() {
         let mut options = verbose_options(1);
-        let proxies = wired(&mut options, false).await;
+        let proxies = route_through_proxies(&mut options, false).await;
         let mut trial = Trial::new(start_site(options).await);
         proxies.postgres.set(Traffic::Refuse);
         proxies.postgres.reset();
         let answer = trial.site.client.post(&[("content-type", "text/csv")], File::new_users(0, 10).csv()).await;
         assert_eq!((answer.status, answer.json()["code"].as_str()), (503, Some("database_unavailable")));
         assert!(answer.headers.contains_key("retry-after"));
-        assert_eq!(trial.site.stored_uploads(), 0);
+        assert_eq!(trial.site.count_stored_uploads(), 0);
         proxies.postgres.set(Traffic::Pass);
         trial.upload(File::new_users(0, 10)).await;
         trial.check().await;
@@ -137,7 +137,7 @@ mod long {
     #[tokio::test(flavor = "multi_thread")]
     async fn two_minutes_of_database_silence_lose_nothing() {
         let mut options = verbose_options(2);
-        let proxies = wired(&mut options, false).await;
+        let proxies = route_through_proxies(&mut options, false).await;
         let mut trial = Trial::new(start_site(options).await);
         let path = trial.upload(File::mixed(45, 9_000, 40_000)).await;
         trial.wait_for_first_rows(&path).await;

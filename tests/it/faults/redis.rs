@@ -3,11 +3,11 @@
 use std::time::{Duration, Instant};
 
 use muster_domain::{BatchNo, Counts, JobId};
-use muster_ports::{Counters, LedgerView, Recorded};
+use muster_ports::{Counters, LedgerSnapshot, Recorded};
 use muster_redis::{RedisConfig, RedisCounters};
 use muster_testkit::{Proxy, Server, Servers, Traffic, wait_until};
 
-use super::{File, Trial, failpoint, start_breakable_site, start_site, verbose_options, wired};
+use super::{File, Trial, failpoint, route_through_proxies, start_breakable_site, start_site, verbose_options};
 use crate::MUSTER;
 
 mod quick {
@@ -65,7 +65,7 @@ mod quick {
     #[tokio::test(flavor = "multi_thread")]
     async fn counters_from_an_old_snapshot_are_rebuilt() {
         let mut options = verbose_options(1);
-        options.of_workers = failpoint("batch_applied=5*off->30*return(400)");
+        options.worker_variables = failpoint("batch_applied=5*off->30*return(400)");
         let mut trial = Trial::new(start_site(options).await);
         let path = trial.upload(File::mixed(24, 9_000, 60_000)).await;
         trial.wait_for_first_rows(&path).await;
@@ -109,7 +109,7 @@ mod quick {
     #[tokio::test(flavor = "multi_thread")]
     async fn jobs_finish_while_redis_is_slow() {
         let mut options = verbose_options(1);
-        let proxies = wired(&mut options, true).await;
+        let proxies = route_through_proxies(&mut options, true).await;
         proxies.redis.set(Traffic::Delay(Duration::from_millis(600)));
         let mut trial = Trial::new(start_site(options).await);
         trial.upload(File::mixed(26, 9_000, 40_000)).await;
@@ -119,19 +119,19 @@ mod quick {
     /// F79: a batch is counted, but the reply is lost. Recording it again does not count it again.
     #[tokio::test(flavor = "multi_thread")]
     async fn a_batch_whose_reply_was_lost_is_not_counted_twice() {
-        let servers = Servers::private(MUSTER).await;
+        let servers = Servers::create(MUSTER).await;
         let proxy = Proxy::start(&servers.redis_url).await;
         let counters = |url: String| {
             RedisCounters::new(RedisConfig { url: url.into(), namespace: servers.prefix.clone() }).unwrap()
         };
         let (proxied, direct) = (counters(proxy.url(&servers.redis_url)), counters(servers.redis_url.clone()));
         let counts = Counts { created: 7, ..Counts::default() };
-        proxied.rebuild(JobId(1), &LedgerView::default()).await.unwrap();
+        proxied.rebuild(JobId(1), &LedgerSnapshot::default()).await.unwrap();
         for batch in 1..20 {
             proxy.reset_after(b"EVALSHA");
             proxied.record(JobId(1), BatchNo(batch), &counts, 10).await.unwrap_err();
             assert!(!proxy.is_armed());
-            assert_eq!(proxied.record(JobId(1), BatchNo(batch), &counts, 10).await.unwrap(), Recorded::Before);
+            assert_eq!(proxied.record(JobId(1), BatchNo(batch), &counts, 10).await.unwrap(), Recorded::AlreadyCounted);
             let view = direct.read(JobId(1)).await.unwrap().unwrap();
             assert_eq!((view.batches, view.counts.created), (u64::from(batch), u64::from(batch) * 7));
         }
@@ -154,7 +154,7 @@ mod quick {
         for table in ["jobs", "ledger", "rejections", "attempts"] {
             assert_eq!(servers.number(&format!("select count(*) from {table}")).await, 0, "rows left in {table}");
         }
-        assert_eq!(trial.site.stored_uploads(), 0);
+        assert_eq!(trial.site.count_stored_uploads(), 0);
         // All of its users exist, because it was deleted after its end.
         trial.record_deletion(&path);
         trial.check().await;
@@ -165,7 +165,7 @@ mod quick {
     async fn a_job_whose_last_two_batches_commit_together_is_finished_once() {
         let mut options = verbose_options(2);
         // Both batches are committed before either worker checks whether the job is complete.
-        options.of_workers = failpoint("batch_applied=return(300)");
+        options.worker_variables = failpoint("batch_applied=return(300)");
         let mut trial = Trial::new(start_site(options).await);
         for n in 0..8 {
             trial.upload(File::mixed(30 + n, 4_000, 4_000)).await;

@@ -7,14 +7,14 @@ use super::{File, Trial, expire_leases, failpoint, start_site, verbose_options};
 /// Starts a site whose ingest service has a fail point.
 async fn start_with_ingest_failpoint(configuration: &str, workers: usize) -> Trial {
     let mut options = verbose_options(workers);
-    options.of_ingest = failpoint(configuration);
+    options.ingest_variables = failpoint(configuration);
     Trial::new(start_site(options).await)
 }
 
 /// Waits until the ingest service has died at its fail point, expires its leases and starts another one.
 async fn replace_dead_ingest(trial: &mut Trial) {
     trial.site.ingest.as_mut().unwrap().ended().await;
-    trial.site.options.of_ingest = Vec::new();
+    trial.site.options.ingest_variables = Vec::new();
     expire_leases(&trial.site).await;
     trial.site.start_ingest().await;
 }
@@ -49,13 +49,13 @@ mod quick {
         let mut trial = start_with_ingest_failpoint("file_cut=1*return(3000)", 1).await;
         trial.upload(File::mixed(13, 4_000, 16_000)).await;
         let mut paused = trial.site.ingest.take().unwrap();
-        paused.logged("a fail point was reached", "point").await;
+        paused.wait_for_log("a fail point was reached", "point").await;
         paused.signal("-STOP");
-        trial.site.options.of_ingest = Vec::new();
+        trial.site.options.ingest_variables = Vec::new();
         expire_leases(&trial.site).await;
         trial.site.start_ingest().await;
         let path = trial.uploads[0].path.clone();
-        trial.site.client.finished(&path).await;
+        trial.site.client.wait_until_final(&path).await;
         paused.signal("-CONT");
         paused
             .line("the splitter notices the lost lease", |line| line.contains("the lease was lost").then_some(()))
@@ -82,7 +82,7 @@ mod quick {
             trial.site.ingest.as_mut().unwrap().ended().await;
             damage(&stored_file(&trial));
             replace_dead_ingest(&mut trial).await;
-            let status = trial.site.client.finished(&path).await;
+            let status = trial.site.client.wait_until_final(&path).await;
             assert_eq!(status["status"], "FAILED");
             let message = status["error_message"].as_str().unwrap();
             assert!(message.contains("the stored upload"), "{message}");
@@ -108,7 +108,7 @@ mod quick {
         trial.site.servers.as_ref().unwrap().execute(rules).await;
         trial.record_upload("/bulk/v1/files/1".to_owned(), file);
         replace_dead_ingest(&mut trial).await;
-        trial.site.client.finished("/bulk/v1/files/1").await;
+        trial.site.client.wait_until_final("/bulk/v1/files/1").await;
         let batches = trial.site.servers.as_ref().unwrap().number("select count(*) from ledger").await;
         assert!(batches > 1_000 / 120, "{batches} batches");
         trial.check().await;
@@ -123,13 +123,13 @@ mod quick {
         let servers = trial.site.servers.clone().unwrap();
         let broker = Broker::connect(&servers).await;
         wait_until("the window of the job is full", || async {
-            let waiting = broker.waiting("batch.v1").await;
+            let waiting = broker.count_waiting("batch.v1").await;
             if waiting == Some(64) { Ok(()) } else { Err(waiting) }
         })
         .await;
         // An unacknowledged split request would return to its queue now.
         trial.site.ingest.as_mut().unwrap().kill();
-        assert_eq!(broker.waiting("split.v1").await, Some(0));
+        assert_eq!(broker.count_waiting("split.v1").await, Some(0));
         expire_leases(&trial.site).await;
         trial.site.start_ingest().await;
         trial.site.start_worker().await;
@@ -184,6 +184,6 @@ mod quick {
             assert_eq!(status["total_users"], 10);
         }
         assert_eq!(trial.site.client.get(&large).await.json()["status"], "PROCESSING");
-        assert_eq!(trial.site.client.finished(&large).await["created_users"], 200_000);
+        assert_eq!(trial.site.client.wait_until_final(&large).await["created_users"], 200_000);
     }
 }

@@ -73,7 +73,7 @@ impl Trial {
     /// Waits until every job is final, and checks every invariant.
     pub(crate) async fn check(mut self) {
         for upload in self.uploads.iter().filter(|upload| !upload.deleted) {
-            self.site.client.finished(&upload.path).await;
+            self.site.client.wait_until_final(&upload.path).await;
             upload.watcher.abort();
         }
         for upload in &mut self.uploads {

@@ -26,9 +26,9 @@ async fn start_wrapped_ingest(script: impl Fn(&str) -> String) -> (Trial, tempfi
     std::fs::create_dir(&raw).unwrap();
     let program = write_wrapper(folder.path(), &script(&raw.display().to_string()).replace("MUSTER", crate::MUSTER));
     let mut site = start_site(SiteOptions { workers: 0, ..verbose_options(0) }).await;
-    site.options.of_ingest.push(("MUSTER_RAW_STORE".to_owned(), format!("file://{}", raw.display())));
+    site.options.ingest_variables.push(("MUSTER_RAW_STORE".to_owned(), format!("file://{}", raw.display())));
     site.ingest.as_mut().unwrap().terminate().await;
-    site.start_ingest_by(&program).await;
+    site.start_ingest_through(&program).await;
     (Trial::new(site), folder)
 }
 
@@ -41,13 +41,13 @@ mod quick {
     async fn an_upload_is_imported_or_absent_if_ingest_dies_at_any_step() {
         for (point, accepted) in [("upload_stored", false), ("job_accepted", true), ("upload_answered", true)] {
             let mut options = verbose_options(1);
-            options.of_ingest = failpoint(&format!("{point}=1*return(abort)"));
+            options.ingest_variables = failpoint(&format!("{point}=1*return(abort)"));
             let mut trial = Trial::new(start_site(options).await);
             let file = File::mixed(81, 900, 2_500);
             let answer = trial.site.client.try_send(Method::POST, "/bulk/v1/files", &CSV, file.csv()).await;
             assert!(answer.is_err(), "{point}: the service died before it replied");
             trial.site.ingest.as_mut().unwrap().ended().await;
-            trial.site.options.of_ingest = Vec::new();
+            trial.site.options.ingest_variables = Vec::new();
             trial.site.start_ingest().await;
             if accepted {
                 trial.record_upload("/bulk/v1/files/1".to_owned(), file);
@@ -76,7 +76,7 @@ mod quick {
         let fits = trial.site.client.upload(File::new_users(9_000, 9_000).csv()).await;
         trial.site.start_worker().await;
         for path in [running, fits] {
-            assert_eq!(trial.site.client.finished(&path).await["created_users"], 9_000);
+            assert_eq!(trial.site.client.wait_until_final(&path).await["created_users"], 9_000);
         }
         trial.site.stop().await;
         drop(folder);
@@ -130,7 +130,7 @@ mod quick {
     async fn a_stored_upload_that_outlives_its_job_is_swept() {
         let mut trial = Trial::new(start_site(verbose_options(1)).await);
         let path = trial.upload(File::new_users(0, 100)).await;
-        trial.site.client.finished(&path).await;
+        trial.site.client.wait_until_final(&path).await;
         let stored = trial.site.stored_files().pop().unwrap();
         let folder = stored.parent().unwrap().to_owned();
         let moved = folder.with_extension("moved");

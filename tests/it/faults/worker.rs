@@ -10,9 +10,9 @@ use super::{File, Trial, failpoint, start_site, verbose_options};
 /// Starts a site whose only worker has a fail point; workers started later have none. Uploads two files.
 async fn start_with_worker_failpoint(configuration: &str) -> Trial {
     let mut trial = Trial::new(start_site(verbose_options(0)).await);
-    trial.site.options.of_workers = failpoint(configuration);
+    trial.site.options.worker_variables = failpoint(configuration);
     trial.site.start_worker().await;
-    trial.site.options.of_workers = Vec::new();
+    trial.site.options.worker_variables = Vec::new();
     trial.upload(File::mixed(1, 6_000, 20_000)).await;
     trial.upload(File::mixed(2, 6_000, 9_000)).await;
     trial
@@ -50,12 +50,13 @@ mod quick {
     /// F53: the rows of a batch that panics at every attempt fail as `not_applied`, and its job ends.
     #[tokio::test(flavor = "multi_thread")]
     async fn a_batch_that_always_panics_fails_its_rows() {
-        let options = SiteOptions { of_workers: failpoint("batch_checked=6*return(panic)"), ..verbose_options(1) };
+        let options =
+            SiteOptions { worker_variables: failpoint("batch_checked=6*return(panic)"), ..verbose_options(1) };
         let mut trial = Trial::new(start_site(options).await);
         trial.upload(File::new_users(0, 3)).await;
         trial.not_applied_lines.extend([2, 3, 4]);
         let first = trial.uploads[0].path.clone();
-        assert_eq!(trial.site.client.finished(&first).await["failed_users"], 3);
+        assert_eq!(trial.site.client.wait_until_final(&first).await["failed_users"], 3);
         trial.check().await;
     }
 
@@ -71,7 +72,7 @@ mod quick {
         }
         trial.site.start_worker().await;
         trial.site.start_worker().await;
-        trial.site.client.finished(&path).await;
+        trial.site.client.wait_until_final(&path).await;
         trial.check().await;
     }
 
@@ -101,10 +102,10 @@ mod quick {
         let message = take_batches(&trial, &broker, 1).await.remove(0);
         broker.publish("batch.small.v1", &message).await;
         trial.site.start_worker().await;
-        trial.site.client.finished(&path).await;
+        trial.site.client.wait_until_final(&path).await;
         // The late batch must not overwrite the users that the second job wrote.
         let second = trial.upload(File::mixed(10, 100, 100)).await;
-        trial.site.client.finished(&second).await;
+        trial.site.client.wait_until_final(&second).await;
         broker.publish("batch.small.v1", &message).await;
         trial.site.start_worker().await;
         assert_eq!(trial.site.client.delete(&path).await.status, 200);
@@ -123,9 +124,9 @@ mod quick {
         let broker = Broker::connect(trial.site.servers.as_ref().unwrap()).await;
         // None of them names a job, so that the reconciler leaves them in the queue.
         let garbage = [
-            RawMessage::forged("", 0, &[], b"\xff\x00garbage"),
-            RawMessage::forged("batch", 2, &[], b""),
-            RawMessage::forged("batch", 1, &[("job", "one"), ("batch", "1")], b""),
+            RawMessage::forge("", 0, &[], b"\xff\x00garbage"),
+            RawMessage::forge("batch", 2, &[], b""),
+            RawMessage::forge("batch", 1, &[("job", "one"), ("batch", "1")], b""),
         ];
         for message in &garbage {
             broker.publish("batch.v1", message).await;
@@ -135,7 +136,7 @@ mod quick {
         trial.dead_letters = 7;
         trial.upload(File::mixed(6, 500, 2_500)).await;
         wait_until("all messages are dead letters", || async {
-            let waiting = broker.waiting("dead.v1").await;
+            let waiting = broker.count_waiting("dead.v1").await;
             if waiting == Some(7) { Ok(()) } else { Err(waiting) }
         })
         .await;
@@ -156,7 +157,7 @@ mod quick {
     async fn a_batch_aborted_by_a_deadlock_is_retried() {
         let mut trial = Trial::new(start_site(verbose_options(1)).await);
         let first = trial.upload(File::new_users(0, 1_000)).await;
-        trial.site.client.finished(&first).await;
+        trial.site.client.wait_until_final(&first).await;
         let url = trial.site.servers.as_ref().unwrap().database_url.clone();
         let mut admin = PgConnection::connect(&url).await.unwrap();
         for round in 0..6 {
@@ -173,7 +174,7 @@ mod quick {
             // Postgres aborts one of the two transactions; the test passes whichever it is.
             let _ = locks.execute("update users set updated_at = now() where username_key like 'canary1%'").await;
             locks.rollback().await.unwrap();
-            trial.site.client.finished(&path).await;
+            trial.site.client.wait_until_final(&path).await;
         }
         trial.check().await;
     }
@@ -209,9 +210,9 @@ mod quick {
     async fn a_second_signal_ends_a_worker_at_once() {
         let mut trial = start_with_worker_failpoint("batch_applied=return(hang)").await;
         let mut hanging = trial.site.workers.remove(0);
-        hanging.logged("a fail point was reached", "point").await;
+        hanging.wait_for_log("a fail point was reached", "point").await;
         hanging.signal("-TERM");
-        hanging.logged("stopping: running work may finish", "message").await;
+        hanging.wait_for_log("stopping: running work may finish", "message").await;
         assert!(hanging.is_running());
         hanging.signal("-TERM");
         assert!(hanging.ended().await.success());
@@ -228,7 +229,7 @@ mod long {
     #[tokio::test(flavor = "multi_thread")]
     async fn a_worker_paused_in_its_transaction_applies_nothing_twice() {
         let mut trial = start_with_worker_failpoint("users_written=2*off->1*return(1000)").await;
-        trial.site.workers[0].logged("a fail point was reached", "point").await;
+        trial.site.workers[0].wait_for_log("a fail point was reached", "point").await;
         trial.site.workers[0].signal("-STOP");
         trial.site.start_worker().await;
         let servers = trial.site.servers.clone().unwrap();
@@ -265,7 +266,7 @@ mod long {
     /// `not_applied`.
     #[tokio::test(flavor = "multi_thread")]
     async fn a_batch_that_kills_five_workers_fails_its_rows() {
-        let options = SiteOptions { of_workers: failpoint("batch_checked=return(abort)"), ..verbose_options(0) };
+        let options = SiteOptions { worker_variables: failpoint("batch_checked=return(abort)"), ..verbose_options(0) };
         let mut trial = Trial::new(start_site(options).await);
         let first = trial.upload(File::new_users(0, 3)).await;
         for _ in 0..5 {
@@ -273,9 +274,9 @@ mod long {
             let mut worker = trial.site.workers.pop().unwrap();
             worker.ended().await;
         }
-        trial.site.options.of_workers = Vec::new();
+        trial.site.options.worker_variables = Vec::new();
         trial.site.start_worker().await;
-        assert_eq!(trial.site.client.finished(&first).await["failed_users"], 3);
+        assert_eq!(trial.site.client.wait_until_final(&first).await["failed_users"], 3);
         trial.not_applied_lines.extend([2, 3, 4]);
         trial.check().await;
     }
@@ -285,7 +286,7 @@ mod long {
 async fn take_batches(trial: &Trial, broker: &Broker, batches: u32) -> Vec<RawMessage> {
     let servers = trial.site.servers.as_ref().unwrap();
     wait_until("the file is split", || async {
-        let waiting = broker.waiting("batch.small.v1").await;
+        let waiting = broker.count_waiting("batch.small.v1").await;
         let split = servers.number("select coalesce(max(total_batches), 0) from jobs").await;
         if waiting == Some(batches) && split == i64::from(batches) { Ok(()) } else { Err((waiting, split)) }
     })

@@ -42,7 +42,7 @@ async fn every_endpoint_requires_a_valid_token(site: Site) {
 async fn tenants_cannot_see_each_others_files_and_users(mut site: Site) {
     let other = site.tenant("other", &[]).await;
     let path = site.client.upload(users(["a"])).await;
-    site.client.finished(&path).await;
+    site.client.wait_until_final(&path).await;
     for (method, path) in
         [(Method::GET, path.clone()), (Method::GET, format!("{path}/errors")), (Method::DELETE, path.clone())]
     {

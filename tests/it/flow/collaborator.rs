@@ -11,7 +11,7 @@ mod respond_async;
 mod samples;
 mod values;
 
-use muster_testkit::{Answer, Client, Site};
+use muster_testkit::{Client, Response, Site};
 use reqwest::Method;
 use serde_json::{Value, json};
 
@@ -64,26 +64,26 @@ fn multipart(file: &[u8]) -> Vec<u8> {
 }
 
 /// Sends a body to one of the three endpoints: `csv`, `batch` or `single`.
-async fn post(client: &Client, endpoint: &str, headers: &[(&str, &str)], body: Vec<u8>) -> Answer {
+async fn post(client: &Client, endpoint: &str, headers: &[(&str, &str)], body: Vec<u8>) -> Response {
     client.send(Method::POST, &format!("/api/v2/users-import/{endpoint}"), headers, body).await
 }
 
-async fn post_csv(site: &Site, file: impl AsRef<[u8]>) -> Answer {
+async fn post_csv(site: &Site, file: impl AsRef<[u8]>) -> Response {
     let content_type = format!("multipart/form-data; boundary={BOUNDARY}");
     post(&site.client, "csv", &[("content-type", &*content_type)], multipart(file.as_ref())).await
 }
 
-async fn post_json(site: &Site, endpoint: &str, body: impl Into<Vec<u8>>) -> Answer {
+async fn post_json(site: &Site, endpoint: &str, body: impl Into<Vec<u8>>) -> Response {
     post(&site.client, endpoint, &[("content-type", "application/json")], body.into()).await
 }
 
 /// Sends one object in an array.
-async fn post_one(site: &Site, object: &Value) -> Answer {
+async fn post_one(site: &Site, object: &Value) -> Response {
     post_json(site, "batch", json!([object]).to_string()).await
 }
 
 /// The counts of a reply that reports failed rows, and `(row, field, code)` of each such row.
-fn counts_and_errors(response: &Answer) -> (ReplyCounts, Vec<(u64, String, String)>) {
+fn counts_and_errors(response: &Response) -> (ReplyCounts, Vec<(u64, String, String)>) {
     let counts = response.counts_with_details();
     let body = response.json();
     let errors = body["errors"].as_array().unwrap_or_else(|| panic!("no errors in {body}"));
@@ -100,7 +100,7 @@ fn counts_and_errors(response: &Answer) -> (ReplyCounts, Vec<(u64, String, Strin
 }
 
 /// Checks that a request succeeded and that none of its rows failed.
-fn assert_no_failures(response: &Answer) {
+fn assert_no_failures(response: &Response) {
     response.counts();
 }
 

@@ -1,7 +1,7 @@
 //! Counts as named values, so that an assertion says what it expects: `created(3).updated(1).failed(2)` for the status
 //! of a job, `reply().created(8)` for a Collaborator reply.
 
-use muster_testkit::Answer;
+use muster_testkit::Response;
 use serde_json::Value;
 
 /// The row counts in the status of a job.
@@ -117,7 +117,7 @@ pub(crate) trait Reply {
     fn counts_with_details(&self) -> ReplyCounts;
 }
 
-impl Reply for Answer {
+impl Reply for Response {
     fn counts(&self) -> ReplyCounts {
         let counts = self.counts_with_details();
         assert_eq!(self.json().as_object().unwrap().len(), 4, "a reply with counts alone: {}", self.text);

@@ -67,7 +67,7 @@ fn inject(site: &Arc<Site>, fault: Fault) {
                     life.process.record(Event::new("process"), "STOPPING");
                     let process = life.process.clone();
                     life.process.tasks.spawn("stop", async move {
-                        process.shutdown.begin();
+                        process.shutdown.request();
                         sleep(drain_time).await;
                         process.shutdown.force();
                         sleep(exit_time).await;

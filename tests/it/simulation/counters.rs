@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex};
 use async_trait::async_trait;
 use muster_domain::{BatchNo, Counts, JobId};
 use muster_memory::MemoryCounters;
-use muster_ports::{Counters, CountersError, LedgerView, Recorded, View};
+use muster_ports::{Counters, CountersError, LedgerSnapshot, Recorded, View};
 
 use super::process::Process;
 use super::store::Truth;
@@ -83,7 +83,7 @@ impl Counters for SimCounters {
         self.after(event, result).await
     }
 
-    async fn rebuild(&self, job: JobId, ledger: &LedgerView) -> Result<(), CountersError> {
+    async fn rebuild(&self, job: JobId, ledger: &LedgerSnapshot) -> Result<(), CountersError> {
         let event = Event::for_job("rebuild", job.0);
         let result = self.before(event).await?.rebuild(job, ledger).await;
         self.after(event, result).await

@@ -10,10 +10,10 @@ use std::time::Duration;
 use async_trait::async_trait;
 use muster_domain::{BatchNo, Counts, JobId, Rejection, TenantId};
 use muster_ports::{
-    Applied, BatchToApply, Batches, Cancellation, Creation, Deletion, FinishedJob, Grant, JobFailure, JobFilter,
-    JobRules, JobView, Jobs, Lease, LedgerTotals, LedgerView, NewJob, NewToken, PageAfter, Reports, Retention, Signals,
-    SplitEnd, SplitJob, Splits, StoreError, StoredUpload, TenantRecord, TenantSettings, Tenants, TokenRecord, Upkeep,
-    UserRecord,
+    Applied, BatchToApply, Batches, Cancellation, Creation, Deletion, FinishedJob, Grant, JobFailure, JobQuery,
+    JobRules, JobView, Jobs, Lease, LedgerSnapshot, LedgerTotals, NewJob, NewToken, Queries, RejectionPage, Retention,
+    Signals, SplitJob, SplitResult, Splits, StoreError, StoredUpload, TenantRecord, TenantSettings, Tenants,
+    TokenRecord, Upkeep, UserRecord,
 };
 use muster_sqlite::SqliteStore;
 use tokio::sync::broadcast;
@@ -81,7 +81,7 @@ impl Truth {
     fn observe_apply(&self, tenant: i64, job: i64, (batch, committed): (u32, Committed), applied: Applied) {
         let mut facts = lock(&self.facts);
         match applied {
-            Applied::Now(counts) => {
+            Applied::Committed(counts) => {
                 let committed = Committed { counts, ..committed };
                 if facts.applied.entry(job).or_default().insert(batch, committed).is_some() {
                     self.world.report_violation(&format!("batch {job}:{batch} is applied twice"));
@@ -94,7 +94,7 @@ impl Truth {
             Applied::NotRunning => {
                 facts.dropped.insert((job, batch));
             }
-            Applied::Before(_) => {}
+            Applied::AlreadyApplied(_) => {}
         }
     }
 
@@ -188,8 +188,8 @@ impl Tenants for SimStore {
         self.call_unobserved(Event::new("create_tenant"), self.inner.create_tenant(name, settings)).await
     }
 
-    async fn set_tenant(&self, tenant: TenantId, settings: TenantSettings) -> Result<(), StoreError> {
-        self.call_unobserved(Event::new("set_tenant"), self.inner.set_tenant(tenant, settings)).await
+    async fn set_tenant_settings(&self, tenant: TenantId, settings: TenantSettings) -> Result<(), StoreError> {
+        self.call_unobserved(Event::new("set_tenant_settings"), self.inner.set_tenant_settings(tenant, settings)).await
     }
 
     async fn list_tenants(&self) -> Result<Vec<TenantRecord>, StoreError> {
@@ -277,7 +277,7 @@ impl Splits for SimStore {
         self.call(Event::for_job("fail_job", lease.job.0), self.inner.fail_job(lease, error), observe).await
     }
 
-    async fn finish_split(&self, lease: Lease, end: SplitEnd) -> Result<bool, StoreError> {
+    async fn finish_split(&self, lease: Lease, end: SplitResult) -> Result<bool, StoreError> {
         let event = Event::for_batch("finish_split", lease.job.0, end.batches);
         let observe = |accepted: &bool| {
             if *accepted {
@@ -315,9 +315,9 @@ impl Batches for SimStore {
         self.call_unobserved(event, self.inner.new_uids(tenant, job, batch, uids)).await
     }
 
-    async fn forget_attempt(&self, job: JobId, batch: BatchNo) -> Result<(), StoreError> {
-        let event = Event::for_batch("forget_attempt", job.0, batch.0);
-        self.call_unobserved(event, self.inner.forget_attempt(job, batch)).await
+    async fn undo_attempt(&self, job: JobId, batch: BatchNo) -> Result<(), StoreError> {
+        let event = Event::for_batch("undo_attempt", job.0, batch.0);
+        self.call_unobserved(event, self.inner.undo_attempt(job, batch)).await
     }
 
     async fn record_attempt(&self, job: JobId, batch: BatchNo) -> Result<u32, StoreError> {
@@ -341,8 +341,8 @@ impl Batches for SimStore {
         let event = Event::for_batch("apply_batch", job, number);
         let observe = |applied: &Applied| {
             let result = match applied {
-                Applied::Now(_) => "APPLIED",
-                Applied::Before(_) => "already applied",
+                Applied::Committed(_) => "APPLIED",
+                Applied::AlreadyApplied(_) => "already applied",
                 Applied::NotRunning => "not running",
             };
             self.process.record(event, result);
@@ -353,7 +353,7 @@ impl Batches for SimStore {
 }
 
 #[async_trait]
-impl Reports for SimStore {
+impl Queries for SimStore {
     async fn check_ready(&self) -> Result<(), StoreError> {
         self.call_unobserved(Event::new("check_ready"), self.inner.check_ready()).await
     }
@@ -362,7 +362,7 @@ impl Reports for SimStore {
         self.call_unobserved(Event::for_job("find_job", job.0), self.inner.find_job(tenant, job)).await
     }
 
-    async fn list_jobs(&self, tenant: TenantId, filter: JobFilter) -> Result<Vec<JobView>, StoreError> {
+    async fn list_jobs(&self, tenant: TenantId, filter: JobQuery) -> Result<Vec<JobView>, StoreError> {
         self.call_unobserved(Event::new("list_jobs"), self.inner.list_jobs(tenant, filter)).await
     }
 
@@ -374,7 +374,7 @@ impl Reports for SimStore {
         &self,
         tenant: TenantId,
         job: JobId,
-        page: PageAfter,
+        page: RejectionPage,
     ) -> Result<Vec<Rejection>, StoreError> {
         self.call_unobserved(Event::for_job("list_rejections", job.0), self.inner.list_rejections(tenant, job, page))
             .await
@@ -391,7 +391,7 @@ impl Reports for SimStore {
 
 #[async_trait]
 impl Upkeep for SimStore {
-    async fn lead(&self, holder: &str, duration: Duration) -> Result<bool, StoreError> {
+    async fn try_acquire_leadership(&self, holder: &str, duration: Duration) -> Result<bool, StoreError> {
         let lead = async {
             tokio::task::yield_now().await;
             Ok(self.truth.try_lead(holder, duration))
@@ -424,21 +424,21 @@ impl Upkeep for SimStore {
         self.call_unobserved(Event::new("uploads_without_job"), self.inner.uploads_without_job(uploads, age)).await
     }
 
-    async fn batch_is_missing(&self, job: JobId, batch: BatchNo) -> Result<bool, StoreError> {
-        let event = Event::for_batch("batch_is_missing", job.0, batch.0);
-        self.call_unobserved(event, self.inner.batch_is_missing(job, batch)).await
+    async fn is_batch_outstanding(&self, job: JobId, batch: BatchNo) -> Result<bool, StoreError> {
+        let event = Event::for_batch("is_batch_outstanding", job.0, batch.0);
+        self.call_unobserved(event, self.inner.is_batch_outstanding(job, batch)).await
     }
 
     async fn running_jobs(&self) -> Result<Vec<JobId>, StoreError> {
         self.call_unobserved(Event::new("running_jobs"), self.inner.running_jobs()).await
     }
 
-    async fn ledger_view(&self, job: JobId) -> Result<LedgerView, StoreError> {
-        self.call_unobserved(Event::for_job("ledger_view", job.0), self.inner.ledger_view(job)).await
+    async fn ledger_snapshot(&self, job: JobId) -> Result<LedgerSnapshot, StoreError> {
+        self.call_unobserved(Event::for_job("ledger_snapshot", job.0), self.inner.ledger_snapshot(job)).await
     }
 
-    async fn begin_anew(&self) -> Result<(), StoreError> {
-        self.call_unobserved(Event::new("begin_anew"), self.inner.begin_anew()).await
+    async fn reset_unfinished(&self) -> Result<(), StoreError> {
+        self.call_unobserved(Event::new("reset_unfinished"), self.inner.reset_unfinished()).await
     }
 }
 
@@ -448,12 +448,13 @@ impl Retention for SimStore {
         self.call_unobserved(Event::new("uploads_to_remove"), self.inner.uploads_to_remove(after, limit)).await
     }
 
-    async fn note_upload_removed(&self, job: JobId) -> Result<(), StoreError> {
-        self.call_unobserved(Event::for_job("note_upload_removed", job.0), self.inner.note_upload_removed(job)).await
+    async fn record_upload_removed(&self, job: JobId) -> Result<(), StoreError> {
+        self.call_unobserved(Event::for_job("record_upload_removed", job.0), self.inner.record_upload_removed(job))
+            .await
     }
 
-    async fn remove_reports(&self, after: Duration, limit: u32) -> Result<bool, StoreError> {
-        self.call_unobserved(Event::new("remove_reports"), self.inner.remove_reports(after, limit)).await
+    async fn remove_rejections(&self, after: Duration, limit: u32) -> Result<bool, StoreError> {
+        self.call_unobserved(Event::new("remove_rejections"), self.inner.remove_rejections(after, limit)).await
     }
 
     async fn remove_attempts(&self, after: Duration, limit: u32) -> Result<(), StoreError> {

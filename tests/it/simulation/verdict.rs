@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use muster_domain::{Counts, JobId, JobState, TenantId};
-use muster_ports::{Counters, JobFilter, JobView, PageAfter, Reports, UserRecord};
+use muster_ports::{Counters, JobQuery, JobView, Queries, RejectionPage, UserRecord};
 
 use super::client::Client;
 use super::files::KEEPER;
@@ -14,7 +14,7 @@ use super::world::lock;
 
 /// The jobs of a tenant, oldest first.
 pub(crate) async fn jobs(site: &Site, tenant: TenantId) -> Vec<JobView> {
-    let mut jobs = site.database.list_jobs(tenant, JobFilter { limit: 1000, ..JobFilter::default() }).await.unwrap();
+    let mut jobs = site.database.list_jobs(tenant, JobQuery { limit: 1000, ..JobQuery::default() }).await.unwrap();
     jobs.reverse();
     jobs
 }
@@ -97,7 +97,8 @@ async fn check_job(
     if (view.state.as_str(), counts) != (state, wanted) {
         return Err(format!("job {job} is {:?} with {counts:?}, expected {state} with {wanted:?}", view.state));
     }
-    let rejections = site.database.list_rejections(tenant, job, PageAfter { line: 0, limit: 1000 }).await.unwrap();
+    let rejections =
+        site.database.list_rejections(tenant, job, RejectionPage { after_line: 0, limit: 1000 }).await.unwrap();
     let found: Vec<_> = rejections.iter().map(|rejection| (rejection.line, rejection.code.as_str())).collect();
     if found != expected.rejections {
         return Err(format!("job {job} rejects {found:?}, expected {:?}", expected.rejections));

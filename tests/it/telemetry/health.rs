@@ -6,7 +6,7 @@ use muster_testkit::{Backend, Program, Site, SiteOptions, Traffic, wait_until};
 
 use super::{metrics_url, metrics_variable};
 use crate::MUSTER;
-use crate::faults::wired;
+use crate::faults::route_through_proxies;
 
 /// The exit code and the standard error of `muster healthcheck`.
 async fn healthcheck(url: Option<&str>) -> (Option<i32>, String) {
@@ -50,7 +50,7 @@ async fn wait_until_not_ready(url: &str) {
 #[tokio::test(flavor = "multi_thread")]
 async fn readiness_depends_on_the_servers_and_liveness_does_not() {
     let mut options = SiteOptions { variables: vec![metrics_variable()], ..SiteOptions::default() };
-    let wires = wired(&mut options, false).await;
+    let wires = route_through_proxies(&mut options, false).await;
     let mut site = Site::start(MUSTER, Backend::Distributed, options).await;
     let ingest = metrics_url(site.ingest.as_mut().unwrap()).await;
     let (worker, status) = (metrics_url(&mut site.workers[0]).await, metrics_url(site.status.as_mut().unwrap()).await);

@@ -34,7 +34,7 @@ async fn import(site: &Site, headers: &[(&str, &str)]) -> String {
     assert_eq!(response.status, 202, "{}", response.text);
     let url = response.json()["status_url"].as_str().unwrap().to_owned();
     let job = url.rsplit_once('/').unwrap().1.to_owned();
-    site.client.finished(&format!("/bulk/v1/files/{job}")).await;
+    site.client.wait_until_final(&format!("/bulk/v1/files/{job}")).await;
     assert!(site.client.user(&format!("{CANARY}1")).await.is_object());
     job
 }

@@ -15,7 +15,7 @@ pub struct RawMessage {
 
 impl RawMessage {
     /// Forges a message of this type and version, with text headers.
-    pub fn forged(kind: &str, version: i32, headers: &[(&str, &str)], body: &[u8]) -> Self {
+    pub fn forge(kind: &str, version: i32, headers: &[(&str, &str)], body: &[u8]) -> Self {
         let mut table = FieldTable::default();
         table.insert("version".into(), AMQPValue::LongInt(version));
         for (name, value) in headers {
@@ -57,7 +57,7 @@ impl Broker {
     }
 
     /// The number of messages that wait on a queue. `None` if the queue does not exist.
-    pub async fn waiting(&self, queue: &str) -> Option<u32> {
+    pub async fn count_waiting(&self, queue: &str) -> Option<u32> {
         let options = QueueDeclareOptions { passive: true, ..QueueDeclareOptions::durable() };
         let declared =
             self.channel().await.queue_declare(self.name(queue).into(), options, FieldTable::default()).await;
@@ -92,7 +92,7 @@ impl Broker {
     }
 
     /// Declares a queue with other arguments than Muster.
-    pub async fn declare_otherwise(&self, queue: &str) {
+    pub async fn declare_with_other_arguments(&self, queue: &str) {
         let options = QueueDeclareOptions::durable();
         let declared =
             self.channel().await.queue_declare(self.name(queue).into(), options, FieldTable::default()).await;

@@ -13,7 +13,7 @@ const RESPONSE_TIMEOUT: Duration = Duration::from_mins(2);
 
 /// A response.
 #[derive(Clone, Debug)]
-pub struct Answer {
+pub struct Response {
     /// The status code.
     pub status: u16,
     /// The headers.
@@ -22,7 +22,7 @@ pub struct Answer {
     pub text: String,
 }
 
-impl Answer {
+impl Response {
     /// The body as JSON. Null if it is not JSON.
     pub fn json(&self) -> Value {
         serde_json::from_str(&self.text).unwrap_or_default()
@@ -55,7 +55,7 @@ impl Client {
     }
 
     /// Sends a request: GET to the status service, other methods to ingest, as the gateway does.
-    pub async fn send(&self, method: Method, path: &str, headers: &[(&str, &str)], body: Vec<u8>) -> Answer {
+    pub async fn send(&self, method: Method, path: &str, headers: &[(&str, &str)], body: Vec<u8>) -> Response {
         self.try_send(method, path, headers, body).await.unwrap()
     }
 
@@ -66,7 +66,7 @@ impl Client {
         path: &str,
         headers: &[(&str, &str)],
         body: Vec<u8>,
-    ) -> reqwest::Result<Answer> {
+    ) -> reqwest::Result<Response> {
         let base = if method == Method::GET { &self.status } else { &self.ingest };
         let mut request = self.http.request(method, format!("{base}{path}")).body(body);
         if let Some(token) = &self.token {
@@ -78,26 +78,26 @@ impl Client {
         }
         let response = request.timeout(RESPONSE_TIMEOUT).send().await?;
         let (status, headers) = (response.status().as_u16(), response.headers().clone());
-        Ok(Answer { status, headers, text: response.text().await? })
+        Ok(Response { status, headers, text: response.text().await? })
     }
 
     /// Sends a GET request.
-    pub async fn get(&self, path: &str) -> Answer {
+    pub async fn get(&self, path: &str) -> Response {
         self.send(Method::GET, path, &[], Vec::new()).await
     }
 
     /// Sends a GET request. `None` if the service cannot be reached.
-    pub async fn try_get(&self, path: &str) -> Option<Answer> {
+    pub async fn try_get(&self, path: &str) -> Option<Response> {
         self.try_send(Method::GET, path, &[], Vec::new()).await.ok()
     }
 
     /// Sends a DELETE request.
-    pub async fn delete(&self, path: &str) -> Answer {
+    pub async fn delete(&self, path: &str) -> Response {
         self.send(Method::DELETE, path, &[], Vec::new()).await
     }
 
     /// Uploads a body with these headers.
-    pub async fn post(&self, headers: &[(&str, &str)], body: impl Into<Vec<u8>>) -> Answer {
+    pub async fn post(&self, headers: &[(&str, &str)], body: impl Into<Vec<u8>>) -> Response {
         self.send(Method::POST, "/bulk/v1/files", headers, body.into()).await
     }
 
@@ -118,7 +118,7 @@ impl Client {
     }
 
     /// Waits until the job is final and returns its status.
-    pub async fn finished(&self, path: &str) -> Value {
+    pub async fn wait_until_final(&self, path: &str) -> Value {
         wait_until("the job is final", || async {
             let response = self.try_get(path).await.map(|response| response.json()).unwrap_or_default();
             if matches!(response["status"].as_str(), Some("SUCCESS" | "FAILED" | "CANCELED")) {
@@ -133,7 +133,7 @@ impl Client {
     /// Uploads a CSV file, waits until the job is final and returns its status.
     pub async fn import(&self, csv: impl Into<Vec<u8>>) -> Value {
         let path = self.upload(csv).await;
-        self.finished(&path).await
+        self.wait_until_final(&path).await
     }
 
     /// Returns a user. Null if it does not exist.

@@ -47,7 +47,7 @@ pub struct FaultServers {
 
 impl FaultServers {
     /// Waits for exclusive access and starts the servers that do not run.
-    pub async fn take(binary: &str) -> Self {
+    pub async fn acquire(binary: &str) -> Self {
         let guard = EXCLUSIVE.lock().await;
         let folder = PathBuf::from(variable("MUSTER_TEST_FAULT_STACK_DIR"));
         let mut stopped = Vec::new();
@@ -103,7 +103,7 @@ impl FaultServers {
     }
 
     /// Moves the private database to a small disk of its own. Needs root.
-    pub async fn on_small_disk(&self, mebibytes: u32) -> SmallDisk {
+    pub async fn move_to_small_disk(&self, mebibytes: u32) -> SmallDisk {
         let oid = self.servers.number("select oid from pg_database where datname = current_database()").await;
         let files = self.folder.join(format!("postgres/data/base/{oid}"));
         self.kill(Server::Postgres).await;

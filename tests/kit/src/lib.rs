@@ -15,11 +15,11 @@ mod site;
 mod wait;
 
 pub use broker::{Broker, RawMessage};
-pub use client::{Answer, Client};
+pub use client::{Client, Response};
 pub use fault_servers::{FaultServers, Server, SmallDisk};
 pub use program::Program;
 pub use proxy::{Proxy, Traffic};
-pub use raw_connection::{RawAnswer, RawConnection};
+pub use raw_connection::{RawConnection, RawResponse};
 pub use servers::Servers;
 pub use site::{Backend, Site, SiteOptions};
 pub use wait::wait_until;

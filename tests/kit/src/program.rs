@@ -69,7 +69,7 @@ impl Program {
     }
 
     /// Waits for the log line with this message and returns one of its fields.
-    pub async fn logged(&mut self, message: &str, field: &str) -> String {
+    pub async fn wait_for_log(&mut self, message: &str, field: &str) -> String {
         self.line(message, |line| {
             let event: Value = serde_json::from_str(line).ok()?;
             (event["message"] == message).then(|| event[field].as_str().unwrap_or_default().to_owned())

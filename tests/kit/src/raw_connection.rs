@@ -17,7 +17,7 @@ pub struct RawConnection {
 
 /// A response.
 #[derive(Clone, Debug)]
-pub struct RawAnswer {
+pub struct RawResponse {
     /// The status code.
     pub status: u16,
     /// The status line and the headers, in lower case.
@@ -26,7 +26,7 @@ pub struct RawAnswer {
     pub text: String,
 }
 
-impl RawAnswer {
+impl RawResponse {
     /// The body as JSON. Null if it is not JSON.
     pub fn json(&self) -> Value {
         serde_json::from_str(&self.text).unwrap_or_default()
@@ -52,7 +52,7 @@ impl RawConnection {
     }
 
     /// Whether the server has sent bytes or closed the connection.
-    pub fn has_news(&mut self) -> bool {
+    pub fn has_data_or_is_closed(&mut self) -> bool {
         match self.stream.try_read_buf(&mut self.received) {
             Ok(_) => true,
             Err(error) => error.kind() != std::io::ErrorKind::WouldBlock,
@@ -71,7 +71,7 @@ impl RawConnection {
     }
 
     /// Reads the next response, which may be an interim response (1xx).
-    pub async fn answer(&mut self) -> RawAnswer {
+    pub async fn answer(&mut self) -> RawResponse {
         tokio::time::timeout(TIMEOUT, self.read_next_response()).await.expect("no response in time")
     }
 
@@ -82,7 +82,7 @@ impl RawConnection {
         String::from_utf8_lossy(&std::mem::take(&mut self.received)).into_owned()
     }
 
-    async fn read_next_response(&mut self) -> RawAnswer {
+    async fn read_next_response(&mut self) -> RawResponse {
         let end = loop {
             match self.received.windows(4).position(|window| window == b"\r\n\r\n") {
                 Some(end) => break end + 4,
@@ -91,7 +91,7 @@ impl RawConnection {
         };
         let head = String::from_utf8_lossy(&self.received[..end]).to_lowercase();
         let status = head.split(' ').nth(1).and_then(|status| status.parse().ok()).unwrap();
-        let mut response = RawAnswer { status, head, text: String::new() };
+        let mut response = RawResponse { status, head, text: String::new() };
         let bytes: usize = response.header("content-length").map_or(0, |length| length.parse().unwrap());
         while self.received.len() < end + bytes {
             assert!(self.read().await, "closed within a response");

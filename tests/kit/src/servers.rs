@@ -29,7 +29,7 @@ pub(crate) fn variable(name: &str) -> String {
 
 impl Servers {
     /// Creates a private database on the shared servers.
-    pub async fn private(binary: &str) -> Self {
+    pub async fn create(binary: &str) -> Self {
         let variables = ["MUSTER_TEST_DATABASE_URL", "MUSTER_TEST_AMQP_URL", "MUSTER_TEST_REDIS_URL"];
         Self::create_on(&TEMPLATE, binary, &variables.map(variable)).await
     }

@@ -25,16 +25,22 @@ pub struct SiteOptions {
     /// Additional variables of every process.
     pub variables: Vec<(String, String)>,
     /// Additional variables of the ingest service (distributed).
-    pub of_ingest: Vec<(String, String)>,
+    pub ingest_variables: Vec<(String, String)>,
     /// Additional variables of workers (distributed).
-    pub of_workers: Vec<(String, String)>,
+    pub worker_variables: Vec<(String, String)>,
     /// The servers to use (distributed). By default a private database on the shared servers.
     pub servers: Option<Servers>,
 }
 
 impl Default for SiteOptions {
     fn default() -> Self {
-        Self { workers: 1, variables: Vec::new(), of_ingest: Vec::new(), of_workers: Vec::new(), servers: None }
+        Self {
+            workers: 1,
+            variables: Vec::new(),
+            ingest_variables: Vec::new(),
+            worker_variables: Vec::new(),
+            servers: None,
+        }
     }
 }
 
@@ -65,7 +71,7 @@ impl Site {
             Backend::Embedded => None,
             Backend::Distributed => Some(match options.servers.clone() {
                 Some(servers) => servers,
-                None => Servers::private(binary).await,
+                None => Servers::create(binary).await,
             }),
         };
         let client = Client::new(String::new(), String::new(), None);
@@ -99,7 +105,7 @@ impl Site {
     pub async fn start_ingest(&mut self) {
         if self.servers.is_some() {
             let binary = self.binary.clone();
-            return self.start_ingest_by(&binary).await;
+            return self.start_ingest_through(&binary).await;
         }
         self.past_output.extend(self.ingest.take().map(|program| program.output()));
         let mut program = Program::start(&self.binary, &["serve"], &self.variables(true, &[]));
@@ -114,10 +120,10 @@ impl Site {
     }
 
     /// Starts the ingest service of a distributed site through another program, which executes Muster.
-    pub async fn start_ingest_by(&mut self, program: &str) {
+    pub async fn start_ingest_through(&mut self, program: &str) {
         self.past_output.extend(self.ingest.take().map(|program| program.output()));
-        let mut program = Program::start(program, &["ingest"], &self.variables(true, &self.options.of_ingest));
-        self.client.ingest = program.logged("listening", "address").await;
+        let mut program = Program::start(program, &["ingest"], &self.variables(true, &self.options.ingest_variables));
+        self.client.ingest = program.wait_for_log("listening", "address").await;
         self.ingest = Some(program);
     }
 
@@ -125,14 +131,15 @@ impl Site {
     pub async fn start_status(&mut self) {
         self.past_output.extend(self.status.take().map(|program| program.output()));
         let mut program = Program::start(&self.binary, &["status"], &self.variables(true, &[]));
-        self.client.status = program.logged("listening", "address").await;
+        self.client.status = program.wait_for_log("listening", "address").await;
         self.status = Some(program);
     }
 
     /// Starts one more worker.
     pub async fn start_worker(&mut self) {
-        let mut program = Program::start(&self.binary, &["worker"], &self.variables(false, &self.options.of_workers));
-        program.logged("worker ready", "message").await;
+        let mut program =
+            Program::start(&self.binary, &["worker"], &self.variables(false, &self.options.worker_variables));
+        program.wait_for_log("worker ready", "message").await;
         self.workers.push(program);
     }
 
@@ -188,7 +195,7 @@ impl Site {
     }
 
     /// The number of stored uploads.
-    pub fn stored_uploads(&self) -> usize {
+    pub fn count_stored_uploads(&self) -> usize {
         self.stored_files().len()
     }
 

@@ -18,7 +18,7 @@ use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::Response;
 use axum::routing::{any, post};
 use muster_domain::{Dialect, Format, Handling, JobId, TenantId};
-use muster_http::{ApiError, Caller, public_base};
+use muster_http::{ApiError, Caller, public_base_url};
 use muster_ports::{Creation, CutRules, JobView, MissingUsers, Scope, Store};
 use serde_json::json;
 
@@ -161,7 +161,7 @@ async fn run(
         }
     };
     let job = start_job(&ingest.deps, tenant, creation).await?;
-    let url = format!("{}/bulk/v1/files/{job}", public_base(ingest.config.public_url.as_deref(), headers));
+    let url = format!("{}/bulk/v1/files/{job}", public_base_url(ingest.config.public_url.as_deref(), headers));
     if prefers_async(headers) {
         return Ok(accepted_response(&url));
     }
@@ -229,7 +229,7 @@ async fn wait_for_job(ingest: &Ingest, tenant: TenantId, job: JobId) -> WaitEnd 
         }
         tokio::select! {
             () = signals.progress(job) => {}
-            () = ingest.deps.shutdown.begun() => return WaitEnd::Stopping,
+            () = ingest.deps.shutdown.requested() => return WaitEnd::Stopping,
         }
     }
 }

@@ -7,7 +7,7 @@ use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{delete, post};
 use muster_domain::{Dialect, JobId, JobState};
-use muster_http::{ApiError, Caller, IdPath, public_base};
+use muster_http::{ApiError, Caller, IdPath, public_base_url};
 use muster_ports::{Cancellation, Deletion, Scope};
 use muster_runtime::failpoint;
 use serde_json::json;
@@ -108,7 +108,7 @@ async fn post_file(
     failpoint!("job_accepted");
     let job = start_job(&ingest.deps, caller.tenant(), creation).await?;
     failpoint!("upload_answered");
-    let base = public_base(ingest.config.public_url.as_deref(), &headers);
+    let base = public_base_url(ingest.config.public_url.as_deref(), &headers);
     let body = json!({ "status": "Status: Success", "status_url": format!("{base}/bulk/v1/files/{job}") });
     Ok(json_response(StatusCode::ACCEPTED, &body))
 }

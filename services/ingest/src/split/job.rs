@@ -5,7 +5,7 @@ use std::sync::Arc;
 use muster_domain::scanner::RecordError;
 use muster_domain::sniff::strip_bom;
 use muster_domain::{Header, JobState, Rejection, RejectionCode};
-use muster_ports::{JobFailure, Lease, QueueName, SplitEnd, SplitJob};
+use muster_ports::{JobFailure, Lease, QueueName, SplitJob, SplitResult};
 use muster_runtime::failpoint;
 use tokio::sync::OwnedSemaphorePermit;
 
@@ -37,13 +37,13 @@ impl SplitTask {
     }
 
     /// Splits the file to its end, or until the lease is lost or the service stops.
-    pub(crate) async fn run(self) -> Result<SplitEnd, Interruption> {
+    pub(crate) async fn run(self) -> Result<SplitResult, Interruption> {
         let Self { shared, split, permit } = self;
         tokio::select! {
             biased;
             end = split_file(&shared, &split, permit) => end,
             interruption = keep_lease(&shared, split.lease) => Err(interruption),
-            () = shared.deps.shutdown.begun() => Err(Interruption::Stopping),
+            () = shared.deps.shutdown.requested() => Err(Interruption::Stopping),
         }
     }
 }
@@ -52,17 +52,17 @@ async fn split_file(
     shared: &Arc<Shared>,
     split: &SplitJob,
     permit: OwnedSemaphorePermit,
-) -> Result<SplitEnd, Interruption> {
+) -> Result<SplitResult, Interruption> {
     let job = split.lease.job;
     let store = &shared.deps.store;
-    let window = Window::open(store.clone(), job, split.patience).await?;
+    let window = Window::open(store.clone(), job, split.stall_timeout).await?;
     let lanes = Lanes::new(shared.clone(), job, split.dialect, permit);
     let mut sink = BatchSink { shared, window, lanes };
     let end = match Source::open(&*shared.deps.raw, &split.raw).await {
         Ok(source) => cut_file(split, source, &mut sink).await?,
         Err(error) => {
             let file_error = Some(error.file_error(1).ok_or(Interruption::SourceUnavailable)?);
-            SplitEnd { batches: 0, rows: 0, bytes: 0, file_error }
+            SplitResult { batches: 0, rows: 0, bytes: 0, file_error }
         }
     };
     // An earlier split may have published more batches than can be read of a file that is now missing or changed. The
@@ -86,7 +86,7 @@ async fn split_file(
     if store.finish_split(split.lease, end.clone()).await? { Ok(end) } else { Err(Interruption::LeaseLost) }
 }
 
-async fn cut_file(split: &SplitJob, mut source: Source, sink: &mut BatchSink<'_>) -> Result<SplitEnd, Interruption> {
+async fn cut_file(split: &SplitJob, mut source: Source, sink: &mut BatchSink<'_>) -> Result<SplitResult, Interruption> {
     let header = Header::from_titles(split.titles.clone());
     let layout = Layout { dialect: split.dialect, format: split.raw.format, header: &header };
     let mut transcoder = Transcoder::new(split.raw.charset);
@@ -128,7 +128,7 @@ async fn cut_file(split: &SplitJob, mut source: Source, sink: &mut BatchSink<'_>
         }
         progress = cutter.progress();
     }
-    Ok(SplitEnd { batches: progress.batches, rows: progress.rows, bytes: progress.end_offset, file_error })
+    Ok(SplitResult { batches: progress.batches, rows: progress.rows, bytes: progress.end_offset, file_error })
 }
 
 /// Pushes the batches that end within a piece of text. The inner error is an error in the file.

@@ -115,7 +115,7 @@ async fn seal_and_publish(
                 shared.deps.metrics.batches_published.add(1, &[("lane", lane)]);
                 return Ok(());
             }
-            Err(QueueError::Mismatch(queue)) => {
+            Err(QueueError::ArgumentMismatch(queue)) => {
                 tracing::error!(queue, "the queue exists with other arguments than Muster declares");
                 backoff.wait().await;
             }

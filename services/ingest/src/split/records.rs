@@ -1,10 +1,10 @@
 //! The records of a file, whatever its dialect and format.
 
 use muster_domain::field::Field;
-use muster_domain::json_array::JsonScanner;
-use muster_domain::loose_csv::LooseScanner;
+use muster_domain::json_array::JsonArrayScanner;
+use muster_domain::loose_csv::LooseCsvScanner;
 use muster_domain::scanner::{RecordError, RecordLimits, Scan, Scanner};
-use muster_domain::strict_csv::RecordScanner;
+use muster_domain::strict_csv::StrictCsvScanner;
 use muster_domain::{Dialect, Format, Header, collaborator, key, spigit};
 use xxhash_rust::xxh3::xxh3_64;
 
@@ -19,23 +19,23 @@ pub(crate) struct Layout<'a> {
 
 /// Finds the records of a file, and the user of each record.
 pub(crate) enum Records {
-    Spigit { scanner: Box<RecordScanner>, key_column: Option<usize>, scratch: String },
-    CollaboratorCsv(LooseScanner),
-    CollaboratorJson(JsonScanner),
+    Spigit { scanner: Box<StrictCsvScanner>, key_column: Option<usize>, scratch: String },
+    CollaboratorCsv(LooseCsvScanner),
+    CollaboratorJson(JsonArrayScanner),
 }
 
 impl Records {
     pub(crate) fn new(layout: Layout<'_>, limits: RecordLimits) -> Self {
         match (layout.dialect, layout.format) {
             (Dialect::Spigit, _) => Self::Spigit {
-                scanner: Box::new(RecordScanner::new(spigit::DELIMITER, limits, 1)),
+                scanner: Box::new(StrictCsvScanner::new(spigit::DELIMITER, limits, 1)),
                 key_column: layout.header.position(Field::Username),
                 scratch: String::new(),
             },
             (Dialect::Collaborator, Format::Csv) => {
-                Self::CollaboratorCsv(LooseScanner::new(collaborator::DELIMITER, limits, 1))
+                Self::CollaboratorCsv(LooseCsvScanner::new(collaborator::DELIMITER, limits, 1))
             }
-            (Dialect::Collaborator, Format::Json) => Self::CollaboratorJson(JsonScanner::new(limits, 1)),
+            (Dialect::Collaborator, Format::Json) => Self::CollaboratorJson(JsonArrayScanner::new(limits, 1)),
         }
     }
 

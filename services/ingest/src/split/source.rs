@@ -11,7 +11,7 @@ use sha2::{Digest, Sha256};
 use tokio::io::{AsyncRead, AsyncReadExt};
 use tokio_util::io::StreamReader;
 
-use crate::upload::compression::{Compression, decompress};
+use crate::upload::compression::decompress;
 
 const BUFFER_BYTES: usize = 64 * 1024;
 
@@ -55,11 +55,7 @@ impl Source {
             }
             piece.map_err(io::Error::other)
         });
-        let Some(compression) = Compression::parse(&file.encoding) else {
-            tracing::error!(compression = file.encoding, "a stored upload has an unknown compression");
-            return Err(ReadError::Unavailable);
-        };
-        let reader = decompress(compression, StreamReader::new(pieces));
+        let reader = decompress(file.compression, StreamReader::new(pieces));
         Ok(Self { reader, hash, expected: file.sha256, buffer: vec![0; BUFFER_BYTES], pending_error: None })
     }
 

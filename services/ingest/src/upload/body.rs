@@ -12,8 +12,9 @@ use sha2::{Digest, Sha256};
 use tokio::time::Instant;
 use tokio_util::io::{ReaderStream, StreamReader};
 
-use super::compression::{Compression, decompress};
+use super::compression::decompress;
 use super::error::UploadError;
+use muster_domain::Compression;
 
 /// How long a client may pause.
 const IDLE_TIMEOUT: Duration = Duration::from_secs(30);

@@ -4,6 +4,7 @@ use std::pin::Pin;
 
 use async_compression::tokio::bufread::{GzipDecoder, ZstdDecoder};
 use async_compression::zstd::DParameter;
+use muster_domain::Compression;
 use muster_domain::sniff::HEAD_BYTES;
 use tokio::io::{AsyncBufRead, AsyncRead, AsyncReadExt};
 
@@ -11,34 +12,6 @@ use super::error::UploadError;
 
 /// The base-2 logarithm of the largest accepted zstd window, 8 MiB. Each window is memory of this process.
 const MAX_ZSTD_WINDOW_LOG: u32 = 23;
-
-/// How bytes are compressed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Compression {
-    Identity,
-    Gzip,
-    Zstd,
-}
-
-impl Compression {
-    pub(crate) const fn as_str(self) -> &'static str {
-        match self {
-            Self::Identity => "identity",
-            Self::Gzip => "gzip",
-            Self::Zstd => "zstd",
-        }
-    }
-
-    /// Reads a value of `Content-Encoding`, or what [`Compression::as_str`] wrote.
-    pub(crate) fn parse(text: &str) -> Option<Self> {
-        match text.trim().to_ascii_lowercase().as_str() {
-            "" | "identity" => Some(Self::Identity),
-            "gzip" | "x-gzip" => Some(Self::Gzip),
-            "zstd" => Some(Self::Zstd),
-            _ => None,
-        }
-    }
-}
 
 /// Decompresses a stream, with all members of gzip and all frames of zstd.
 pub(crate) fn decompress<'a>(

@@ -8,8 +8,8 @@ use base64::prelude::BASE64_STANDARD;
 use muster_domain::{Handling, IdempotencyKey};
 use muster_ports::{Idempotency, ShortRows};
 
-use super::compression::Compression;
 use super::error::UploadError;
+use muster_domain::Compression;
 
 /// How long a job holds its idempotency key.
 const KEY_LIFETIME: Duration = Duration::from_hours(72);
@@ -89,7 +89,7 @@ fn digests(headers: &HeaderMap, name: &'static str) -> Result<Vec<[u8; 32]>, Upl
 
 /// Returns the idempotency key of the upload, if the client sent one.
 pub(crate) fn idempotency(headers: &HeaderMap) -> Result<Option<Idempotency>, UploadError> {
-    Ok(idempotency_key(headers)?.map(|key| Idempotency { key, kept: KEY_LIFETIME }))
+    Ok(idempotency_key(headers)?.map(|key| Idempotency { key, key_lifetime: KEY_LIFETIME }))
 }
 
 fn idempotency_key(headers: &HeaderMap) -> Result<Option<IdempotencyKey>, UploadError> {

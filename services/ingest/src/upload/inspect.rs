@@ -1,6 +1,6 @@
 //! Inspects the text of an upload before the upload is accepted.
 
-use muster_domain::json_array::JsonScanner;
+use muster_domain::json_array::JsonArrayScanner;
 use muster_domain::scanner::{RecordLimits, Scan, Scanner};
 use muster_domain::sniff::Refusal;
 use muster_domain::{Charset, Format};
@@ -10,14 +10,14 @@ use crate::charset::Transcoder;
 /// Inspects the whole text of a Collaborator upload while it arrives: the charset of a CSV file, the syntax of JSON.
 pub(super) enum StreamInspector {
     Charset(CharsetDetector),
-    Json { scanner: Box<JsonScanner>, records: u64 },
+    Json { scanner: Box<JsonArrayScanner>, records: u64 },
 }
 
 impl StreamInspector {
     pub(super) fn new(format: Format, limits: RecordLimits) -> Self {
         match format {
             Format::Csv => Self::Charset(CharsetDetector::default()),
-            Format::Json => Self::Json { scanner: Box::new(JsonScanner::new(limits, 1)), records: 0 },
+            Format::Json => Self::Json { scanner: Box::new(JsonArrayScanner::new(limits, 1)), records: 0 },
         }
     }
 
@@ -42,7 +42,7 @@ impl StreamInspector {
 }
 
 /// Counts the array elements that end within a piece.
-fn count_elements(scanner: &mut JsonScanner, mut piece: &[u8], at_end: bool) -> Result<u64, Refusal> {
+fn count_elements(scanner: &mut JsonArrayScanner, mut piece: &[u8], at_end: bool) -> Result<u64, Refusal> {
     let mut found = 0;
     loop {
         match scanner.scan(piece, at_end).map_err(Refusal::Json)? {

@@ -6,10 +6,11 @@ use muster_domain::{Charset, Dialect, Format};
 use muster_ports::{RawFile, RawUpload};
 use sha2::{Digest, Sha256};
 
-use super::compression::{Compression, decompress_head};
+use super::compression::decompress_head;
 use super::context::UploadContext;
 use super::error::UploadError;
 use super::inspect::{StreamInspector, head_text};
+use muster_domain::Compression;
 
 /// A stored file, ready to become a job.
 pub(crate) struct StoredFile {
@@ -107,7 +108,7 @@ impl<'a> Intake<'a> {
             key: self.key,
             bytes: self.bytes,
             sha256: self.hash.finalize().into(),
-            encoding: self.compression.as_str().to_owned(),
+            compression: self.compression,
             format: self.format,
             charset,
         };

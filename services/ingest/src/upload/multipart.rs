@@ -15,11 +15,11 @@ use multer::Multipart;
 use muster_domain::Format;
 
 use super::body::BodyReader;
-use super::compression::Compression;
 use super::context::UploadContext;
 use super::error::UploadError;
 use super::headers::{UploadHeaders, is_utf8};
 use super::intake::{Intake, StoredFile};
+use muster_domain::Compression;
 
 /// The maximum size of the boundaries and headers around the part. The piece that ends the headers may also hold the
 /// start of the file, so the limit leaves room for one more piece.

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use anyhow::{Context, bail};
-use muster_ports::{DeadLetter, DeadLetters, Letters, QueueName};
+use muster_ports::{DeadLetter, DeadLetterCursor, DeadLetters, QueueName};
 
 use crate::adapters;
 use crate::cli::{DeadCommand, WhichLetters};
@@ -32,9 +32,9 @@ enum Action {
     Drop,
 }
 
-async fn open_letters(args: &QueueArgs) -> anyhow::Result<Box<dyn Letters>> {
+async fn open_letters(args: &QueueArgs) -> anyhow::Result<Box<dyn DeadLetterCursor>> {
     let queue = adapters::rabbit_queue(&Process::default(), args, "dead");
-    let letters = queue.walk().await.context("cannot read the dead letters from the broker")?;
+    let letters = queue.open_cursor().await.context("cannot read the dead letters from the broker")?;
     letters.with_context(|| {
         let name = format!("{}.{}", args.queue_prefix, QueueName::Dead.as_str());
         format!("there is no queue {name}: is the prefix right, and has an ingest or worker service run yet?")
@@ -82,7 +82,7 @@ async fn act(args: &QueueArgs, which: &WhichLetters, action: Action) -> anyhow::
 }
 
 /// Acts on the selected letters. Returns how many there were.
-async fn act_once(letters: &mut dyn Letters, which: &WhichLetters, action: Action) -> anyhow::Result<u64> {
+async fn act_once(letters: &mut dyn DeadLetterCursor, which: &WhichLetters, action: Action) -> anyhow::Result<u64> {
     let mut done = 0;
     while let Some(letter) = letters.next().await? {
         // Later letters arrived during this pass; a replayed letter that failed again must not be replayed forever.

@@ -20,7 +20,7 @@ pub(crate) async fn run(command: TenantCommand) -> anyhow::Result<()> {
             let store = open_store(&store).await?;
             let tenant = find_tenant(&*store, &name).await?;
             let settings = settings.applied_to(tenant.settings);
-            store.set_tenant(tenant.id, settings).await?;
+            store.set_tenant_settings(tenant.id, settings).await?;
             print_line(&format_tenant(&TenantRecord { settings, ..tenant }))
         }
         TenantCommand::List { store } => {

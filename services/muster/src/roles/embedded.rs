@@ -37,7 +37,7 @@ pub(crate) async fn start(
 ) -> anyhow::Result<Embedded> {
     let store = Arc::new(SqliteStore::open(folder)?);
     // The folder is locked, so no other process holds a lease, and the queue in memory is empty.
-    store.begin_anew().await?;
+    store.reset_unfinished().await?;
     let raw = ObjectRawStore::open_folder(&folder.join("raw"))?;
     let (tasks, shutdown) = (process.tasks.clone(), process.shutdown.clone());
     let queue = Arc::new(MemoryQueue::new(tasks.clone(), shutdown.clone()));

@@ -6,7 +6,7 @@ use crate::{key, text};
 /// Maximum number of columns in a file.
 pub const MAX_COLUMNS: usize = 200;
 /// Maximum length of a title in characters.
-pub const MAX_TITLE: usize = 64;
+pub const MAX_TITLE_CHARS: usize = 64;
 
 /// Titles of password columns. They would be stored as attributes, readable by everybody with a token.
 const PASSWORD_TITLES: [&str; 4] = ["password", "passwd", "pwd", "password_hash"];
@@ -48,8 +48,8 @@ pub enum HeaderError {
     /// A title is empty.
     #[error("column {0} has no title")]
     TitleEmpty(usize),
-    /// A title is longer than [`MAX_TITLE`].
-    #[error("the title of column {0} is longer than {MAX_TITLE} characters")]
+    /// A title is longer than [`MAX_TITLE_CHARS`].
+    #[error("the title of column {0} is longer than {MAX_TITLE_CHARS} characters")]
     TitleTooLong(usize),
     /// A title contains an invisible character.
     #[error("the title of column {0} has the invisible character U+{1:04X}")]
@@ -124,7 +124,7 @@ fn check_title(number: usize, bytes: &[u8]) -> Result<String, HeaderError> {
     if text.is_empty() {
         return Err(HeaderError::TitleEmpty(number));
     }
-    if text.chars().count() > MAX_TITLE {
+    if text.chars().count() > MAX_TITLE_CHARS {
         return Err(HeaderError::TitleTooLong(number));
     }
     match text.chars().find(|c| is_invisible(*c)) {

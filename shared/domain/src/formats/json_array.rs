@@ -20,7 +20,7 @@ const SEPARATOR: &[u8] = b"\n";
 /// Finds the elements of a JSON array.
 ///
 /// A scan consumes all of its input at once. Further elements in it are returned by scans of an empty input.
-pub struct JsonScanner {
+pub struct JsonArrayScanner {
     limits: RecordLimits,
     buffer: Buffer,
     /// The offset in the text at which the rest of the buffer starts.
@@ -52,7 +52,7 @@ enum Expected {
     SequenceElementOrEnd,
 }
 
-impl JsonScanner {
+impl JsonArrayScanner {
     /// Creates a scanner for an array, or for a single object, which is read as an array of one. `first_row` is the
     /// number of the first element. Elements have no lines, so only their size in bytes is limited.
     pub fn new(limits: RecordLimits, first_row: u64) -> Self {
@@ -197,7 +197,7 @@ impl JsonScanner {
     }
 }
 
-impl Scanner for JsonScanner {
+impl Scanner for JsonArrayScanner {
     fn scan(&mut self, input: &[u8], at_end: bool) -> Result<Scan, RecordError> {
         if self.length > 0 {
             self.consume_element();

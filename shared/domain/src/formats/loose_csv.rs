@@ -14,7 +14,7 @@ use crate::scanner::{Lead, RecordError, RecordLimits, Scan, Scanner};
 /// Finds the records of Collaborator CSV.
 ///
 /// A scan consumes all of its input at once. Further records in it are returned by scans of an empty input.
-pub struct LooseScanner {
+pub struct LooseCsvScanner {
     delimiter: u8,
     limits: RecordLimits,
     buffer: Buffer,
@@ -49,7 +49,7 @@ enum Search {
     Separator { from: usize },
 }
 
-impl LooseScanner {
+impl LooseCsvScanner {
     /// Creates a scanner for text that starts on physical line `line` and has no byte order mark.
     pub fn new(delimiter: u8, limits: RecordLimits, line: u64) -> Self {
         Self {
@@ -222,7 +222,7 @@ impl LooseScanner {
     }
 }
 
-impl Scanner for LooseScanner {
+impl Scanner for LooseCsvScanner {
     fn scan(&mut self, input: &[u8], at_end: bool) -> Result<Scan, RecordError> {
         if self.is_complete {
             self.lead.clear();

@@ -2,7 +2,7 @@
 
 use crate::header::{Header, HeaderError};
 use crate::scanner::{RecordError, RecordLimits, Scan, Scanner};
-use crate::strict_csv::RecordScanner;
+use crate::strict_csv::StrictCsvScanner;
 
 /// Number of bytes of an upload that are checked before it is accepted.
 pub const HEAD_BYTES: usize = 64 * 1024;
@@ -73,7 +73,7 @@ pub fn inspect_spigit(head: &[u8], complete: bool, limits: RecordLimits) -> Resu
     if text.iter().all(u8::is_ascii_whitespace) && complete {
         return Err(Refusal::FileEmpty);
     }
-    let mut scanner = RecordScanner::new(b',', limits, 1);
+    let mut scanner = StrictCsvScanner::new(b',', limits, 1);
     match scanner.scan(text, complete)? {
         Scan::Record(_) => {
             let titles = (0..scanner.field_count()).filter_map(|index| scanner.field(index));

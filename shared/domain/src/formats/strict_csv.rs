@@ -12,7 +12,7 @@ use crate::rejection::RejectionCode;
 use crate::scanner::{Lead, RecordError, RecordLimits, Scan, Scanner};
 
 /// Finds the records of CSV text.
-pub struct RecordScanner {
+pub struct StrictCsvScanner {
     core: Reader,
     delimiter: u8,
     limits: RecordLimits,
@@ -32,7 +32,7 @@ pub struct RecordScanner {
     at_start: bool,
 }
 
-impl RecordScanner {
+impl StrictCsvScanner {
     /// Creates a scanner for text that starts on physical line `line` and has no byte order mark.
     pub fn new(delimiter: u8, limits: RecordLimits, line: u64) -> Self {
         let mut core = ReaderBuilder::new().delimiter(delimiter).build();
@@ -180,7 +180,7 @@ impl RecordScanner {
     }
 }
 
-impl Scanner for RecordScanner {
+impl Scanner for StrictCsvScanner {
     fn scan(&mut self, input: &[u8], at_end: bool) -> Result<Scan, RecordError> {
         if self.is_complete {
             self.lead.clear();

@@ -52,6 +52,38 @@ impl Format {
     }
 }
 
+/// How the bytes of an upload are compressed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Compression {
+    /// Not at all.
+    Identity,
+    /// Gzip, one member or several (RFC 1952).
+    Gzip,
+    /// Zstandard, one frame or several (RFC 8878).
+    Zstd,
+}
+
+impl Compression {
+    /// The compression as text, as in `Content-Encoding`.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Identity => "identity",
+            Self::Gzip => "gzip",
+            Self::Zstd => "zstd",
+        }
+    }
+
+    /// Reads a value of `Content-Encoding`, or what [`Compression::as_str`] wrote.
+    pub fn parse(text: &str) -> Option<Self> {
+        match text.trim().to_ascii_lowercase().as_str() {
+            "" | "identity" => Some(Self::Identity),
+            "gzip" | "x-gzip" => Some(Self::Gzip),
+            "zstd" => Some(Self::Zstd),
+            _ => None,
+        }
+    }
+}
+
 /// The character encoding of a file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Charset {

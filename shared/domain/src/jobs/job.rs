@@ -47,19 +47,19 @@ impl JobState {
     }
 
     /// The final state of a job whose batches are all in the ledger.
-    pub const fn of_finished(counts: &Counts, file_unreadable: bool) -> Self {
+    pub const fn final_state(counts: &Counts, file_unreadable: bool) -> Self {
         let every_row_failed = counts.failed > 0 && counts.failed == counts.rows();
         if file_unreadable || every_row_failed { Self::Failed } else { Self::Success }
     }
 }
 
 /// Maximum number of rejections that `error_message` lists; the others are only counted.
-pub const LISTED_REJECTIONS: usize = 100;
+pub const MAX_LISTED_REJECTIONS: usize = 100;
 
 /// The text of `error_message`: the error that ended the file early, then the first rejections, then the number
 /// of further ones. `No errors` if there are none.
 pub fn error_message(file_error: Option<&Rejection>, first: &[Rejection], failed: u64) -> String {
-    let listed = &first[..first.len().min(LISTED_REJECTIONS)];
+    let listed = &first[..first.len().min(MAX_LISTED_REJECTIONS)];
     let mut parts: Vec<String> = file_error.into_iter().chain(listed).map(Rejection::sentence).collect();
     let more = failed.saturating_sub(listed.len() as u64);
     if more > 0 {
@@ -106,10 +106,10 @@ mod tests {
     #[test]
     fn a_file_fails_only_if_it_is_unreadable_or_every_row_failed() {
         let counts = |created, failed| Counts { created, failed, ..Counts::default() };
-        assert_eq!(JobState::of_finished(&counts(0, 0), false), JobState::Success);
-        assert_eq!(JobState::of_finished(&counts(1, 5), false), JobState::Success);
-        assert_eq!(JobState::of_finished(&counts(0, 5), false), JobState::Failed);
-        assert_eq!(JobState::of_finished(&counts(5, 0), true), JobState::Failed);
+        assert_eq!(JobState::final_state(&counts(0, 0), false), JobState::Success);
+        assert_eq!(JobState::final_state(&counts(1, 5), false), JobState::Success);
+        assert_eq!(JobState::final_state(&counts(0, 5), false), JobState::Failed);
+        assert_eq!(JobState::final_state(&counts(5, 0), true), JobState::Failed);
     }
 
     #[test]

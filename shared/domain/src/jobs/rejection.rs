@@ -141,7 +141,7 @@ impl Rejection {
 
     /// Sets the row number.
     #[must_use]
-    pub fn of_row(self, row: Option<u64>) -> Self {
+    pub fn with_row(self, row: Option<u64>) -> Self {
         Self { row, ..self }
     }
 

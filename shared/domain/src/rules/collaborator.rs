@@ -12,9 +12,9 @@ use serde_json::Value;
 use crate::batch::{CheckedBatch, RowSpans, Span, SpanCell};
 use crate::field::{FIELD_COUNT, Field};
 use crate::file::Format;
-use crate::json_array::JsonScanner;
+use crate::json_array::JsonArrayScanner;
 use crate::key;
-use crate::loose_csv::LooseScanner;
+use crate::loose_csv::LooseCsvScanner;
 use crate::rejection::RejectionCode;
 use crate::scanner::{RecordLimits, Scan, Scanner};
 use crate::shape::{Columns, Identity, RowShape};
@@ -133,7 +133,7 @@ pub fn check_batch(
 }
 
 fn check_csv(limits: RecordLimits, first: RowPosition, records: &[u8], batch: &mut CheckedBatch) {
-    let mut scanner = LooseScanner::new(DELIMITER, limits, first.line);
+    let mut scanner = LooseCsvScanner::new(DELIMITER, limits, first.line);
     let (mut rest, mut row) = (records, first.row);
     loop {
         match scanner.scan(rest, true) {
@@ -159,7 +159,7 @@ fn check_csv(limits: RecordLimits, first: RowPosition, records: &[u8], batch: &m
 }
 
 fn check_json(limits: RecordLimits, first_row: u64, records: &[u8], batch: &mut CheckedBatch) {
-    let mut scanner = JsonScanner::sequence(limits, first_row);
+    let mut scanner = JsonArrayScanner::sequence(limits, first_row);
     let mut rest = records;
     loop {
         match scanner.scan(rest, true) {
@@ -194,7 +194,7 @@ fn check_row(
         if let Some(uid) = uid {
             batch.push_failed_key(&uid);
         }
-        batch.push_rejection(error.rejection(position.line, name).of_row(Some(position.row)));
+        batch.push_rejection(error.rejection(position.line, name).with_row(Some(position.row)));
     }
 }
 

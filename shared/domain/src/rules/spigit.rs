@@ -11,7 +11,7 @@ use crate::key;
 use crate::rejection::RejectionCode;
 use crate::scanner::{RecordLimits, Scan, Scanner};
 use crate::shape::{Columns, Identity, RowShape};
-use crate::strict_csv::{Quotes, RecordScanner};
+use crate::strict_csv::{Quotes, StrictCsvScanner};
 use crate::text::{self, ValueError, value_missing};
 
 /// What the rows of a Spigit file have in common.
@@ -32,7 +32,7 @@ pub fn check_batch(
 ) -> CheckedBatch {
     let capacity = records.len() + records.len() / 4;
     let mut batch = CheckedBatch::new(SHAPE, header.titles().to_vec(), capacity);
-    let mut scanner = RecordScanner::new(DELIMITER, limits, first_line);
+    let mut scanner = StrictCsvScanner::new(DELIMITER, limits, first_line);
     let mut rest = records;
     loop {
         match scanner.scan(rest, true) {
@@ -54,7 +54,7 @@ fn title_of(field: Field) -> &'static str {
     field.spec().spigit_title
 }
 
-fn check_record(header: &Header, handling: Handling, scanner: &RecordScanner, batch: &mut CheckedBatch) {
+fn check_record(header: &Header, handling: Handling, scanner: &StrictCsvScanner, batch: &mut CheckedBatch) {
     let check = RowCheck::new(header, handling, scanner);
     if let Err((column, error)) = batch.check_row(|batch| check.run(batch)) {
         let column = column.map(|position| header.titles()[position].as_str());
@@ -68,7 +68,7 @@ type RowError = (Option<usize>, ValueError);
 struct RowCheck<'a> {
     header: &'a Header,
     handling: Handling,
-    scanner: &'a RecordScanner,
+    scanner: &'a StrictCsvScanner,
     /// All values of the row, if they are UTF-8: checking the row at once is cheaper than checking each value.
     text: Option<&'a str>,
     /// Whether the row has only characters that need no further check.
@@ -76,7 +76,7 @@ struct RowCheck<'a> {
 }
 
 impl<'a> RowCheck<'a> {
-    fn new(header: &'a Header, handling: Handling, scanner: &'a RecordScanner) -> Self {
+    fn new(header: &'a Header, handling: Handling, scanner: &'a StrictCsvScanner) -> Self {
         let bytes = scanner.fields();
         let text = std::str::from_utf8(bytes).ok();
         Self { header, handling, scanner, text, is_printable: text::is_printable_ascii(bytes) }

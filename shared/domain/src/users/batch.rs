@@ -248,18 +248,18 @@ impl<'a> CheckedRow<'a> {
     }
 
     /// The first field that a new user must have and the row does not set.
-    pub fn missing_for_new(&self) -> Option<Field> {
+    pub fn missing_required_field(&self) -> Option<Field> {
         let required = [Field::Username, Field::FirstName, Field::LastName];
         required.into_iter().find(|field| !matches!(self.cell(*field), Cell::Set(_)))
     }
 
     /// Creates a rejection of this row.
     pub fn reject(&self, column: Option<&str>, code: RejectionCode, message: impl Into<String>) -> Rejection {
-        Rejection::new(self.line(), column.map(str::to_owned), code, message).of_row(self.row())
+        Rejection::new(self.line(), column.map(str::to_owned), code, message).with_row(self.row())
     }
 
     /// What the API of the file calls a field.
-    pub fn name_of(&self, field: Field) -> &'static str {
+    pub fn field_name(&self, field: Field) -> &'static str {
         (self.batch.shape.field_name)(field)
     }
 

@@ -8,7 +8,7 @@ use crate::counts::Counts;
 use crate::field::Field;
 use crate::ids::JobId;
 use crate::job::JobState;
-use crate::profile::{Folded, StoredUser, Version, fold};
+use crate::profile::{MergedRows, StoredUser, Version, fold};
 use crate::rejection::{Rejection, RejectionCode};
 use crate::shape::Identity;
 
@@ -26,7 +26,7 @@ pub enum RowDecision<'a> {
     /// otherwise [`decide_conflict`] says why the row fails.
     Write {
         /// The new profile and the counts of the row.
-        folded: Folded<'a>,
+        folded: MergedRows<'a>,
         /// The job and line of the row.
         version: Version,
     },
@@ -34,8 +34,8 @@ pub enum RowDecision<'a> {
 
 /// Decides about one row. `stored` is the user that [`RowKeys`] identify, or `None` if there is none.
 pub fn decide_row<'a>(job: JobId, row: CheckedRow<'a>, stored: Option<&StoredUser<'a>>) -> RowDecision<'a> {
-    if let (None, Some(field)) = (stored, row.missing_for_new()) {
-        let name = row.name_of(field);
+    if let (None, Some(field)) = (stored, row.missing_required_field()) {
+        let name = row.field_name(field);
         return RowDecision::Reject(row.reject(Some(name), RejectionCode::ValueEmpty, format!("{name} is missing")));
     }
     let folded = fold(stored.map(|user| &user.profile), [row]);
@@ -107,7 +107,7 @@ pub fn decide_conflict(row: &CheckedRow<'_>, own: Option<i64>, holders: Holders)
     } else {
         return None;
     };
-    let name = row.name_of(field);
+    let name = row.field_name(field);
     Some(row.reject(Some(name), code, format!("{name} belongs to another user")))
 }
 
@@ -205,7 +205,7 @@ impl MissingGuard {
 pub fn decide_final(split: &SplitSummary, sums: &LedgerSums, missing: MissingOutcome) -> (JobState, Counts) {
     let mut counts = sums.counts;
     counts.blocked += missing.blocked;
-    (JobState::of_finished(&counts, split.is_unreadable), counts)
+    (JobState::final_state(&counts, split.is_unreadable), counts)
 }
 
 #[cfg(test)]
@@ -230,7 +230,7 @@ mod tests {
         for (field, value) in fields {
             values[field.index()] = Some(value);
         }
-        StoredUser { id: 7, version, profile: Profile::stored(values, "a", Some("a@x"), None).unwrap() }
+        StoredUser { id: 7, version, profile: Profile::from_stored(values, "a", Some("a@x"), None).unwrap() }
     }
 
     #[test]

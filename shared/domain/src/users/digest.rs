@@ -13,7 +13,7 @@ pub struct RowDigest(pub [u8; 16]);
 impl RowDigest {
     /// Computes the digest of all values that a row sets or clears, except the password, which is stored only for new
     /// users.
-    pub fn of(row: &CheckedRow<'_>) -> Self {
+    pub fn compute(row: &CheckedRow<'_>) -> Self {
         // A single update is faster than many short ones, because SHA-256 works on blocks.
         let mut encoded = Vec::with_capacity(512);
         for (number, spec) in (0..).zip(&FIELDS) {
@@ -68,7 +68,7 @@ mod tests {
     fn digest(titles: &str, record: &str) -> RowDigest {
         let header = Header::parse(titles.split(',').map(str::as_bytes)).unwrap();
         let batch = spigit::check_batch(&header, Handling::Strict, RecordLimits::default(), 2, record.as_bytes());
-        RowDigest::of(&batch.rows().next().unwrap())
+        RowDigest::compute(&batch.rows().next().unwrap())
     }
 
     const TITLES: &str = "EMAIL,USERNAME,FIRST_NM,LAST_NM,WORK_CITY,Team,Desk";

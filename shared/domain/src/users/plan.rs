@@ -11,7 +11,7 @@ use crate::batch::{CheckedBatch, CheckedRow};
 use crate::counts::Counts;
 use crate::digest::RowDigest;
 use crate::ids::JobId;
-use crate::profile::{Folded, StoredUser, Version, fold};
+use crate::profile::{MergedRows, StoredUser, Version, fold};
 use crate::shape::Identity;
 
 /// The stored users that a batch concerns.
@@ -55,7 +55,7 @@ pub fn settled(batch: &CheckedBatch, known: impl Fn(&str) -> Option<Known>) -> H
         let Some(user) = known(row.key()) else { continue };
         if !seen.insert(row.key()) {
             unchanged.remove(row.key());
-        } else if user.digest.is_some_and(|digest| digest == RowDigest::of(&row)) {
+        } else if user.digest.is_some_and(|digest| digest == RowDigest::compute(&row)) {
             unchanged.insert(row.key(), user.id);
         }
     }
@@ -68,7 +68,7 @@ pub struct Write<'a> {
     /// The key of the user.
     pub key: &'a str,
     /// The new profile and the outcomes of its rows.
-    pub folded: Folded<'a>,
+    pub folded: MergedRows<'a>,
     /// The line of the new version.
     pub line: u64,
     /// The rows of the user, in line order.
@@ -78,7 +78,7 @@ pub struct Write<'a> {
 impl Write<'_> {
     /// The digest of the last row, which would change nothing if it were applied again.
     pub fn digest(&self) -> RowDigest {
-        RowDigest::of(self.rows.last().expect("a write has at least one row"))
+        RowDigest::compute(self.rows.last().expect("a write has at least one row"))
     }
 }
 
@@ -199,7 +199,8 @@ fn contested_claims<'a>(
 /// The groups of new users whose first row lacks a required field. That row fails, and the next row may create the
 /// user.
 fn incomplete_users(groups: &[Group<'_>], existing: &Existing<'_>) -> Vec<usize> {
-    let is_incomplete = |group: &Group<'_>| !existing.has(group.key) && group.rows[0].missing_for_new().is_some();
+    let is_incomplete =
+        |group: &Group<'_>| !existing.has(group.key) && group.rows[0].missing_required_field().is_some();
     groups.iter().enumerate().filter(|(_, group)| is_incomplete(group)).map(|(index, _)| index).collect()
 }
 
@@ -226,7 +227,7 @@ mod tests {
             values[Field::Email.index()] = Some(email);
             values[Field::FirstName.index()] = Some("f");
             values[Field::LastName.index()] = Some("l");
-            let profile = Profile::stored(values, name, Some(email), None).unwrap();
+            let profile = Profile::from_stored(values, name, Some(email), None).unwrap();
             let id = i64::try_from(id).unwrap();
             existing.users.insert(name, StoredUser { id, version: Version { job: 1, line: 2 }, profile });
             existing.email_holders.insert(email, id);

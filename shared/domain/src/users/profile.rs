@@ -66,7 +66,7 @@ impl Default for Profile<'_> {
 
 impl<'a> Profile<'a> {
     /// Creates a profile from stored values. `attributes` is a JSON object of strings; `None` if there are none.
-    pub fn stored(
+    pub fn from_stored(
         values: [Option<&'a str>; FIELD_COUNT],
         username_key: &'a str,
         email_key: Option<&'a str>,
@@ -160,7 +160,7 @@ pub struct StoredUser<'a> {
 
 /// The result of merging the rows of one user.
 #[derive(Clone, Debug)]
-pub struct Folded<'a> {
+pub struct MergedRows<'a> {
     /// The profile after the last row.
     pub profile: Profile<'a>,
     /// The line of the last row that changed the profile; `None` if no row did.
@@ -170,10 +170,10 @@ pub struct Folded<'a> {
 }
 
 /// Merges the rows of one user, in line order, into the stored profile; `None` if the user is new.
-pub fn fold<'a>(stored: Option<&Profile<'a>>, rows: impl IntoIterator<Item = CheckedRow<'a>>) -> Folded<'a> {
+pub fn fold<'a>(stored: Option<&Profile<'a>>, rows: impl IntoIterator<Item = CheckedRow<'a>>) -> MergedRows<'a> {
     let mut exists = stored.is_some();
     let mut folded =
-        Folded { profile: stored.cloned().unwrap_or_default(), written_by: None, counts: Counts::default() };
+        MergedRows { profile: stored.cloned().unwrap_or_default(), written_by: None, counts: Counts::default() };
     for row in rows {
         let change = folded.profile.merge(row);
         let outcome = match (exists, change.profile) {
@@ -228,7 +228,7 @@ mod tests {
         }
         values[Field::WorkCity.index()] = Some("Rome");
         values[Field::CompanyId.index()] = Some("SPG");
-        let stored = Profile::stored(values, "u", Some("a@b"), Some(r#"{"badge":"1","desk":"9"}"#)).unwrap();
+        let stored = Profile::from_stored(values, "u", Some("a@b"), Some(r#"{"badge":"1","desk":"9"}"#)).unwrap();
 
         let same = batch("EMAIL,USERNAME,FIRST_NM,LAST_NM", "a@b,u,f,l\n");
         let folded = fold(Some(&stored), same.rows());

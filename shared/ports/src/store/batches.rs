@@ -16,7 +16,7 @@ pub trait Batches: Send + Sync {
     /// Records an attempt at a redelivered batch. Returns the number of recorded attempts.
     async fn record_attempt(&self, job: JobId, batch: BatchNo) -> Result<u32, StoreError>;
     /// Removes the last recorded attempt, because the worker itself aborted it.
-    async fn forget_attempt(&self, job: JobId, batch: BatchNo) -> Result<(), StoreError>;
+    async fn undo_attempt(&self, job: JobId, batch: BatchNo) -> Result<(), StoreError>;
     /// Returns those of the given uids that no user of the tenant has. Empty if the batch is already in the ledger.
     async fn new_uids(
         &self,

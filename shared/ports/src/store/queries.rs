@@ -4,19 +4,19 @@ use async_trait::async_trait;
 use muster_domain::{JobId, Rejection, TenantId};
 
 use crate::error::StoreError;
-use crate::job::{JobFilter, JobView, LedgerTotals, PageAfter};
+use crate::job::{JobQuery, JobView, LedgerTotals, RejectionPage};
 use crate::store::Signals;
 use crate::tenant::UserRecord;
 
 /// Reads without writing.
 #[async_trait]
-pub trait Reports: Send + Sync {
+pub trait Queries: Send + Sync {
     /// Checks that the database responds and has the schema that this build needs.
     async fn check_ready(&self) -> Result<(), StoreError>;
     /// Returns a job of a tenant.
     async fn find_job(&self, tenant: TenantId, job: JobId) -> Result<Option<JobView>, StoreError>;
     /// Returns one page of the jobs of a tenant, newest first.
-    async fn list_jobs(&self, tenant: TenantId, filter: JobFilter) -> Result<Vec<JobView>, StoreError>;
+    async fn list_jobs(&self, tenant: TenantId, filter: JobQuery) -> Result<Vec<JobView>, StoreError>;
     /// Returns the totals of a job's ledger.
     async fn ledger_totals(&self, job: JobId) -> Result<LedgerTotals, StoreError>;
     /// Returns one page of the rejections of a job, in line order.
@@ -24,7 +24,7 @@ pub trait Reports: Send + Sync {
         &self,
         tenant: TenantId,
         job: JobId,
-        page: PageAfter,
+        page: RejectionPage,
     ) -> Result<Vec<Rejection>, StoreError>;
     /// Finds a user of a tenant by case-folded username.
     async fn find_user(&self, tenant: TenantId, username_key: &str) -> Result<Option<UserRecord>, StoreError>;

@@ -13,10 +13,10 @@ pub trait Retention: Send + Sync {
     /// Returns up to `limit` jobs whose stored upload is due for removal, each with its raw store key.
     async fn uploads_to_remove(&self, after: Duration, limit: u32) -> Result<Vec<(JobId, String)>, StoreError>;
     /// Records that the stored upload of a job has been removed.
-    async fn note_upload_removed(&self, job: JobId) -> Result<(), StoreError>;
+    async fn record_upload_removed(&self, job: JobId) -> Result<(), StoreError>;
     /// Removes up to `limit` rejections of one job. The first call for a job hides all of its rejections, so that no
     /// client sees a partial list. Returns `false` if no job is due.
-    async fn remove_reports(&self, after: Duration, limit: u32) -> Result<bool, StoreError>;
+    async fn remove_rejections(&self, after: Duration, limit: u32) -> Result<bool, StoreError>;
     /// Removes up to `limit` recorded attempts.
     async fn remove_attempts(&self, after: Duration, limit: u32) -> Result<(), StoreError>;
 }

@@ -6,7 +6,7 @@ use async_trait::async_trait;
 use muster_domain::{BatchNo, JobId, Rejection};
 
 use crate::error::StoreError;
-use crate::job::{JobFailure, Lease, SplitEnd, SplitJob};
+use crate::job::{JobFailure, Lease, SplitJob, SplitResult};
 
 /// Lets one splitter at a time split a job, and records the result.
 #[async_trait]
@@ -25,5 +25,5 @@ pub trait Splits: Send + Sync {
     /// the queue are dropped.
     async fn fail_job(&self, lease: Lease, error: Rejection) -> Result<JobFailure, StoreError>;
     /// Records the result of a split. Returns `false` if the lease was lost.
-    async fn finish_split(&self, lease: Lease, end: SplitEnd) -> Result<bool, StoreError>;
+    async fn finish_split(&self, lease: Lease, end: SplitResult) -> Result<bool, StoreError>;
 }

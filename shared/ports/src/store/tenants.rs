@@ -12,7 +12,7 @@ pub trait Tenants: Send + Sync {
     /// Creates a tenant. Returns `None` if the name is taken.
     async fn create_tenant(&self, name: &str, settings: TenantSettings) -> Result<Option<TenantId>, StoreError>;
     /// Changes the settings of a tenant. Jobs that were already accepted keep the settings they were accepted with.
-    async fn set_tenant(&self, tenant: TenantId, settings: TenantSettings) -> Result<(), StoreError>;
+    async fn set_tenant_settings(&self, tenant: TenantId, settings: TenantSettings) -> Result<(), StoreError>;
     /// Lists all tenants by name.
     async fn list_tenants(&self) -> Result<Vec<TenantRecord>, StoreError>;
     /// Stores a token and returns its id.

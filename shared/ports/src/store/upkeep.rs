@@ -5,7 +5,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use muster_domain::{BatchNo, JobId};
 
-use crate::counters::LedgerView;
+use crate::counters::LedgerSnapshot;
 use crate::error::StoreError;
 use crate::job::FinishedJob;
 use crate::rawstore::StoredUpload;
@@ -14,7 +14,7 @@ use crate::rawstore::StoredUpload;
 #[async_trait]
 pub trait Upkeep: Send + Sync {
     /// Acquires or renews leadership for `duration`. Returns whether `holder` is now the only active reconciler.
-    async fn lead(&self, holder: &str, duration: Duration) -> Result<bool, StoreError>;
+    async fn try_acquire_leadership(&self, holder: &str, duration: Duration) -> Result<bool, StoreError>;
     /// Returns the jobs that can be split now and that no splitter has leased.
     async fn jobs_to_split(&self) -> Result<Vec<JobId>, StoreError>;
     /// Restarts the splits of jobs whose batches have been overdue too long. Returns the ids of these jobs.
@@ -26,12 +26,12 @@ pub trait Upkeep: Send + Sync {
     /// Returns the keys of those of the given uploads that are older than `age` and belong to no job.
     async fn uploads_without_job(&self, uploads: Vec<StoredUpload>, age: Duration) -> Result<Vec<String>, StoreError>;
     /// Returns whether the batch is still to be applied: its job is unfinished and its ledger lacks the batch.
-    async fn batch_is_missing(&self, job: JobId, batch: BatchNo) -> Result<bool, StoreError>;
+    async fn is_batch_outstanding(&self, job: JobId, batch: BatchNo) -> Result<bool, StoreError>;
     /// Returns the jobs that are being processed.
     async fn running_jobs(&self) -> Result<Vec<JobId>, StoreError>;
     /// Returns a snapshot of a job's ledger, from which its counters can be rebuilt.
-    async fn ledger_view(&self, job: JobId) -> Result<LedgerView, StoreError>;
+    async fn ledger_snapshot(&self, job: JobId) -> Result<LedgerSnapshot, StoreError>;
     /// Resets every unfinished job: voids its lease and its split, so that it is split again. Only for the start of an
     /// embedded process, when no other process can hold a lease and the queue is empty.
-    async fn begin_anew(&self) -> Result<(), StoreError>;
+    async fn reset_unfinished(&self) -> Result<(), StoreError>;
 }

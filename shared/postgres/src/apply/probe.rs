@@ -196,7 +196,7 @@ fn read_user_at<'r>(row: &'r PgRow, columns: &UserColumns) -> Result<StoredUser<
             *value = row.try_get(column)?;
         }
     }
-    let profile = Profile::stored(
+    let profile = Profile::from_stored(
         values,
         row.try_get(columns.username_key)?,
         row.try_get(columns.email_key)?,

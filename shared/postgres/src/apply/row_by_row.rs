@@ -75,7 +75,7 @@ async fn apply_row(
         }
         RowDecision::Write { folded, version } => (folded, version),
     };
-    let write = UserWrite { folded: &folded, version, digest: RowDigest::of(&row) };
+    let write = UserWrite { folded: &folded, version, digest: RowDigest::compute(&row) };
     let is_written = match &stored {
         Some(user) => user::update(connection, batch, user, &write).await?,
         None => user::insert(connection, batch, &write).await?,

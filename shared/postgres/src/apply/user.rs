@@ -2,7 +2,7 @@
 
 use muster_domain::RowDigest;
 use muster_domain::plan::Write;
-use muster_domain::profile::{Folded, StoredUser, Version};
+use muster_domain::profile::{MergedRows, StoredUser, Version};
 use muster_ports::BatchToApply;
 use sqlx::postgres::PgConnection;
 
@@ -11,7 +11,7 @@ use crate::statements;
 
 /// What is written of one user.
 pub(super) struct UserWrite<'a> {
-    pub(super) folded: &'a Folded<'a>,
+    pub(super) folded: &'a MergedRows<'a>,
     pub(super) version: Version,
     pub(super) digest: RowDigest,
 }

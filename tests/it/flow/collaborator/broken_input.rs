@@ -1,6 +1,6 @@
 //! Broken input: the response to it, and whether the good user beside it is imported.
 
-use muster_testkit::{Answer, Site};
+use muster_testkit::{Response, Site};
 use serde_json::{Value, json};
 
 use super::{
@@ -19,7 +19,7 @@ test_on_both_backends!(
 );
 
 /// Checks the response to a request in which only the second row is bad.
-fn assert_second_row_failed(name: &str, response: &Answer, field: Option<&str>, code: &str) {
+fn assert_second_row_failed(name: &str, response: &Response, field: Option<&str>, code: &str) {
     let body = response.json();
     assert_eq!(response.status, 200, "{name}: {body}");
     assert_eq!((&body["created_count"], &body["failed_count"]), (&json!(1), &json!(1)), "{name}: {body}");
@@ -31,7 +31,7 @@ fn assert_second_row_failed(name: &str, response: &Answer, field: Option<&str>, 
 }
 
 /// Checks that a request was refused with texts by key, `key` among them.
-fn assert_refused(name: &str, response: &Answer, key: &str) {
+fn assert_refused(name: &str, response: &Response, key: &str) {
     let body = response.json();
     assert_eq!(response.status, 400, "{name}: {}", response.text);
     assert_eq!(body.as_object().map(serde_json::Map::len), Some(1), "{name}: {body}");

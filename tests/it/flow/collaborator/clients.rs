@@ -1,6 +1,6 @@
 //! Requests exactly as the vendor's programs and documentation send them.
 
-use muster_testkit::{RawAnswer, RawConnection, Site};
+use muster_testkit::{RawConnection, RawResponse, Site};
 use reqwest::Method;
 use serde_json::{Value, json};
 
@@ -40,13 +40,13 @@ fn token_header(site: &Site) -> String {
 }
 
 /// Sends a request in one piece.
-async fn send(connection: &mut RawConnection, authorization: &str, body: &[u8]) -> RawAnswer {
+async fn send(connection: &mut RawConnection, authorization: &str, body: &[u8]) -> RawResponse {
     let head = head(authorization, "", body.len());
     connection.send([head.as_bytes(), body].concat()).await;
     connection.answer().await
 }
 
-fn status_and_created(response: &RawAnswer) -> (u16, Value) {
+fn status_and_created(response: &RawResponse) -> (u16, Value) {
     (response.status, response.json()["created_count"].clone())
 }
 

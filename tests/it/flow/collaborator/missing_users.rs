@@ -15,14 +15,14 @@ test_on_both_backends!(
     a_json_batch_blocks_missing_users,
 );
 
-async fn set_tenant(site: &mut Site, settings: &[&str]) {
+async fn set_tenant_settings(site: &mut Site, settings: &[&str]) {
     let arguments = [&["tenant", "set", "default"], settings].concat();
     let output = site.while_stopped(|site| site.admin(&arguments).unwrap()).await;
     assert!(output.contains("missing_users=block"), "{output}");
 }
 
 async fn enable_blocking(site: &mut Site) {
-    set_tenant(site, &["--missing-users", "block"]).await;
+    set_tenant_settings(site, &["--missing-users", "block"]).await;
 }
 
 fn rows(numbers: std::ops::Range<u32>) -> Vec<String> {
@@ -70,13 +70,13 @@ async fn no_user_is_blocked_if_more_are_missing_than_the_guard_allows(mut site: 
     let status = site.client.get("/bulk/v1/files?limit=1").await.json();
     assert_eq!(status["files"][0]["missing_users_kept"], 20);
 
-    set_tenant(&mut site, &["--missing-guard-percent", "50"]).await;
+    set_tenant_settings(&mut site, &["--missing-guard-percent", "50"]).await;
     assert_eq!(
         post_csv(&site, file(rows(0..15))).await.counts(),
         reply().blocked(15),
         "half of the users are within the guard"
     );
-    set_tenant(&mut site, &["--missing-guard-percent", "0", "--missing-guard-min", "0"]).await;
+    set_tenant_settings(&mut site, &["--missing-guard-percent", "0", "--missing-guard-min", "0"]).await;
     assert_eq!(post_csv(&site, file(rows(0..14))).await.counts_with_details(), reply(), "one user exceeds the guard");
 }
 

@@ -28,7 +28,7 @@ async fn import_async(site: &Site, endpoint: &str, content_type: &str, body: Vec
     let url = response.json()["status_url"].as_str().unwrap().to_owned();
     let path = &url[url.find("/bulk/v1/files/").unwrap()..];
     assert_eq!(site.client.get(path).await.status, 200, "{path} is available immediately");
-    site.client.finished(path).await
+    site.client.wait_until_final(path).await
 }
 
 async fn import_csv_async(site: &Site, rows: &[String]) -> Value {
@@ -129,6 +129,6 @@ async fn a_waiting_client_gets_the_status_url_when_the_service_stops() {
     assert!(response.text.contains("/bulk/v1/files/1"), "{}", response.text);
     site.start_ingest().await;
     site.start_worker().await;
-    assert_eq!(site.client.finished("/bulk/v1/files/1").await["created_users"], 1);
+    assert_eq!(site.client.wait_until_final("/bulk/v1/files/1").await["created_users"], 1);
     assert_eq!(site.client.user("a").await["uid"], "a");
 }

@@ -18,7 +18,7 @@ async fn the_last_accepted_file_wins(site: Site) {
         paths.push(site.client.upload(users_in(&format!("City {round}"), users)).await);
     }
     for (round, path) in paths.iter().enumerate() {
-        let status = site.client.finished(path).await;
+        let status = site.client.wait_until_final(path).await;
         let users = if round % 2 == 0 { 13_000 } else { 100 };
         let key = if round == 0 { "created_users" } else { "updated_users" };
         assert_eq!(status[key], users, "round {round}: {status}");
@@ -33,5 +33,5 @@ async fn a_small_job_does_not_wait_for_a_large_job_of_another_tenant(mut site: S
     let large = site.client.upload(users_in("Large", 30_000)).await;
     let small = other.import(users_in("Small", 10)).await;
     assert_eq!(small["created_users"], 10);
-    assert_eq!(site.client.finished(&large).await["created_users"], 30_000);
+    assert_eq!(site.client.wait_until_final(&large).await["created_users"], 30_000);
 }

@@ -48,7 +48,7 @@ async fn the_vendor_sample_as_published_fails_row_by_row(site: Site) {
 
 async fn lenient_handling_pads_the_vendor_sample_as_published(site: Site) {
     let path = site.client.upload_with(&[("prefer", "respond-sync, handling=lenient")], PUBLISHED_SAMPLE).await;
-    let status = site.client.finished(&path).await;
+    let status = site.client.wait_until_final(&path).await;
     assert_eq!(status.counts(), created(4));
     assert_eq!(status["warnings"], 4, "the value in INTF_PUBLISH_DT is not a date");
     let user = site.client.user("user_test1").await;

@@ -33,7 +33,7 @@ async fn a_canceled_job_keeps_its_applied_rows_and_applies_no_more(site: Site) {
     assert!(0 < counts.created && counts.created < rows && counts.total >= counts.created, "{status}");
     assert_eq!(cancel(&site, &path).await, (200, "File canceled.".to_owned()), "a repeated request changes nothing");
 
-    assert_eq!(site.client.finished(&next).await.counts(), created(1));
+    assert_eq!(site.client.wait_until_final(&next).await.counts(), created(1));
     if let Some(servers) = &site.servers {
         let stored = servers.number("select count(*) from users").await;
         assert_eq!(stored, counts.created.cast_signed() + 1, "later batches were dropped");
@@ -44,7 +44,7 @@ async fn a_canceled_job_keeps_its_applied_rows_and_applies_no_more(site: Site) {
 
 async fn only_unfinished_files_can_be_canceled(mut site: Site) {
     let path = site.client.upload(users(["a"])).await;
-    site.client.finished(&path).await;
+    site.client.wait_until_final(&path).await;
     assert_eq!(cancel(&site, &path).await, (409, "File is SUCCESS and cannot be canceled.".to_owned()));
     assert_eq!(cancel(&site, "/bulk/v1/files/99").await.0, 404);
     let other = site.tenant("other", &[]).await;

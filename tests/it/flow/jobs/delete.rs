@@ -10,12 +10,12 @@ test_on_both_backends!(deleting_a_finished_file_keeps_its_users, unknown_ids_are
 
 async fn deleting_a_finished_file_keeps_its_users(site: Site) {
     let path = site.client.upload(users(["a"]) + "broken\n").await;
-    site.client.finished(&path).await;
-    assert_eq!(site.stored_uploads(), 1);
+    site.client.wait_until_final(&path).await;
+    assert_eq!(site.count_stored_uploads(), 1);
 
     let response = site.client.delete(&path).await;
     assert_eq!((response.status, response.json()["message"].as_str()), (200, Some("File deleted.")));
-    assert_eq!(site.stored_uploads(), 0);
+    assert_eq!(site.count_stored_uploads(), 0);
     assert_eq!(site.client.get(&path).await.status, 404);
     assert_eq!(site.client.get(&format!("{path}/errors")).await.status, 404);
     assert_eq!(site.client.delete(&path).await.status, 404);
@@ -43,7 +43,7 @@ async fn only_uploads_that_are_old_and_have_no_job_are_swept() {
     for backend in [Backend::Embedded, Backend::Distributed] {
         let mut site = Site::start(MUSTER, backend, SiteOptions::default()).await;
         let path = site.client.upload(users(["a"])).await;
-        site.client.finished(&path).await;
+        site.client.wait_until_final(&path).await;
         site.ingest.as_mut().unwrap().terminate().await;
         let day_ago = std::time::SystemTime::UNIX_EPOCH + std::time::Duration::from_hours(24);
         for stored in site.stored_files() {
@@ -82,10 +82,10 @@ async fn a_pending_file_can_be_deleted_and_a_running_one_cannot() {
     assert_eq!(response.json()["message"], "File is being processed and cannot be deleted.");
     assert_eq!(site.client.get(&second).await.json()["status"], "PENDING");
     assert_eq!(site.client.delete(&second).await.status, 200);
-    assert_eq!(site.stored_uploads(), 2);
+    assert_eq!(site.count_stored_uploads(), 2);
 
     site.start_worker().await;
-    assert_eq!(site.client.finished(&first).await.counts(), created(1));
-    assert_eq!(site.client.finished(&third).await.counts(), created(1));
+    assert_eq!(site.client.wait_until_final(&first).await.counts(), created(1));
+    assert_eq!(site.client.wait_until_final(&third).await.counts(), created(1));
     assert_eq!(site.client.user("b").await, serde_json::Value::Null);
 }

@@ -8,7 +8,7 @@ use crate::flow::users;
 
 async fn wait_for_no_stored_uploads(site: &Site) {
     wait_until("all uploads are removed", || {
-        let found = site.stored_uploads();
+        let found = site.count_stored_uploads();
         std::future::ready(if found == 0 { Ok(()) } else { Err(found) })
     })
     .await;
@@ -40,7 +40,7 @@ async fn by_default_uploads_are_kept_for_a_week_and_errors_for_a_month() {
     let site = Site::start(MUSTER, Backend::Distributed, SiteOptions::default()).await;
     let servers = site.servers.clone().unwrap();
     let path = site.client.upload(users(["a"]) + "broken\n").await;
-    site.client.finished(&path).await;
+    site.client.wait_until_final(&path).await;
     let finished =
         |days_ago: u32| format!("update jobs set finished_at = now() - interval '{days_ago} days' where id = 1");
     servers.execute(&finished(8)).await;
@@ -63,7 +63,7 @@ async fn with_a_retention_of_0_days_everything_but_the_users_is_removed() {
     for backend in [Backend::Embedded, Backend::Distributed] {
         let site = Site::start(MUSTER, backend, retention("0", "0")).await;
         let path = site.client.upload(users(["a"]) + "broken\n").await;
-        site.client.finished(&path).await;
+        site.client.wait_until_final(&path).await;
         wait_for_no_stored_uploads(&site).await;
         wait_for_removed_errors(&site, &path).await;
         assert_eq!(site.client.user("a").await["username"], "a", "users stay");
@@ -76,14 +76,14 @@ async fn with_a_retention_of_never_uploads_and_errors_are_kept() {
     let site = Site::start(MUSTER, Backend::Distributed, retention("never", "never")).await;
     let servers = site.servers.clone().unwrap();
     let path = site.client.upload(users(["a"]) + "broken\n").await;
-    site.client.finished(&path).await;
+    site.client.wait_until_final(&path).await;
     servers.execute("insert into attempts values (1, 1, 1)").await;
     servers.execute("update jobs set finished_at = now() - interval '99 years'").await;
     // Attempts are always removed: their removal shows that a retention pass has run.
     wait_for_no_attempts(&servers).await;
     servers.execute("insert into attempts values (1, 1, 1)").await;
     wait_for_no_attempts(&servers).await;
-    assert_eq!(site.stored_uploads(), 1);
+    assert_eq!(site.count_stored_uploads(), 1);
     assert_eq!(site.client.get(&format!("{path}/errors")).await.status, 200);
 }
 

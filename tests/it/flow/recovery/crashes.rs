@@ -30,8 +30,8 @@ async fn a_killed_embedded_process_finishes_its_jobs_after_a_restart() {
     wait_for_applied_rows(&site, &path).await;
     site.ingest.as_mut().unwrap().kill();
     site.start_ingest().await;
-    assert_eq!(site.client.finished(&path).await.counts(), created(ROWS));
-    assert_eq!(site.client.finished(&pending).await.counts(), created(1));
+    assert_eq!(site.client.wait_until_final(&path).await.counts(), created(ROWS));
+    assert_eq!(site.client.wait_until_final(&pending).await.counts(), created(1));
     assert_eq!(site.client.user("user59999").await["username"], "user59999");
 }
 
@@ -42,7 +42,7 @@ async fn a_killed_worker_does_not_affect_the_result() {
     let path = site.client.upload(large_file()).await;
     wait_for_applied_rows(&site, &path).await;
     site.workers[0].kill();
-    assert_eq!(site.client.finished(&path).await.counts(), created(ROWS));
+    assert_eq!(site.client.wait_until_final(&path).await.counts(), created(ROWS));
     let servers = site.servers.as_ref().unwrap();
     assert_eq!(servers.number("select count(*) from users").await, ROWS.cast_signed());
 }
@@ -56,7 +56,7 @@ async fn an_interrupted_split_is_completed_after_a_restart() {
     // The lease of a killed splitter expires after a minute. The test does not wait for that.
     site.servers.as_ref().unwrap().execute("update jobs set lease_until = now() - interval '1 second'").await;
     site.start_ingest().await;
-    assert_eq!(site.client.finished(&path).await.counts(), created(ROWS));
+    assert_eq!(site.client.wait_until_final(&path).await.counts(), created(ROWS));
     let servers = site.servers.as_ref().unwrap();
     let gaps = "select count(*) from (select first_offset <> lag(end_offset, 1, 0::bigint) over (order by batch) as gap \
                 from ledger) as l where gap";
@@ -70,7 +70,7 @@ async fn services_that_are_asked_to_stop_drain_and_exit_with_success() {
     let path = site.client.upload(large_file()).await;
     wait_for_applied_rows(&site, &path).await;
     assert!(site.workers[0].terminate().await.success());
-    assert_eq!(site.client.finished(&path).await.counts(), created(ROWS));
+    assert_eq!(site.client.wait_until_final(&path).await.counts(), created(ROWS));
     assert!(site.ingest.as_mut().unwrap().terminate().await.success());
     assert!(site.status.as_mut().unwrap().terminate().await.success());
 }
@@ -81,7 +81,7 @@ async fn an_import_succeeds_without_redis() {
     let site = Site::start(MUSTER, Backend::Distributed, SiteOptions { variables, ..SiteOptions::default() }).await;
     let path = site.client.upload(large_file()).await;
     wait_for_applied_rows(&site, &path).await;
-    assert_eq!(site.client.finished(&path).await.counts(), created(ROWS));
+    assert_eq!(site.client.wait_until_final(&path).await.counts(), created(ROWS));
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -92,7 +92,7 @@ async fn an_import_succeeds_with_encrypted_batches() {
             .await;
     let path = site.client.upload(users(["a"])).await;
     site.start_worker().await;
-    assert_eq!(site.client.finished(&path).await.counts(), created(1));
+    assert_eq!(site.client.wait_until_final(&path).await.counts(), created(1));
 }
 
 /// The connections that sleep in the trigger of [`make_writers_sleep`].
@@ -136,7 +136,7 @@ async fn kill_during_attempt(attempts_before: u32) -> (Site, serde_json::Value) 
     end_sleepers(&servers).await;
     servers.execute("drop trigger sleeps on users").await;
     site.start_worker().await;
-    let status = site.client.finished(&path).await;
+    let status = site.client.wait_until_final(&path).await;
     (site, status)
 }
 
@@ -188,7 +188,7 @@ async fn no_attempt_is_recorded_for_a_batch_that_waited_or_was_aborted_by_a_stop
     end_sleepers(&servers).await;
     servers.execute("drop trigger sleeps on users").await;
     site.start_worker().await;
-    assert_eq!(site.client.finished(&path).await.counts(), created(ROWS));
+    assert_eq!(site.client.wait_until_final(&path).await.counts(), created(ROWS));
 }
 
 #[tokio::test(flavor = "multi_thread")]

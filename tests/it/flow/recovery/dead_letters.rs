@@ -108,7 +108,7 @@ async fn unreadable_messages_become_dead_letters_that_can_be_listed_replayed_and
     assert!(site.ingest.as_mut().unwrap().terminate().await.success());
     queue.publish(QueueName::Dead, dead_letter(&servers, message)).await.unwrap();
     assert_eq!(muster_dead(&servers, &["replay", "1:1"]).unwrap(), "2 dead letter(s) replayed.\n");
-    assert_eq!(site.client.finished(&path).await.counts(), created(1));
+    assert_eq!(site.client.wait_until_final(&path).await.counts(), created(1));
 
     wait_for_list(&servers, "the message of a newer version is a dead letter again", |list| list.contains("replays=2"))
         .await;
@@ -124,7 +124,7 @@ async fn a_dead_batch_of_a_running_job_is_replayed_automatically() {
     let servers = site.servers.clone().unwrap();
     site.start_worker().await;
     queue.publish(QueueName::Dead, dead_letter(&servers, message.clone())).await.unwrap();
-    assert_eq!(site.client.finished(&path).await.counts(), created(1));
+    assert_eq!(site.client.wait_until_final(&path).await.counts(), created(1));
     assert_eq!(servers.number("select sum(stalls)::bigint from jobs").await, 0, "the split was not restarted");
 
     // The job is final, so that its batch is no longer needed.
@@ -142,7 +142,7 @@ async fn a_batch_whose_message_is_unreadable_is_published_again() {
     assert_eq!(site.client.get(&path).await.json()["status"], "PROCESSING");
     // The stall timeout is a minute; the test does not wait for it.
     servers.execute("update jobs set split_at = now() - interval '61 seconds'").await;
-    assert_eq!(site.client.finished(&path).await.counts(), created(1));
+    assert_eq!(site.client.wait_until_final(&path).await.counts(), created(1));
     assert_eq!(servers.number("select sum(stalls)::bigint from jobs").await, 1);
     wait_for_list(&servers, "the letter is removed", |list| list == "There are no dead letters.\n").await;
 }

@@ -35,7 +35,7 @@ async fn start_status_with_slow_database(site: &mut Site, proxy: &Proxy) {
 async fn simultaneous_status_requests_share_their_lookups() {
     let mut site = site(Backend::Distributed).await;
     let path = site.client.upload(users(["a"])).await;
-    site.client.finished(&path).await;
+    site.client.wait_until_final(&path).await;
     site.stop().await;
     let servers = site.servers.clone().unwrap();
     let [tokens_before, jobs_before] = count_scans(&servers).await;

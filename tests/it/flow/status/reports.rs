@@ -13,7 +13,7 @@ test_on_both_backends!(
 
 async fn a_status_has_the_documented_keys_and_an_etag(site: Site) {
     let path = site.client.upload(users(["a", "b"])).await;
-    let status = site.client.finished(&path).await;
+    let status = site.client.wait_until_final(&path).await;
     let keys: Vec<&str> = status.as_object().unwrap().keys().map(String::as_str).collect();
     assert_eq!(
         keys,
@@ -52,7 +52,7 @@ async fn a_status_has_the_documented_keys_and_an_etag(site: Site) {
 async fn errors_are_available_as_json_pages_and_as_csv(site: Site) {
     let rows = (0..2_500).map(|n| if n % 2 == 0 { format!("u{n}@x,u{n},F,L") } else { format!("u{n}@x,,F,L") });
     let path = site.client.upload(csv(TITLES, rows)).await;
-    let status = site.client.finished(&path).await;
+    let status = site.client.wait_until_final(&path).await;
     assert_eq!(status["failed_users"], 1_250);
     let message = status["error_message"].as_str().unwrap();
     assert!(message.ends_with("Line 201: USERNAME is missing; and 1150 more"), "{message}");

@@ -3,7 +3,7 @@
 use std::io::Write;
 use std::process::{Command, Stdio};
 
-use muster_testkit::{Answer, Client, Site};
+use muster_testkit::{Client, Response, Site};
 
 use crate::flow::expected::{RowCounts, Status, created, unchanged};
 use crate::flow::{test_on_both_backends, users};
@@ -19,10 +19,10 @@ test_on_both_backends!(
 );
 
 /// Waits for the job of an accepted upload and returns its row counts.
-async fn final_counts(client: &Client, response: Answer) -> RowCounts {
+async fn final_counts(client: &Client, response: Response) -> RowCounts {
     assert_eq!(response.status, 202, "{}", response.text);
     let url = response.json()["status_url"].as_str().unwrap().to_owned();
-    client.finished(&url[url.find("/bulk").unwrap()..]).await.counts()
+    client.wait_until_final(&url[url.find("/bulk").unwrap()..]).await.counts()
 }
 
 /// Its boundary and its `name=file` are unquoted, and the part has no file name.
@@ -109,7 +109,7 @@ async fn bodies_with_a_matching_digest_are_accepted(site: Site) {
         let is_refused = response.status == 422 || compression == "gzip" && response.status == 400;
         assert!(is_refused, "{content_type}: {}", response.text);
     }
-    assert_eq!(site.stored_uploads(), 4);
+    assert_eq!(site.count_stored_uploads(), 4);
 }
 
 async fn compressed_bodies_are_accepted(site: Site) {
@@ -122,7 +122,7 @@ async fn compressed_bodies_are_accepted(site: Site) {
         ("gzip", [compress("gzip", &text.as_bytes()[..50_000]), compress("gzip", &text.as_bytes()[50_000..])].concat()),
     ] {
         let path = site.client.upload_with(&[("content-encoding", compression)], body).await;
-        let status = site.client.finished(&path).await;
+        let status = site.client.wait_until_final(&path).await;
         assert_eq!(status["total_users"], 3000, "{compression}: {status}");
         assert_eq!(status["failed_users"], 0);
     }
@@ -135,7 +135,7 @@ async fn compressed_bodies_are_accepted(site: Site) {
     truncated.truncate(truncated.len() / 2);
     assert!(truncated.len() > 64 * 1024);
     let path = site.client.upload_with(&[("content-encoding", "gzip")], truncated).await;
-    let status = site.client.finished(&path).await;
+    let status = site.client.wait_until_final(&path).await;
     assert_eq!(status["status"], "FAILED");
     assert!(
         status["error_message"].as_str().unwrap().contains("the compressed data are damaged or end early"),

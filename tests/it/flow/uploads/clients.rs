@@ -153,7 +153,7 @@ async fn send_byte_by_byte(client: &Client, in_head: bool) -> String {
         let mut ticks = tokio::time::interval(Duration::from_millis(500));
         loop {
             ticks.tick().await;
-            if !connection.send("x").await || connection.has_news() {
+            if !connection.send("x").await || connection.has_data_or_is_closed() {
                 return;
             }
         }
@@ -173,7 +173,7 @@ async fn an_endless_body_is_refused(backend: Backend) {
     let mut sent = 0;
     let piece = users((0..1_000).map(|n| format!("user{n}")));
     let chunk = format!("{:x}\r\n{piece}\r\n", piece.len());
-    while sent < 200_000_000 && !connection.has_news() && connection.send(&chunk).await {
+    while sent < 200_000_000 && !connection.has_data_or_is_closed() && connection.send(&chunk).await {
         sent += chunk.len();
     }
     // After the refusal the service reads up to 16 MiB more; the rest of the bytes sent are in buffers on the way.
@@ -242,7 +242,7 @@ async fn compression_bombs_fail_at_the_limit(backend: Backend) {
         let bomb = compress("gzip", (titles.clone() + &filler.repeat(50_000_000 / filler.len())).as_bytes());
         assert!(bomb.len() < 500_000, "{name}");
         let path = site.client.upload_with(&[("content-encoding", "gzip")], bomb).await;
-        let status = site.client.finished(&path).await;
+        let status = site.client.wait_until_final(&path).await;
         assert_eq!(status["status"], "FAILED", "{name}: {status}");
         let errors = site.client.get(&format!("{path}/errors?after=1&limit=10000")).await.json()["errors"].clone();
         assert_eq!(errors.as_array().unwrap().last().unwrap()["code"], code, "{name}");

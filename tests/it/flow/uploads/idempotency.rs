@@ -1,6 +1,6 @@
 //! Repeated uploads with the same `Idempotency-Key`.
 
-use muster_testkit::{Answer, Backend, Client, Site, SiteOptions};
+use muster_testkit::{Backend, Client, Response, Site, SiteOptions};
 
 use crate::MUSTER;
 use crate::flow::expected::{Status, created};
@@ -13,12 +13,12 @@ test_on_both_backends!(
     invalid_keys_are_refused,
 );
 
-async fn upload(client: &Client, key: &str, csv: &str) -> Answer {
+async fn upload(client: &Client, key: &str, csv: &str) -> Response {
     client.post(&[("content-type", "text/csv"), ("idempotency-key", key)], csv).await
 }
 
 /// Checks that an upload was accepted, and returns the path of its status.
-fn accepted_path(response: &Answer) -> String {
+fn accepted_path(response: &Response) -> String {
     assert_eq!(response.status, 202, "{}", response.text);
     let url = response.json()["status_url"].as_str().unwrap().to_owned();
     url[url.find("/bulk").unwrap()..].to_owned()
@@ -33,7 +33,7 @@ async fn a_repeated_upload_returns_the_first_response_and_creates_no_job(site: S
     let first = upload(&site.client, "k-1", &file).await;
     let path = accepted_path(&first);
     let while_running = upload(&site.client, "k-1", &file).await;
-    site.client.finished(&path).await;
+    site.client.wait_until_final(&path).await;
     let when_finished = upload(&site.client, "k-1", &file).await;
     for repeated in [while_running, when_finished] {
         assert_eq!((repeated.status, &repeated.text), (202, &first.text));
@@ -42,7 +42,7 @@ async fn a_repeated_upload_returns_the_first_response_and_creates_no_job(site: S
     let body = format!("--b\r\nContent-Disposition: form-data; name=file\r\n\r\n{file}\r\n--b--\r\n");
     let headers = [("content-type", "multipart/form-data; boundary=b"), ("idempotency-key", "k-1")];
     assert_eq!(site.client.post(&headers, body).await.text, first.text);
-    assert_eq!((count_files(&site.client).await, site.stored_uploads()), (1, 1));
+    assert_eq!((count_files(&site.client).await, site.count_stored_uploads()), (1, 1));
     assert_eq!(site.client.get(&path).await.json().counts(), created(2));
 }
 
@@ -55,21 +55,21 @@ async fn a_key_belongs_to_one_file_of_one_tenant(mut site: Site) {
     assert_eq!(reused.json()["status"], sentence);
     let headers = [("content-type", "text/csv"), ("idempotency-key", "k"), ("prefer", "handling=lenient")];
     assert_eq!(site.client.post(&headers, users(["a"])).await.status, 422, "the same file with other handling");
-    assert_eq!(site.stored_uploads(), 1, "a refused upload is not stored");
+    assert_eq!(site.count_stored_uploads(), 1, "a refused upload is not stored");
 
     let foreign = accepted_path(&upload(&other, "k", &users(["b"])).await);
     assert_ne!(foreign, first);
-    assert_eq!(other.finished(&foreign).await.counts(), created(1));
+    assert_eq!(other.wait_until_final(&foreign).await.counts(), created(1));
     assert_eq!((count_files(&site.client).await, count_files(&other).await), (1, 1));
 }
 
 async fn a_key_can_be_reused_after_its_file_is_deleted(site: Site) {
     let first = accepted_path(&upload(&site.client, "k", &users(["a"])).await);
-    site.client.finished(&first).await;
+    site.client.wait_until_final(&first).await;
     assert_eq!(site.client.delete(&first).await.status, 200);
     let second = accepted_path(&upload(&site.client, "k", &users(["b"])).await);
     assert_ne!(first, second);
-    assert_eq!(site.client.finished(&second).await.counts(), created(1));
+    assert_eq!(site.client.wait_until_final(&second).await.counts(), created(1));
 }
 
 async fn invalid_keys_are_refused(site: Site) {
@@ -87,7 +87,7 @@ async fn invalid_keys_are_refused(site: Site) {
     let twice = [("content-type", "text/csv"), ("idempotency-key", "a"), ("idempotency-key", "a")];
     let response = site.client.post(&twice, users(["a"])).await;
     assert_eq!((response.status, response.json()["code"].as_str()), (400, Some("header_repeated")));
-    assert_eq!((count_files(&site.client).await, site.stored_uploads()), (0, 0));
+    assert_eq!((count_files(&site.client).await, site.count_stored_uploads()), (0, 0));
 }
 
 async fn fifty_concurrent_uploads_with_one_key(backend: Backend) {
@@ -103,8 +103,8 @@ async fn fifty_concurrent_uploads_with_one_key(backend: Backend) {
     for response in &responses {
         assert_eq!((response.status, &response.text), (202, &responses[0].text));
     }
-    assert_eq!(site.client.finished(&path).await.counts(), created(2));
-    assert_eq!((count_files(&site.client).await, site.stored_uploads()), (1, 1));
+    assert_eq!(site.client.wait_until_final(&path).await.counts(), created(2));
+    assert_eq!((count_files(&site.client).await, site.count_stored_uploads()), (1, 1));
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -1,6 +1,6 @@
 //! URLs, headers and framing, including bytes that no HTTP client would send.
 
-use muster_testkit::{RawAnswer, RawConnection, Site};
+use muster_testkit::{RawConnection, RawResponse, Site};
 use reqwest::Method;
 
 use crate::flow::{test_on_both_backends, users};
@@ -18,7 +18,7 @@ test_on_both_backends!(
 );
 
 /// Sends a request with the token of the site.
-async fn send(site: &Site, line: &str, headers: &str, body: &str) -> (RawAnswer, RawConnection) {
+async fn send(site: &Site, line: &str, headers: &str, body: &str) -> (RawResponse, RawConnection) {
     let mut connection = RawConnection::open(&site.client.ingest).await;
     let token = site.client.token.as_deref().unwrap();
     connection
@@ -28,7 +28,7 @@ async fn send(site: &Site, line: &str, headers: &str, body: &str) -> (RawAnswer,
 }
 
 async fn assert_nothing_stored(site: &Site) {
-    assert_eq!(site.stored_uploads(), 0);
+    assert_eq!(site.count_stored_uploads(), 0);
     assert_eq!(site.client.get("/bulk/v1/files").await.json()["files"], serde_json::json!([]));
 }
 
@@ -271,7 +271,7 @@ async fn only_the_token_determines_the_tenant(mut site: Site) {
     assert!(!response.text.contains("evil"), "{}", response.text);
     let url = response.json()["status_url"].as_str().unwrap().to_owned();
     let path = &url[url.find("/bulk").unwrap()..];
-    site.client.finished(path).await;
+    site.client.wait_until_final(path).await;
     assert_eq!(other.get(path).await.status, 404);
     assert_eq!(other.user("a").await, serde_json::Value::Null);
     assert_eq!(site.client.user("a").await["username"], "a");

@@ -26,7 +26,7 @@ async fn assert_refused(site: &Site, headers: &[(&str, &str)], body: Vec<u8>, ex
 }
 
 async fn assert_nothing_stored(site: &Site) {
-    assert_eq!(site.stored_uploads(), 0);
+    assert_eq!(site.count_stored_uploads(), 0);
     assert_eq!(site.client.get("/bulk/v1/files").await.json()["files"], serde_json::json!([]));
 }
 

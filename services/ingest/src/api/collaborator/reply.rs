@@ -2,10 +2,10 @@
 
 use axum::http::StatusCode;
 use axum::response::Response;
-use muster_domain::job::LISTED_REJECTIONS;
+use muster_domain::job::MAX_LISTED_REJECTIONS;
 use muster_domain::{Counts, Format, JobState, Rejection, TenantId};
 use muster_http::ApiError;
-use muster_ports::{JobView, PageAfter, Store};
+use muster_ports::{JobView, RejectionPage, Store};
 use serde_json::{Map, Value, json};
 
 use super::calls::Call;
@@ -38,8 +38,8 @@ pub(super) async fn build_reply(
         return Ok(values_response(&json!({ "file": "there are no users in it" })));
     }
     let failed = if counts.failed > 0 {
-        let limit = u32::try_from(LISTED_REJECTIONS).unwrap_or(u32::MAX);
-        store.list_rejections(tenant, job.id, PageAfter { line: 0, limit }).await?
+        let limit = u32::try_from(MAX_LISTED_REJECTIONS).unwrap_or(u32::MAX);
+        store.list_rejections(tenant, job.id, RejectionPage { after_line: 0, limit }).await?
     } else {
         Vec::new()
     };
@@ -50,7 +50,7 @@ pub(super) async fn build_reply(
             .collect();
         return Ok(values_response(&data.into()));
     }
-    Ok(json_response(StatusCode::OK, &success_body(format, &counts, &failed, job.missing_kept)))
+    Ok(json_response(StatusCode::OK, &success_body(format, &counts, &failed, job.missing_not_blocked)))
 }
 
 fn four_counts(counts: &Counts) -> Value {
@@ -62,13 +62,13 @@ fn four_counts(counts: &Counts) -> Value {
     })
 }
 
-fn success_body(format: Format, counts: &Counts, failed: &[Rejection], missing_kept: Option<u64>) -> Value {
+fn success_body(format: Format, counts: &Counts, failed: &[Rejection], missing_not_blocked: Option<u64>) -> Value {
     let mut body = four_counts(counts);
     if counts.failed > 0 {
         body["failed_count"] = counts.failed.into();
         body["errors"] = failed.iter().map(|rejection| describe(format, rejection)).collect();
     }
-    if let Some(kept) = missing_kept {
+    if let Some(kept) = missing_not_blocked {
         body["missing_users"] = format!(
             "{kept} users are missing from the file, more than the guard of this tenant allows; none was blocked"
         )

@@ -8,7 +8,7 @@ type Elements = (Vec<(u64, u64, String)>, Option<RecordError>);
 
 const LIMITS: RecordLimits = RecordLimits { max_bytes: 256 * 1024, max_lines: 1 };
 
-fn read(mut scanner: JsonScanner, text: &[u8], piece: usize, end_separately: bool) -> Elements {
+fn read(mut scanner: JsonArrayScanner, text: &[u8], piece: usize, end_separately: bool) -> Elements {
     let mut found = Vec::new();
     let mut offset = 0;
     let mut pieces: Vec<&[u8]> = text.chunks(piece.max(1)).collect();
@@ -37,7 +37,7 @@ fn read(mut scanner: JsonScanner, text: &[u8], piece: usize, end_separately: boo
     panic!("the scan of the last piece returned neither an end nor an error")
 }
 
-fn elements(new: fn(RecordLimits, u64) -> JsonScanner, text: &str, limits: RecordLimits) -> Elements {
+fn elements(new: fn(RecordLimits, u64) -> JsonArrayScanner, text: &str, limits: RecordLimits) -> Elements {
     let whole = read(new(limits, 1), text.as_bytes(), text.len(), false);
     for piece in [1, 2, 3, 7, 4096] {
         for end_separately in [false, true] {
@@ -49,10 +49,10 @@ fn elements(new: fn(RecordLimits, u64) -> JsonScanner, text: &str, limits: Recor
 }
 
 fn check(text: &str, expected: &[&str]) {
-    check_with(JsonScanner::new, text, expected);
+    check_with(JsonArrayScanner::new, text, expected);
 }
 
-fn check_with(new: fn(RecordLimits, u64) -> JsonScanner, text: &str, expected: &[&str]) {
+fn check_with(new: fn(RecordLimits, u64) -> JsonArrayScanner, text: &str, expected: &[&str]) {
     let (found, error) = elements(new, text, LIMITS);
     assert_eq!(error, None, "{text:?}");
     let numbered: Vec<_> = found.iter().map(|(row, _, raw)| (*row, raw.as_str())).collect();
@@ -61,7 +61,7 @@ fn check_with(new: fn(RecordLimits, u64) -> JsonScanner, text: &str, expected: &
 }
 
 /// Checks the error and the number of elements before it.
-fn check_error_with(new: fn(RecordLimits, u64) -> JsonScanner, text: &str, before: usize, problem: &str) {
+fn check_error_with(new: fn(RecordLimits, u64) -> JsonArrayScanner, text: &str, before: usize, problem: &str) {
     let (found, error) = elements(new, text, LIMITS);
     let error = error.unwrap_or_else(|| panic!("{text:?} was read"));
     let expected =
@@ -70,7 +70,7 @@ fn check_error_with(new: fn(RecordLimits, u64) -> JsonScanner, text: &str, befor
 }
 
 fn check_error(text: &str, before: usize, problem: &str) {
-    check_error_with(JsonScanner::new, text, before, problem);
+    check_error_with(JsonArrayScanner::new, text, before, problem);
 }
 
 #[test]
@@ -168,39 +168,39 @@ fn an_element_may_have_any_number_of_levels() {
 fn the_size_of_an_element_is_limited() {
     let limits = RecordLimits { max_bytes: 6, max_lines: 1 };
     for fits in ["[{\"a\":1}]", "[ 12345 ]", "[123456]", "[\"1234\"]"] {
-        let (found, error) = elements(JsonScanner::new, fits, RecordLimits { max_bytes: 7, max_lines: 1 });
+        let (found, error) = elements(JsonArrayScanner::new, fits, RecordLimits { max_bytes: 7, max_lines: 1 });
         assert_eq!((found.len(), error), (1, None), "{fits}");
     }
     for large in
         ["[{},{\"a\":1}]", "[{},1234567]", "[{},{\"a\":[1", "[{},\"12345\"", "[{},\"12345\\\"\\", "[{},\"12345}"]
     {
-        let (found, error) = elements(JsonScanner::new, large, limits);
+        let (found, error) = elements(JsonArrayScanner::new, large, limits);
         let problem = "the record is larger than 6 bytes".to_owned();
         let expected = RecordError { line: 2, code: RejectionCode::RecordTooLarge, problem };
         assert_eq!((found.len(), error), (1, Some(expected)), "{large}");
     }
     check_error("[1", 0, "the JSON text ends before the array is closed");
-    let early = elements(JsonScanner::new, "[123456", limits).1.unwrap();
+    let early = elements(JsonArrayScanner::new, "[123456", limits).1.unwrap();
     assert_eq!(early.code, RejectionCode::JsonInvalid);
 }
 
 #[test]
 fn the_elements_of_a_sequence_are_separated_by_white_space() {
-    let check = |text, expected| check_with(JsonScanner::sequence, text, expected);
+    let check = |text, expected| check_with(JsonArrayScanner::sequence, text, expected);
     check("", &[]);
     check("\n", &[]);
     check("{}\n{\"a\":tru}\n1\n\"x\"\nnull", &["{}", "{\"a\":tru}", "1", "\"x\"", "null"]);
     check(" [1] ", &["[1]"]);
-    check_error_with(JsonScanner::sequence, "{}\n,{}", 1, "expected a value at byte 3");
-    check_error_with(JsonScanner::sequence, "1\n]", 1, "expected a value at byte 2");
-    check_error_with(JsonScanner::sequence, "{}\n{", 1, "the JSON text ends before an element is closed");
-    let numbers = read(JsonScanner::sequence(LIMITS, 17), b"1\n2", 3, false).0;
+    check_error_with(JsonArrayScanner::sequence, "{}\n,{}", 1, "expected a value at byte 3");
+    check_error_with(JsonArrayScanner::sequence, "1\n]", 1, "expected a value at byte 2");
+    check_error_with(JsonArrayScanner::sequence, "{}\n{", 1, "the JSON text ends before an element is closed");
+    let numbers = read(JsonArrayScanner::sequence(LIMITS, 17), b"1\n2", 3, false).0;
     assert_eq!(numbers.iter().map(|(row, ..)| *row).collect::<Vec<_>>(), [17, 18]);
 }
 
 #[test]
 fn endless_white_space_is_counted_but_not_kept() {
-    let mut scanner = JsonScanner::new(LIMITS, 1);
+    let mut scanner = JsonArrayScanner::new(LIMITS, 1);
     assert_eq!(scanner.scan(b"[", false), Ok(Scan::NeedInput));
     for _ in 0..1000 {
         assert_eq!(scanner.scan(&b" \r\n\t".repeat(1000), false), Ok(Scan::NeedInput));
@@ -242,7 +242,7 @@ proptest! {
     #[test]
     fn the_result_does_not_depend_on_the_pieces(text in texts(), piece in 1_usize..20, end_separately: bool) {
         for limits in [LIMITS, RecordLimits { max_bytes: 5, max_lines: 1 }] {
-            for new in [JsonScanner::new, JsonScanner::sequence] {
+            for new in [JsonArrayScanner::new, JsonArrayScanner::sequence] {
                 prop_assert_eq!(
                     read(new(limits, 1), text.as_bytes(), piece, end_separately),
                     read(new(limits, 1), text.as_bytes(), usize::MAX, false)
@@ -254,7 +254,7 @@ proptest! {
     #[test]
     fn the_elements_are_those_that_a_parser_finds(array in prop::collection::vec(values(), 0..6), pretty: bool) {
         let text = if pretty { serde_json::to_string_pretty(&array) } else { serde_json::to_string(&array) }.unwrap();
-        let (found, error) = read(JsonScanner::new(LIMITS, 1), text.as_bytes(), 4096, false);
+        let (found, error) = read(JsonArrayScanner::new(LIMITS, 1), text.as_bytes(), 4096, false);
         prop_assert_eq!(error, None);
         let found: Vec<serde_json::Value> =
             found.iter().map(|(_, _, raw)| serde_json::from_str(raw).unwrap()).collect();
@@ -263,10 +263,10 @@ proptest! {
 
     #[test]
     fn a_batch_is_read_as_the_same_elements(text in texts()) {
-        let (found, _) = read(JsonScanner::new(LIMITS, 1), text.as_bytes(), 4096, false);
+        let (found, _) = read(JsonArrayScanner::new(LIMITS, 1), text.as_bytes(), 4096, false);
         let found: Vec<_> = found.into_iter().map(|(row, _, raw)| (row, raw)).collect();
         let batch = found.iter().map(|(_, raw)| raw.as_str()).collect::<Vec<_>>().join("\n");
-        let (again, error) = read(JsonScanner::sequence(LIMITS, 1), batch.as_bytes(), 4096, false);
+        let (again, error) = read(JsonArrayScanner::sequence(LIMITS, 1), batch.as_bytes(), 4096, false);
         prop_assert_eq!(error, None);
         prop_assert_eq!(again.into_iter().map(|(row, _, raw)| (row, raw)).collect::<Vec<_>>(), found);
     }

@@ -1,7 +1,7 @@
 //! Quotes are syntax only around a whole cell, and never make a file unreadable.
 
 use super::*;
-use crate::strict_csv::RecordScanner;
+use crate::strict_csv::StrictCsvScanner;
 use proptest::prelude::*;
 
 #[derive(Clone, Debug, PartialEq)]
@@ -21,7 +21,7 @@ fn lossy(bytes: &[u8]) -> String {
     String::from_utf8_lossy(bytes).into_owned()
 }
 
-fn record(scanner: &LooseScanner) -> Record {
+fn record(scanner: &LooseCsvScanner) -> Record {
     Record {
         line: scanner.line(),
         lead_bytes: scanner.lead_bytes(),
@@ -34,7 +34,7 @@ fn record(scanner: &LooseScanner) -> Record {
 /// Reads each piece to its end before feeding the next one. The end of the stream is passed with the last piece, or
 /// in a separate call after it.
 fn records_in_pieces(text: &[u8], piece: usize, limits: RecordLimits, end_separately: bool) -> Records {
-    let mut scanner = LooseScanner::new(b';', limits, 1);
+    let mut scanner = LooseCsvScanner::new(b';', limits, 1);
     let mut found = Vec::new();
     let mut pieces: Vec<&[u8]> = text.chunks(piece.max(1)).collect();
     if end_separately || pieces.is_empty() {
@@ -196,7 +196,7 @@ fn a_record_over_the_limit_ends_the_file_at_its_line() {
 
 #[test]
 fn endless_blank_lines_are_counted_but_not_kept() {
-    let mut scanner = LooseScanner::new(b';', RecordLimits::default(), 1);
+    let mut scanner = LooseCsvScanner::new(b';', RecordLimits::default(), 1);
     for blank in [b"\n".repeat(1000), b" \t\r\n".repeat(1000)] {
         for _ in 0..1000 {
             assert_eq!(scanner.scan(&blank, false), Ok(Scan::NeedInput));
@@ -209,7 +209,7 @@ fn endless_blank_lines_are_counted_but_not_kept() {
 
 #[test]
 fn consumed_text_is_removed_while_records_are_left() {
-    let mut scanner = LooseScanner::new(b';', RecordLimits::default(), 1);
+    let mut scanner = LooseCsvScanner::new(b';', RecordLimits::default(), 1);
     let line = "a;b;c\n".repeat(3);
     let mut rows = 0;
     for _ in 0..100_000 {
@@ -269,7 +269,7 @@ proptest! {
     fn text_without_quotes_is_read_as_by_the_strict_scanner(text in "[ab;\r\n\t ]{0,80}", piece in 1_usize..20) {
         let (found, error) = records_in_pieces(text.as_bytes(), piece, RecordLimits::default(), true);
         prop_assert_eq!(error, None);
-        let mut strict = RecordScanner::new(b';', RecordLimits::default(), 1);
+        let mut strict = StrictCsvScanner::new(b';', RecordLimits::default(), 1);
         let mut rest = text.as_bytes();
         let mut expected = Vec::new();
         while let Scan::Record(consumed) = strict.scan(rest, true).unwrap() {

@@ -7,7 +7,7 @@ use proptest::prelude::*;
 type Records = (Vec<(u64, Vec<String>)>, Option<(u64, RejectionCode)>);
 
 fn records_in_pieces(text: &[u8], piece: usize, limits: RecordLimits) -> Records {
-    let mut scanner = RecordScanner::new(b',', limits, 1);
+    let mut scanner = StrictCsvScanner::new(b',', limits, 1);
     let mut found = Vec::new();
     let mut rest = text;
     loop {
@@ -90,7 +90,7 @@ fn a_record_over_a_limit_ends_the_file_at_its_line() {
 
 #[test]
 fn endless_blank_lines_are_counted_but_not_kept() {
-    let mut scanner = RecordScanner::new(b',', RecordLimits::default(), 1);
+    let mut scanner = StrictCsvScanner::new(b',', RecordLimits::default(), 1);
     for blank in [b"\n".repeat(1000), b" \t\r\n".repeat(1000)] {
         for _ in 0..1000 {
             assert_eq!(scanner.scan(&blank, false), Ok(Scan::NeedInput));
@@ -122,7 +122,7 @@ fn quotes_are_checked_by_rfc_4180() {
 proptest! {
     #[test]
     fn the_concatenated_raw_records_are_the_input(text in "[a,\"\r\n ]{0,60}", piece in 1_usize..20) {
-        let mut scanner = RecordScanner::new(b',', RecordLimits::default(), 1);
+        let mut scanner = StrictCsvScanner::new(b',', RecordLimits::default(), 1);
         let mut joined = Vec::new();
         let mut rest = text.as_bytes();
         loop {

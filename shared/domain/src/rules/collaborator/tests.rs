@@ -68,7 +68,7 @@ fn absent_values_are_kept_and_a_named_user_becomes_active() {
         let row = batch.rows().next().unwrap();
         assert_eq!((row.cell(Field::Username), row.email_key()), (Cell::Keep, None));
         assert_eq!(row.cell(Field::BlockedReason), Cell::Clear);
-        assert_eq!(row.missing_for_new(), Some(Field::Username));
+        assert_eq!(row.missing_required_field(), Some(Field::Username));
     }
 }
 

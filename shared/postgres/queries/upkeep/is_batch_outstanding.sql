@@ -1,4 +1,4 @@
--- batch_is_missing: Returns whether job $1 is unfinished and still waits for batch $2.
+-- is_batch_outstanding: Returns whether job $1 is unfinished and still waits for batch $2.
 select exists (
     select 1
     from jobs j
