@@ -53,7 +53,7 @@ pub(crate) fn users<U: AsRef<str>>(names: impl IntoIterator<Item = U>) -> String
     csv(TITLES, names.into_iter().map(|name| format!("{0}@x.example,{0},First,Last", name.as_ref())))
 }
 
-/// `[total, created, updated, unchanged, failed]` of a status, for `tests/faults` only: the tests here compare the
+/// `[total, created, updated, unchanged, failed]` of a status, for `tests/it/faults` only: the tests here compare the
 /// named counts of `expected`.
 pub(crate) fn counts(status: &serde_json::Value) -> [u64; 5] {
     let counts = expected::Status::counts(status);

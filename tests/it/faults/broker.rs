@@ -232,7 +232,7 @@ mod quick {
         trial.site.start_worker().await;
         let path = trial.upload(File::mixed(71, 900, 4_000)).await;
         trial.site.client.wait_until_final(&path).await;
-        assert!(!trial.site.output().contains("the queue is interrupted"));
+        assert!(!trial.site.output().contains("lost the queue"));
         assert_eq!(servers.number("select count(*) from attempts").await, 0);
         trial.check().await;
     }
@@ -320,7 +320,7 @@ mod long {
         proxies.broker.set(Traffic::Blackhole);
         trial.site.start_worker().await;
         trial.site.workers[0]
-            .line("the disconnected worker notices", |line| line.contains("the queue is interrupted").then_some(()))
+            .line("the disconnected worker notices", |line| line.contains("lost the queue").then_some(()))
             .await;
         proxies.broker.set(Traffic::Pass);
         trial.check().await;

@@ -62,7 +62,7 @@ mod quick {
         let path = trial.upload(File::mixed(46, 9_000, 60_000)).await;
         trial.wait_for_first_rows(&path).await;
         disk.fill();
-        trial.site.workers[0].wait_for_log("a batch waits for the database", "job").await;
+        trial.site.workers[0].wait_for_log("a batch is waiting for the database", "job").await;
         disk.free();
         trial.check().await;
         servers.drop_database().await;

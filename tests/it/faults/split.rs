@@ -145,7 +145,7 @@ mod quick {
         text.extend_from_slice(&File::new_users(30_000, 2_000).csv());
         let status = trial.site.client.import(text).await;
         assert_eq!(crate::flow::counts(&status), [30_000, 30_000, 0, 0, 0]);
-        assert_eq!(status["error_message"], "Line 30002: a value that begins with a quote does not end with one");
+        assert_eq!(status["error_message"], "Line 30002: a quoted value has no closing quote");
     }
 
     /// F26: batches are limited in bytes as well as in rows.

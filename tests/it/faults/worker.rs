@@ -254,7 +254,7 @@ mod long {
         let path = trial.upload(File::mixed(8, 900, 2_000)).await;
         trial.site.workers[0]
             .line("an attempt of the worker ends at the lock timeout", |line| {
-                line.contains("a batch waits").then_some(())
+                line.contains("a batch is waiting").then_some(())
             })
             .await;
         assert_eq!(trial.site.client.get(&path).await.json()["status"], "PROCESSING", "the status stays available");

@@ -119,7 +119,7 @@ async fn an_unclosed_quote_ends_the_file_at_its_line(site: Site) {
     let status = site.client.import(file).await;
     assert_eq!(status.counts(), created(2), "the rows before the quote are kept");
     assert_eq!(status["status"], "FAILED");
-    assert_eq!(status["error_message"], "Line 4: a value that begins with a quote does not end with one");
+    assert_eq!(status["error_message"], "Line 4: a quoted value has no closing quote");
     let errors = site.client.get(&format!("/bulk/v1/files/{}/errors", status["id"])).await.json()["errors"].clone();
     assert_eq!((errors[0]["line"].as_u64(), errors[0]["code"].as_str()), (Some(4), Some("quote_unclosed")));
 }

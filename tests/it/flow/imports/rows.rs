@@ -28,12 +28,12 @@ async fn bad_rows_fail_alone_with_their_line_and_reason(site: Site) {
         (b"a@x,a4,\x1b[0m,L", "control_char", "FIRST_NM has the control character U+001B"),
         ("a@x,a5,\u{202e}F,L".as_bytes(), "control_char", "FIRST_NM has the control character U+202E"),
         (b"a@,a6,F,L", "email_invalid", "EMAIL is not an e-mail address: it has nothing after the @"),
-        (b"\"a@x\r\nBcc: b\",a7,F,L", "email_invalid", "EMAIL is not an e-mail address: it has a blank inside"),
+        (b"\"a@x\r\nBcc: b\",a7,F,L", "email_invalid", "EMAIL is not an e-mail address: it contains white space"),
         (b"a@x,a8,F,   ", "value_empty", "LAST_NM is missing"),
         (
             b"a@x,a9,5\" disk,L",
             "quote_misplaced",
-            "a quote stands where none may be: quote the whole value and double the quotes inside",
+            "misplaced quote: quote the whole value and double the quotes inside it",
         ),
         (b"a@x,b1,F", "column_count", "expected 4 values, found 3"),
         (b"a@x,b2,F,L,", "column_count", "expected 4 values, found 5 (is there a comma at the end of the line?)"),
@@ -132,7 +132,7 @@ async fn a_record_over_the_size_limit_ends_the_file(site: Site) {
     file.extend(["d@x,d,\"", &"\n".repeat(1_000_000), "\",L\n"]);
     let status = site.client.import(file).await;
     assert_eq!(status.counts(), created(1));
-    assert_eq!(status["error_message"], "Line 3: a value that begins with a quote does not end with one");
+    assert_eq!(status["error_message"], "Line 3: a quoted value has no closing quote");
 }
 
 async fn values_of_rows_never_appear_in_logs(site: Site) {

@@ -31,7 +31,7 @@ async fn wait_for_removed_errors(site: &Site, path: &str) {
     let status = site.client.get(path).await.json();
     assert_eq!(
         (status.counts(), status["error_message"].as_str()),
-        (created(1).failed(1), Some("failed rows: 1; what was wrong with them is no longer kept"))
+        (created(1).failed(1), Some("failed rows: 1; their details have been removed (retention)"))
     );
 }
 

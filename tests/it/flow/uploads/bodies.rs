@@ -138,7 +138,7 @@ async fn compressed_bodies_are_accepted(site: Site) {
     let status = site.client.wait_until_final(&path).await;
     assert_eq!(status["status"], "FAILED");
     assert!(
-        status["error_message"].as_str().unwrap().contains("the compressed data are damaged or end early"),
+        status["error_message"].as_str().unwrap().contains("the compressed data is corrupt or truncated"),
         "{status}"
     );
 }

@@ -81,7 +81,7 @@ async fn invalid_keys_are_refused(site: Site) {
             (400, Some("idempotency_key_invalid")),
             "{key:?}"
         );
-        let sentence = "Status: Failed. Idempotency-Key must be 1 to 255 printable ASCII characters without blanks.";
+        let sentence = "Status: Failed. Idempotency-Key must be 1 to 255 printable ASCII characters without spaces.";
         assert_eq!(response.json()["status"], sentence);
     }
     let twice = [("content-type", "text/csv"), ("idempotency-key", "a"), ("idempotency-key", "a")];

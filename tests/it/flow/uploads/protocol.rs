@@ -234,7 +234,7 @@ async fn tokens_are_accepted_only_in_the_header(site: Site) {
             .send(method.clone(), &format!("{path}?access_token={token}"), &[], users(["a"]).into_bytes())
             .await;
         assert_eq!((response.status, response.json()["code"].as_str()), (401, Some("auth_missing")));
-        let message = "Tokens in the address are not accepted: send the header `Authorization: Bearer <token>`.";
+        let message = "Tokens in the URL are not accepted: send the header `Authorization: Bearer <token>`.";
         assert_eq!(response.json()["message"], message);
         let long_token = anonymous.with_token(Some(&"t".repeat(8 * 1024)));
         let refused = long_token.send(method.clone(), path, &[], Vec::new()).await;

@@ -40,7 +40,7 @@ async fn invalid_files_are_refused(site: Site) {
     let cases: Vec<(&[u8], Refusal<'_>)> = vec![
         (b"", (400, "file_empty", "The file is empty.")),
         (b"\xef\xbb\xbf\n\n", (400, "file_empty", "The file is empty.")),
-        (b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR", (400, "not_csv", "The file is a PNG picture; expected CSV text.")),
+        (b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR", (400, "not_csv", "The file is a PNG image; expected CSV text.")),
         (b"PK\x03\x04....", (400, "not_csv", "The file is a ZIP archive or an Excel workbook; expected CSV text.")),
         (b"USERNAME,FIRST_NM,LAST_NM\nu,f,l\n", (400, "column_missing", missing_column)),
         (
@@ -52,7 +52,7 @@ async fn invalid_files_are_refused(site: Site) {
             (400, "column_duplicate", "Columns 1 and 5 have the same title."),
         ),
         (&utf16, (400, "encoding_utf16", "The file is UTF-16 without a byte order mark; expected UTF-8.")),
-        (&cp1251, (400, "utf8_invalid", "The file is not UTF-8: byte 57 cannot be read.")),
+        (&cp1251, (400, "utf8_invalid", "The file is not UTF-8: the byte at offset 57 is invalid.")),
         (
             b"sep=;\nEMAIL;USERNAME;FIRST_NM;LAST_NM\n",
             (
@@ -63,14 +63,14 @@ async fn invalid_files_are_refused(site: Site) {
         ),
         (
             b"EMAIL,USERNAME,FIRST_NM,LAST_NM,Password\n",
-            (400, "column_forbidden", "Column 5 holds passwords, which are not taken; remove it."),
+            (400, "column_forbidden", "Column 5 holds passwords, which are not accepted; remove it."),
         ),
         (
             "EMAIL,USERNAME,FIRST_NM,LAST_NM,\u{202e}x\n".as_bytes(),
             (400, "header_invalid", "The title of column 5 has the invisible character U+202E."),
         ),
         (b"EMAIL,USERNAME,FIRST_NM,LAST_NM,,x\n", (400, "header_invalid", "Column 5 has no title.")),
-        (&many_columns, (400, "too_many_columns", "The header has 5000 columns; at most 200 are read.")),
+        (&many_columns, (400, "too_many_columns", "The header has 5000 columns; at most 200 are allowed.")),
         (&long_header, (400, "header_invalid", "The header does not end within the first 64 KiB.")),
     ];
     for (body, expected) in cases {
