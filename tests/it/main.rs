@@ -21,6 +21,7 @@ mod faults;
 mod flow;
 mod settings;
 mod simulation;
+mod sources;
 mod telemetry;
 mod workspace;
 

@@ -19,7 +19,7 @@ pub(crate) trait Work: Send {
     fn run(self, connection: &mut PgConnection) -> impl Future<Output = Result<Self::Output, sqlx::Error>> + Send;
 }
 
-/// Runs work in one READ COMMITTED transaction. To be called in a task that nobody drops.
+/// Runs work in one READ COMMITTED transaction. Must be called in a task that is never dropped.
 pub(crate) async fn run<W: Work>(pool: &PgPool, work: W) -> Result<W::Output, sqlx::Error> {
     let mut connection = pool.acquire().await?;
     let result = tokio::time::timeout(CLIENT_DEADLINE, in_transaction(&mut connection, work)).await;

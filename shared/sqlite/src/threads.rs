@@ -18,7 +18,7 @@ const WAITING: usize = 256;
 pub(crate) enum Threads {
     /// By a group of threads that share one queue of tasks. They end when this is dropped.
     Group(mpsc::Sender<Task>),
-    /// By whoever calls, which makes the order of all work that of the calls.
+    /// In the calling thread: all work is done in the order of the calls.
     Caller(Arc<Mutex<Connection>>),
 }
 

@@ -1,4 +1,4 @@
-//! What becomes of a row and of a job: decided here once, executed by the stores.
+//! Decides how a row ends and how a job ends, once for all stores.
 //!
 //! A store finds users, executes a decision and reports what a unique index rejected. It decides nothing itself, so that
 //! two stores give the same users, counts and rejections.
@@ -195,7 +195,7 @@ pub struct MissingOutcome {
 }
 
 impl MissingGuard {
-    /// Whether so many missing users, of so many active ones, are too many to be blocked.
+    /// Whether `missing` of `active` users are too many to be blocked.
     pub fn forbids(&self, missing: u64, active: u64) -> bool {
         missing > (active * self.percent / 100).max(self.min_users)
     }

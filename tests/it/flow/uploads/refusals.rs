@@ -185,7 +185,7 @@ async fn invalid_headers_are_refused(site: Site) {
 async fn damaged_compression_is_refused(site: Site) {
     let file = users(["a", "b"]).into_bytes();
     let compressed = compress("gzip", &file);
-    let damaged = "The gzip data are damaged.";
+    let damaged = "The gzip data is corrupt.";
     for (name, body, code, reason) in [
         ("not gzip", file.clone(), "compression_invalid", damaged),
         ("no bytes", Vec::new(), "compression_invalid", damaged),
@@ -205,7 +205,7 @@ async fn damaged_compression_is_refused(site: Site) {
         assert_eq!(response.json()["status"], format!("Status: Failed. {reason}"), "{name}");
     }
     let zstd = [("content-type", "text/csv"), ("content-encoding", "zstd")];
-    assert_refused(&site, &zstd, compressed, (400, "compression_invalid", "The zstd data are damaged.")).await;
+    assert_refused(&site, &zstd, compressed, (400, "compression_invalid", "The zstd data is corrupt.")).await;
     assert_nothing_stored(&site).await;
 }
 
