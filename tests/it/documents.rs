@@ -1,4 +1,4 @@
-//! The examples of `docs/api.md` work exactly as printed.
+//! The examples of `docs/api.md` work exactly as printed, and the documents agree with the sources.
 
 use std::process::Command;
 
@@ -84,4 +84,16 @@ async fn responses_have_the_keys_of_the_json_examples() {
 /// The object with its first `count` keys only; the later ones of a reply are optional.
 fn first_keys(object: &Value, count: usize) -> Value {
     object.as_object().unwrap().clone().into_iter().take(count).collect::<serde_json::Map<_, _>>().into()
+}
+
+/// The glossary is one text, in two places where readers look for it.
+#[test]
+fn the_architecture_has_the_glossary_of_the_domain() {
+    let domain = include_str!("../../shared/domain/src/lib.rs").split("# Glossary").nth(1).unwrap();
+    let table: Vec<&str> = domain.lines().filter_map(|line| line.strip_prefix("//! |")).collect();
+    let architecture = include_str!("../../docs/architecture.md").split("## Glossary").nth(1).unwrap();
+    let architecture = architecture.split("\n## ").next().unwrap();
+    let copied: Vec<&str> = architecture.lines().filter_map(|line| line.strip_prefix('|')).collect();
+    assert!(table.len() > 20, "the glossary of shared/domain was not found");
+    assert_eq!(copied, table);
 }

@@ -8,7 +8,7 @@ use serde_json::Value;
 
 /// The product crates that each crate may depend on. Services and the HTTP crate record metrics and propagate traces
 /// through `muster-telemetry`, which depends on none of the others. Adapters do not.
-const ALLOWED: [(&str, &[&str]); 16] = [
+const ALLOWED: [(&str, &[&str]); 17] = [
     ("muster-domain", &[]),
     ("muster-messages", &["domain"]),
     ("muster-ports", &["domain", "messages"]),
@@ -16,8 +16,9 @@ const ALLOWED: [(&str, &[&str]); 16] = [
     ("muster-telemetry", &[]),
     ("muster-client", &["domain"]),
     ("muster-http", &["domain", "ports", "runtime", "telemetry"]),
-    ("muster-postgres", &["domain", "ports", "runtime"]),
-    ("muster-sqlite", &["domain", "ports", "runtime"]),
+    ("muster-sql", &["domain", "ports"]),
+    ("muster-postgres", &["domain", "ports", "runtime", "sql"]),
+    ("muster-sqlite", &["domain", "ports", "runtime", "sql"]),
     ("muster-rabbitmq", &["messages", "ports", "runtime"]),
     ("muster-redis", &["domain", "ports", "runtime"]),
     ("muster-memory", &["domain", "messages", "ports", "runtime"]),

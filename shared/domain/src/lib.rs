@@ -7,12 +7,13 @@
 //! | Folder | Modules | Contents |
 //! |---|---|---|
 //! | `jobs` | [`ids`], [`file`](mod@file), [`job`], [`idempotency`] | the identifiers, settings and states of a job |
-//! | `jobs` | [`counts`], [`rejection`], [`missing`] | the results of a job |
+//! | `jobs` | [`counts`], [`rejection`] | the results of a job |
 //! | `formats` | [`scanner`], [`strict_csv`], [`loose_csv`], [`json_array`] | finding the records of a file |
 //! | `formats` | [`header`], [`sniff`] | the checks before an upload is accepted |
 //! | `users` | [`field`] | the fields of a profile |
 //! | `rules` | [`key`], [`text`], [`spigit`], [`collaborator`] | the checks on the values of a row |
-//! | `users` | [`batch`], [`profile`], [`digest`], [`plan`] | from checked rows to writes |
+//! | `users` | [`shape`], [`batch`], [`profile`], [`digest`] | checked rows, and the users that they change |
+//! | `users` | [`plan`], [`decision`] | the writes of a batch; how a row, a conflict and a job end |
 //!
 //! # Glossary
 //!

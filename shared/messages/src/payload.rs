@@ -14,7 +14,7 @@ const NONCE_BYTES: usize = 12;
 /// The maximum size of the decompressed records. A batch has up to 512 KiB and one more record.
 const MAX_RECORDS_BYTES: usize = 8 * 1024 * 1024;
 /// Compresses CSV to a fifth. Level 3 would save another 3 % for a fifth more CPU time; level -5 would make bodies two
-/// thirds larger, which costs the broker what it saves here (`docs/performance.md`).
+/// thirds larger, which costs the broker what it saves here (`docs/lab/batch-cost.md`).
 const ZSTD_LEVEL: i32 = 1;
 
 /// Why a body cannot be sealed or opened.

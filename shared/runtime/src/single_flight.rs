@@ -33,7 +33,7 @@ struct KeyState<V> {
 }
 
 /// How long the next query waits for the running one: five times what a query takes on a machine whose processors are
-/// fully used (`docs/performance.md`).
+/// fully used (`docs/lab/status-latency.md`).
 const TURN_TIMEOUT: Duration = Duration::from_millis(250);
 
 /// Uses a timeout for servers in the same network.
