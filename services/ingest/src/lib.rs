@@ -2,34 +2,25 @@
 //!
 //! | step | module |
 //! | --- | --- |
-//! | routes: the Spigit API and the Collaborator API | [`routes`], [`api`] |
+//! | routes and replies: the Spigit API and the Collaborator API | [`api`] |
 //! | receive a body, inspect it, store it, create the job | [`upload`] |
-//! | request the split of an accepted job | [`accept`], [`split_requests`] |
+//! | request the split of an accepted job | [`split_requests`] |
 //! | split the stored file into batches and publish them | [`split`] |
-//! | repair what was interrupted | [`reconcile`], [`dead_letters`], [`sweep`] |
-//! | remove what has been kept long enough | [`retention`] |
+//! | repair what was interrupted, remove what has been kept long enough | [`upkeep`] |
 //!
 //! Invariants: only a complete upload becomes a job; the split of a job is requested only after its row is committed;
 //! no step holds a whole file in memory.
 
-mod accept;
 mod api;
 mod charset;
 mod config;
-mod dead_letters;
 #[cfg(feature = "internals")]
 #[doc(hidden)]
 pub mod internals;
 mod metrics;
-mod reconcile;
-mod responses;
-mod retention;
-mod routes;
-mod slots;
 mod split;
 mod split_requests;
-mod state;
-mod sweep;
+mod upkeep;
 mod upload;
 
 use std::sync::Arc;
@@ -64,11 +55,11 @@ pub struct IngestDeps {
 
 /// The routes of the service.
 pub fn router(deps: IngestDeps, config: IngestConfig) -> Router {
-    routes::router(deps, config)
+    api::routes::router(deps, config)
 }
 
 /// Starts the splitter and the reconciler.
 pub fn start(deps: &IngestDeps, config: &IngestConfig) {
     split::start(deps, config);
-    reconcile::start(deps, config);
+    upkeep::reconcile::start(deps, config);
 }

@@ -12,21 +12,15 @@
 //! Errors carry SQLSTATEs and names of constraints. The server's messages can hold values and are dropped.
 
 mod apply;
-mod batches;
+mod database;
 mod error;
-mod jobs;
 mod ledger;
 mod missing;
-mod queries;
 mod query;
-mod retention;
 mod signals;
-mod splits;
 pub mod sql;
 pub mod statements;
 mod store;
-mod tenants;
 mod transaction;
-mod upkeep;
 
 pub use store::{PostgresConfig, PostgresStore};

@@ -1,4 +1,12 @@
-//! The connections of a process to the database.
+//! The store: its settings, and one module for each trait of the port.
+
+mod batches;
+mod jobs;
+mod queries;
+mod retention;
+mod splits;
+mod tenants;
+mod upkeep;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -7,9 +15,10 @@ use muster_ports::StoreError;
 use muster_runtime::{Shutdown, Tasks};
 use secrecy::{ExposeSecret, SecretString};
 use sqlx::Connection;
-use sqlx::postgres::{PgConnectOptions, PgConnection, PgPool, PgPoolOptions};
+use sqlx::postgres::{PgConnectOptions, PgConnection, PgPoolOptions};
 
 use crate::apply::LookupHints;
+use crate::database::Database;
 use crate::error::store_error;
 use crate::signals::SignalSource;
 
@@ -29,13 +38,12 @@ pub struct PostgresConfig {
 /// The store on PostgreSQL.
 #[derive(Debug)]
 pub struct PostgresStore {
-    pub(crate) pool: PgPool,
-    pub(crate) tasks: Tasks,
-    pub(crate) signals: SignalSource,
-    pub(crate) lookup_hints: Arc<LookupHints>,
+    database: Database,
+    signals: SignalSource,
+    lookup_hints: Arc<LookupHints>,
 }
 
-/// What the server ends by itself, always before the client stops waiting ([`crate::query::CLIENT_DEADLINE`]).
+/// What the server ends by itself, always before the client stops waiting ([`crate::transaction::CLIENT_DEADLINE`]).
 const SERVER_DEADLINES: [(&str, &str); 4] = [
     ("statement_timeout", "60s"),
     ("lock_timeout", "10s"),
@@ -59,7 +67,7 @@ impl PostgresStore {
             .connect_lazy_with(options);
         let tasks = Tasks::new();
         let signals = SignalSource::new(pool.clone(), tasks.clone(), shutdown);
-        Ok(Self { pool, tasks, signals, lookup_hints: Arc::default() })
+        Ok(Self { database: Database { pool, tasks }, signals, lookup_hints: Arc::default() })
     }
 
     /// Creates or updates the schema.
@@ -80,8 +88,7 @@ impl PostgresStore {
 
     /// Waits for transactions under way and closes the connections.
     pub async fn close(&self, limit: Duration) {
-        self.tasks.wait(limit).await;
-        let _ = tokio::time::timeout(limit, self.pool.close()).await;
+        self.database.close(limit).await;
     }
 }
 

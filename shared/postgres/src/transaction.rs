@@ -1,12 +1,14 @@
 //! Runs transactions to their end, whatever happens to the caller.
 
-use muster_ports::StoreError;
+use std::time::Duration;
+
 use sqlx::postgres::{PgConnection, PgPool};
 use sqlx::{Connection, Postgres};
 
-use crate::error::{aborted, leaves_connection_usable, store_error};
-use crate::query::CLIENT_DEADLINE;
-use crate::store::PostgresStore;
+use crate::error::leaves_connection_usable;
+
+/// When the client stops waiting for a server that does not respond. Longer than any deadline of the server itself.
+pub(crate) const CLIENT_DEADLINE: Duration = Duration::from_secs(90);
 
 /// A piece of work inside a transaction.
 pub(crate) trait Work: Send {
@@ -47,18 +49,5 @@ async fn in_transaction<W: Work>(connection: &mut PgConnection, work: W) -> Resu
             }
             Err(error)
         }
-    }
-}
-
-impl PostgresStore {
-    /// Runs work in a transaction of a task of its own, which ends even if the caller goes away.
-    pub(crate) async fn transact<W>(&self, task: &'static str, work: W) -> Result<W::Output, StoreError>
-    where
-        W: Work + 'static,
-        W::Output: 'static,
-    {
-        let pool = self.pool.clone();
-        let running = self.tasks.spawn(task, async move { run(&pool, work).await });
-        running.await.map_err(aborted)?.map_err(store_error)
     }
 }

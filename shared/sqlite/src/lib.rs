@@ -8,22 +8,15 @@
 //! comment that says why. WAL with `synchronous=FULL`: what was committed survives a power cut.
 
 mod apply;
-mod batches;
 mod error;
-mod jobs;
 mod ledger;
 mod migrate;
 mod missing;
-mod queries;
-mod retention;
 mod row;
-mod splits;
 pub mod sql;
 pub mod statements;
 mod store;
-mod tenants;
 mod threads;
-mod upkeep;
 mod user;
 
 pub use store::{OpenError, SqliteStore};

@@ -1,4 +1,12 @@
-//! The connections of the one process.
+//! The store: the connections of the one process, and one module for each trait of the port.
+
+mod batches;
+mod jobs;
+mod queries;
+mod retention;
+mod splits;
+mod tenants;
+mod upkeep;
 
 use std::fs::{DirBuilder, File, TryLockError};
 use std::os::unix::fs::DirBuilderExt;

@@ -22,10 +22,10 @@ use muster_http::{ApiError, Caller, public_base_url};
 use muster_ports::{Creation, CutRules, JobView, MissingUsers, Scope, Store};
 use serde_json::json;
 
-use crate::accept::{count_refusal, start_job};
-use crate::responses::{json_response, stopping};
-use crate::slots::Slot;
-use crate::state::Ingest;
+use crate::api::accept::{count_refusal, start_job};
+use crate::api::responses::{json_response, stopping};
+use crate::api::slots::Slot;
+use crate::api::state::Ingest;
 use crate::upload;
 use crate::upload::body::BodyReader;
 use crate::upload::context::UploadContext;

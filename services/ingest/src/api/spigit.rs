@@ -13,11 +13,11 @@ use muster_runtime::failpoint;
 use serde_json::json;
 
 use crate::IngestDeps;
-use crate::accept::{count_refusal, start_job};
-use crate::responses::{json_response, stopping};
-use crate::slots::LimitReached;
+use crate::api::accept::{count_refusal, start_job};
+use crate::api::responses::{json_response, stopping};
+use crate::api::slots::LimitReached;
+use crate::api::state::Ingest;
 use crate::split_requests::request_split;
-use crate::state::Ingest;
 use crate::upload;
 use crate::upload::body::BodyReader;
 use crate::upload::context::UploadContext;

@@ -61,11 +61,11 @@ impl CopyText {
         self.push_digest(write.digest());
         self.push_value(Some(profile.username_key()));
         self.push_value(profile.email_key());
+        self.push_value(profile.attributes_json().as_deref());
+        self.push_value(profile.password_hash());
         for value in &profile.values()[..batch.rows.columns().fields().len()] {
             self.push_value(*value);
         }
-        self.push_value(profile.attributes_json().as_deref());
-        self.push_value(profile.password_hash());
         self.buffer.push(b'\n');
         self.structural_specials += 1;
     }

@@ -78,8 +78,7 @@ async fn uploads_in_flight_are_limited(backend: Backend) {
     let fourth = client.post(&csv, users(["a"])).await;
     assert_eq!((fourth.status, fourth.json()["code"].as_str()), (429, Some("uploads_in_flight")));
     assert_eq!(fourth.headers["retry-after"], "5");
-    let sentence =
-        "Status: Failed. This tenant has too many uploads in progress; try again when one has ended.";
+    let sentence = "Status: Failed. This tenant has too many uploads in progress; try again when one has ended.";
     assert_eq!(fourth.json()["status"], sentence);
 
     assert_eq!(other.import(users(["a"])).await["created_users"], 1, "the limit is per tenant");

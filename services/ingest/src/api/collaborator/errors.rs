@@ -5,7 +5,7 @@ use axum::response::Response;
 use muster_http::ApiError;
 use serde_json::{Map, Value, json};
 
-use crate::responses::json_response;
+use crate::api::responses::json_response;
 use crate::upload::error::UploadError;
 
 /// The key of an error about the whole content of a request.

@@ -10,7 +10,7 @@ use serde_json::{Map, Value, json};
 
 use super::calls::Call;
 use super::errors::values_response;
-use crate::responses::json_response;
+use crate::api::responses::json_response;
 
 /// Builds the response: the four counts and the first rejections, or 400 if no row was imported.
 pub(super) async fn build_reply(

@@ -15,10 +15,10 @@ use tokio::time::{Instant, MissedTickBehavior};
 
 use crate::IngestDeps;
 use crate::config::IngestConfig;
-use crate::dead_letters::triage;
 use crate::metrics::Repair;
-use crate::retention::{self, RetentionPolicy};
-use crate::sweep::sweep;
+use crate::upkeep::dead_letters::triage;
+use crate::upkeep::retention::{self, RetentionPolicy};
+use crate::upkeep::sweep::sweep;
 
 const TICK: Duration = Duration::from_secs(1);
 /// How long a leader that has died keeps other processes from leading.

@@ -17,23 +17,23 @@ use crate::transaction::Work;
 #[async_trait]
 impl Batches for PostgresStore {
     async fn job_rules(&self, job: JobId) -> Result<Option<JobRules>, StoreError> {
-        let row = self.fetch_optional(sqlx::query(sql::JOB_RULES).bind(job.0)).await?;
+        let row = self.database.fetch_optional(sqlx::query(sql::JOB_RULES).bind(job.0)).await?;
         Ok(row.map(|row| jobs::job_rules(&row)).transpose()?)
     }
 
     async fn count_attempts(&self, job: JobId, batch: BatchNo) -> Result<u32, StoreError> {
         let statement = sqlx::query(sql::COUNT_ATTEMPTS).bind(job.0).bind(batch.0.cast_signed());
-        Ok(self.fetch_one(statement).await?.only::<i32>()?.cast_unsigned())
+        Ok(self.database.fetch_one(statement).await?.only::<i32>()?.cast_unsigned())
     }
 
     async fn record_attempt(&self, job: JobId, batch: BatchNo) -> Result<u32, StoreError> {
         let statement = sqlx::query(sql::RECORD_ATTEMPT).bind(job.0).bind(batch.0.cast_signed());
-        Ok(self.fetch_one(statement).await?.only::<i32>()?.cast_unsigned())
+        Ok(self.database.fetch_one(statement).await?.only::<i32>()?.cast_unsigned())
     }
 
     async fn undo_attempt(&self, job: JobId, batch: BatchNo) -> Result<(), StoreError> {
         let statement = sqlx::query(sql::UNDO_ATTEMPT).bind(job.0).bind(batch.0.cast_signed());
-        self.execute(statement).await.map(drop)
+        self.database.execute(statement).await.map(drop)
     }
 
     async fn new_uids(
@@ -43,12 +43,12 @@ impl Batches for PostgresStore {
         batch: BatchNo,
         uids: Vec<String>,
     ) -> Result<Vec<String>, StoreError> {
-        self.transact("find new uids", FindNewUids { tenant, job, batch, uids }).await
+        self.database.transact("find new uids", FindNewUids { tenant, job, batch, uids }).await
     }
 
     async fn apply_batch(&self, batch: BatchToApply) -> Result<Applied, StoreError> {
-        let (pool, hints) = (self.pool.clone(), self.lookup_hints.clone());
-        self.tasks.spawn("apply batch", apply::apply(pool, hints, Arc::new(batch))).await.map_err(aborted)?
+        let (pool, hints) = (self.database.pool.clone(), self.lookup_hints.clone());
+        self.database.tasks.spawn("apply batch", apply::apply(pool, hints, Arc::new(batch))).await.map_err(aborted)?
     }
 }
 

@@ -5,11 +5,11 @@ use std::sync::Arc;
 use axum::Router;
 use muster_http::Authorize;
 
+use super::{collaborator, spigit};
 use crate::IngestDeps;
-use crate::api::{collaborator, spigit};
+use crate::api::slots::Slots;
+use crate::api::state::Ingest;
 use crate::config::IngestConfig;
-use crate::slots::Slots;
-use crate::state::Ingest;
 
 pub(crate) fn router(deps: IngestDeps, config: IngestConfig) -> Router {
     let slots = Slots::new(config.max_uploads, config.max_uploads_per_tenant);

@@ -13,17 +13,17 @@ use crate::store::PostgresStore;
 impl Tenants for PostgresStore {
     async fn create_tenant(&self, name: &str, settings: TenantSettings) -> Result<Option<TenantId>, StoreError> {
         let statement = bind_settings(sqlx::query(sql::CREATE_TENANT).bind(name), settings);
-        let row = self.fetch_optional(statement).await?;
+        let row = self.database.fetch_optional(statement).await?;
         row.map(|row| row.only().map(TenantId)).transpose()
     }
 
     async fn set_tenant_settings(&self, tenant: TenantId, settings: TenantSettings) -> Result<(), StoreError> {
         let statement = bind_settings(sqlx::query(sql::SET_TENANT_SETTINGS).bind(tenant.0), settings);
-        self.execute(statement).await.map(drop)
+        self.database.execute(statement).await.map(drop)
     }
 
     async fn list_tenants(&self) -> Result<Vec<TenantRecord>, StoreError> {
-        self.fetch_all(sqlx::query(sql::LIST_TENANTS)).await?.iter().map(tenants::tenant).collect()
+        self.database.fetch_all(sqlx::query(sql::LIST_TENANTS)).await?.iter().map(tenants::tenant).collect()
     }
 
     async fn create_token(&self, token: NewToken) -> Result<i64, StoreError> {
@@ -33,20 +33,20 @@ impl Tenants for PostgresStore {
             .bind(&token.prefix)
             .bind(Scope::join(&token.scopes))
             .bind(token.expires_in_seconds);
-        self.fetch_one(statement).await?.only()
+        self.database.fetch_one(statement).await?.only()
     }
 
     async fn list_tokens(&self, tenant: TenantId) -> Result<Vec<TokenRecord>, StoreError> {
-        let rows = self.fetch_all(sqlx::query(sql::LIST_TOKENS).bind(tenant.0)).await?;
+        let rows = self.database.fetch_all(sqlx::query(sql::LIST_TOKENS).bind(tenant.0)).await?;
         rows.iter().map(tenants::token).collect()
     }
 
     async fn revoke_token(&self, id: i64) -> Result<bool, StoreError> {
-        Ok(self.execute(sqlx::query(sql::REVOKE_TOKEN).bind(id)).await? > 0)
+        Ok(self.database.execute(sqlx::query(sql::REVOKE_TOKEN).bind(id)).await? > 0)
     }
 
     async fn find_grant(&self, token_sha256: &[u8; 32]) -> Result<Option<Grant>, StoreError> {
-        let row = self.fetch_optional(sqlx::query(sql::FIND_GRANT).bind(token_sha256.as_slice())).await?;
+        let row = self.database.fetch_optional(sqlx::query(sql::FIND_GRANT).bind(token_sha256.as_slice())).await?;
         row.map(|row| tenants::grant(&row)).transpose()
     }
 }

@@ -8,10 +8,10 @@ use muster_ports::{FinishedJob, LedgerSnapshot, StoreError, StoredUpload, Upkeep
 use muster_sql::ledger;
 use rusqlite::{Connection, params};
 
-use crate::jobs::complete_stop;
 use crate::row::{Row, unreadable};
 use crate::sql;
 use crate::store::SqliteStore;
+use crate::store::jobs::complete_stop;
 
 #[async_trait]
 impl Upkeep for SqliteStore {

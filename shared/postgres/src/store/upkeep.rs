@@ -7,15 +7,19 @@ use muster_domain::{BatchNo, JobId, TenantId};
 use muster_ports::{FinishedJob, LedgerSnapshot, StoreError, StoredUpload, Upkeep};
 use muster_sql::{SqlRow, ledger};
 
-use crate::jobs::CompleteStop;
-use crate::splits::milliseconds;
 use crate::sql;
 use crate::store::PostgresStore;
+use crate::store::jobs::CompleteStop;
+use crate::store::splits::milliseconds;
 
 #[async_trait]
 impl Upkeep for PostgresStore {
     async fn try_acquire_leadership(&self, holder: &str, duration: Duration) -> Result<bool, StoreError> {
-        Ok(self.execute(sqlx::query(sql::TRY_ACQUIRE_LEADERSHIP).bind(holder).bind(milliseconds(duration))).await? > 0)
+        Ok(self
+            .database
+            .execute(sqlx::query(sql::TRY_ACQUIRE_LEADERSHIP).bind(holder).bind(milliseconds(duration)))
+            .await?
+            > 0)
     }
 
     async fn jobs_to_split(&self) -> Result<Vec<JobId>, StoreError> {
@@ -32,9 +36,9 @@ impl Upkeep for PostgresStore {
 
     async fn complete_stops(&self) -> Result<Vec<FinishedJob>, StoreError> {
         let mut finished = Vec::new();
-        for row in self.fetch_all(sqlx::query(sql::JOBS_TO_STOP)).await? {
+        for row in self.database.fetch_all(sqlx::query(sql::JOBS_TO_STOP)).await? {
             let stop = CompleteStop { tenant: TenantId(row.number("tenant")?), job: JobId(row.number("id")?) };
-            finished.extend(self.transact("stop job", stop).await?);
+            finished.extend(self.database.transact("stop job", stop).await?);
         }
         Ok(finished)
     }
@@ -43,11 +47,14 @@ impl Upkeep for PostgresStore {
         let (keys, times): (Vec<String>, Vec<i64>) = uploads.into_iter().map(|u| (u.key, u.stored_ms)).unzip();
         let age_ms = i64::try_from(age.as_millis()).unwrap_or(i64::MAX);
         let statement = sqlx::query(sql::UPLOADS_WITHOUT_JOB).bind(keys).bind(times).bind(age_ms);
-        self.fetch_all(statement).await?.iter().map(|row| row.only()).collect()
+        self.database.fetch_all(statement).await?.iter().map(|row| row.only()).collect()
     }
 
     async fn is_batch_outstanding(&self, job: JobId, batch: BatchNo) -> Result<bool, StoreError> {
-        self.fetch_one(sqlx::query(sql::IS_BATCH_OUTSTANDING).bind(job.0).bind(batch.0.cast_signed())).await?.only()
+        self.database
+            .fetch_one(sqlx::query(sql::IS_BATCH_OUTSTANDING).bind(job.0).bind(batch.0.cast_signed()))
+            .await?
+            .only()
     }
 
     async fn running_jobs(&self) -> Result<Vec<JobId>, StoreError> {
@@ -56,19 +63,19 @@ impl Upkeep for PostgresStore {
 
     async fn ledger_snapshot(&self, job: JobId) -> Result<LedgerSnapshot, StoreError> {
         let mut view = LedgerSnapshot::default();
-        for row in self.fetch_all(sqlx::query(sql::LEDGER_ROWS).bind(job.0)).await? {
+        for row in self.database.fetch_all(sqlx::query(sql::LEDGER_ROWS).bind(job.0)).await? {
             ledger::add_to_view(&mut view, &row)?;
         }
         Ok(view)
     }
 
     async fn reset_unfinished(&self) -> Result<(), StoreError> {
-        self.execute(sqlx::query(sql::RESET_UNFINISHED)).await.map(drop)
+        self.database.execute(sqlx::query(sql::RESET_UNFINISHED)).await.map(drop)
     }
 }
 
 impl PostgresStore {
     async fn job_ids(&self, statement: &'static str) -> Result<Vec<JobId>, StoreError> {
-        self.fetch_all(sqlx::query(statement)).await?.iter().map(|row| row.only().map(JobId)).collect()
+        self.database.fetch_all(sqlx::query(statement)).await?.iter().map(|row| row.only().map(JobId)).collect()
     }
 }

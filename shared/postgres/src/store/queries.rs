@@ -12,13 +12,13 @@ use crate::store::PostgresStore;
 #[async_trait]
 impl Queries for PostgresStore {
     async fn check_ready(&self) -> Result<(), StoreError> {
-        let row = self.fetch_optional(sqlx::query(sql::SCHEMA_VERSION)).await?;
+        let row = self.database.fetch_optional(sqlx::query(sql::SCHEMA_VERSION)).await?;
         let found: i64 = row.map(|row| row.only()).transpose()?.unwrap_or_default();
         if found == Self::schema_version() { Ok(()) } else { Err(StoreError::Unreadable("the schema version")) }
     }
 
     async fn find_job(&self, tenant: TenantId, job: JobId) -> Result<Option<JobView>, StoreError> {
-        let row = self.fetch_optional(sqlx::query(sql::FIND_JOB).bind(tenant.0).bind(job.0)).await?;
+        let row = self.database.fetch_optional(sqlx::query(sql::FIND_JOB).bind(tenant.0).bind(job.0)).await?;
         Ok(row.map(|row| jobs::job_view(&row)).transpose()?)
     }
 
@@ -28,15 +28,16 @@ impl Queries for PostgresStore {
             .bind(filter.state.map(JobState::as_str))
             .bind(filter.before_id.map(|job| job.0))
             .bind(i64::from(filter.limit));
-        Ok(self.fetch_all(statement).await?.iter().map(jobs::job_view).collect::<Result<_, _>>()?)
+        Ok(self.database.fetch_all(statement).await?.iter().map(jobs::job_view).collect::<Result<_, _>>()?)
     }
 
     async fn ledger_totals(&self, job: JobId) -> Result<LedgerTotals, StoreError> {
-        let Some(row) = self.fetch_optional(sqlx::query(sql::JOB_TENANT).bind(job.0)).await? else {
+        let Some(row) = self.database.fetch_optional(sqlx::query(sql::JOB_TENANT).bind(job.0)).await? else {
             return Ok(LedgerTotals::default());
         };
         let tenant: i64 = row.only()?;
-        let sums = ledger::sums(&self.fetch_one(sqlx::query(sql::LEDGER_SUMS).bind(tenant).bind(job.0)).await?)?;
+        let sums =
+            ledger::sums(&self.database.fetch_one(sqlx::query(sql::LEDGER_SUMS).bind(tenant).bind(job.0)).await?)?;
         Ok(LedgerTotals { batches: sums.batches, counts: sums.counts, bytes: sums.bytes })
     }
 
@@ -51,12 +52,12 @@ impl Queries for PostgresStore {
             .bind(job.0)
             .bind(page.after_line.cast_signed())
             .bind(i64::from(page.limit));
-        Ok(self.fetch_all(statement).await?.iter().map(rejections::rejection).collect::<Result<_, _>>()?)
+        Ok(self.database.fetch_all(statement).await?.iter().map(rejections::rejection).collect::<Result<_, _>>()?)
     }
 
     async fn find_user(&self, tenant: TenantId, username_key: &str) -> Result<Option<UserRecord>, StoreError> {
         let statement = sqlx::query(FIND_USER.as_str()).bind(tenant.0).bind(username_key);
-        Ok(self.fetch_optional(statement).await?.map(|row| users::user(&row)).transpose()?)
+        Ok(self.database.fetch_optional(statement).await?.map(|row| users::user(&row)).transpose()?)
     }
 
     fn signals(&self) -> Signals {

@@ -7,9 +7,9 @@ use muster_domain::JobId;
 use muster_ports::{Retention, StoreError};
 use rusqlite::{OptionalExtension, params};
 
-use crate::splits::milliseconds;
 use crate::sql;
 use crate::store::SqliteStore;
+use crate::store::splits::milliseconds;
 
 #[async_trait]
 impl Retention for SqliteStore {

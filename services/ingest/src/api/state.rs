@@ -6,8 +6,8 @@ use axum::extract::FromRef;
 use muster_http::Authorize;
 
 use crate::IngestDeps;
+use crate::api::slots::Slots;
 use crate::config::IngestConfig;
-use crate::slots::Slots;
 
 #[derive(Clone)]
 pub(crate) struct Ingest {

@@ -8,9 +8,9 @@ use muster_ports::{CutRules, JobFailure, Lease, SplitJob, SplitResult, Splits, S
 use muster_runtime::failpoint;
 use muster_sql::{SqlRow, jobs};
 
-use crate::jobs::CompleteStop;
 use crate::sql;
 use crate::store::PostgresStore;
+use crate::store::jobs::CompleteStop;
 
 #[async_trait]
 impl Splits for PostgresStore {
@@ -19,24 +19,24 @@ impl Splits for PostgresStore {
             .bind(job.0)
             .bind(milliseconds(duration))
             .bind(CutRules::VERSION.cast_signed());
-        let row = self.fetch_optional(statement).await?;
+        let row = self.database.fetch_optional(statement).await?;
         Ok(row.map(|row| jobs::split_job(job, &row)).transpose()?)
     }
 
     async fn renew_lease(&self, lease: Lease, duration: Duration) -> Result<bool, StoreError> {
         let statement = sqlx::query(sql::RENEW_LEASE).bind(lease.job.0).bind(lease.fence).bind(milliseconds(duration));
-        Ok(self.execute(statement).await? > 0)
+        Ok(self.database.execute(statement).await? > 0)
     }
 
     async fn release_lease(&self, lease: Lease, stalled: bool) -> Result<(), StoreError> {
         let statement = sqlx::query(sql::RELEASE_LEASE).bind(lease.job.0).bind(lease.fence).bind(i32::from(stalled));
-        self.execute(statement).await.map(drop)
+        self.database.execute(statement).await.map(drop)
     }
 
     async fn applied_batches(&self, job: JobId, after: BatchNo) -> Result<Vec<BatchNo>, StoreError> {
         let statement = sqlx::query(sql::APPLIED_BATCHES).bind(job.0).bind(after.0.cast_signed());
         let batch = |row: &crate::query::Row| Ok(BatchNo(row.only::<i32>()?.cast_unsigned()));
-        self.fetch_all(statement).await?.iter().map(batch).collect()
+        self.database.fetch_all(statement).await?.iter().map(batch).collect()
     }
 
     async fn fail_job(&self, lease: Lease, error: Rejection) -> Result<JobFailure, StoreError> {
@@ -46,10 +46,10 @@ impl Splits for PostgresStore {
             .bind(error.line.cast_signed())
             .bind(error.code.as_str())
             .bind(&error.message);
-        let Some(row) = self.fetch_optional(statement).await? else { return Ok(JobFailure::LeaseLost) };
+        let Some(row) = self.database.fetch_optional(statement).await? else { return Ok(JobFailure::LeaseLost) };
         failpoint!("stop_begun");
         let stop = CompleteStop { tenant: TenantId(row.number("tenant")?), job: lease.job };
-        let ended = self.transact("stop job", stop).await?;
+        let ended = self.database.transact("stop job", stop).await?;
         Ok(JobFailure::Failed { now: ended.is_some(), next: ended.and_then(|ended| ended.next) })
     }
 
@@ -64,7 +64,7 @@ impl Splits for PostgresStore {
             .bind(error.map(|error| error.line.cast_signed()))
             .bind(error.map(|error| error.code.as_str()))
             .bind(error.map(|error| error.message.as_str()));
-        Ok(self.execute(statement).await? > 0)
+        Ok(self.database.execute(statement).await? > 0)
     }
 }
 

@@ -20,22 +20,22 @@ use crate::transaction::Work;
 #[async_trait]
 impl Jobs for PostgresStore {
     async fn create_job(&self, job: NewJob) -> Result<Creation, StoreError> {
-        self.transact("create job", Create(job)).await
+        self.database.transact("create job", Create(job)).await
     }
 
     async fn delete_job(&self, tenant: TenantId, job: JobId) -> Result<Deletion, StoreError> {
-        self.transact("delete job", Delete { tenant, job }).await
+        self.database.transact("delete job", Delete { tenant, job }).await
     }
 
     async fn cancel_job(&self, tenant: TenantId, job: JobId) -> Result<Cancellation, StoreError> {
-        self.execute(sqlx::query(sql::CANCEL_JOB).bind(tenant.0).bind(job.0)).await?;
+        self.database.execute(sqlx::query(sql::CANCEL_JOB).bind(tenant.0).bind(job.0)).await?;
         failpoint!("stop_begun");
-        let ended = self.transact("stop job", CompleteStop { tenant, job }).await?;
-        let row = self.fetch_optional(sqlx::query(sql::JOB_STATE).bind(tenant.0).bind(job.0)).await?;
+        let ended = self.database.transact("stop job", CompleteStop { tenant, job }).await?;
+        let row = self.database.fetch_optional(sqlx::query(sql::JOB_STATE).bind(tenant.0).bind(job.0)).await?;
         match row.map(|row| stored::job_state(&row, "state")).transpose()? {
             None => Ok(Cancellation::Unknown),
             Some(JobState::Canceled) => {
-                let row = self.fetch_one(sqlx::query(sql::FIRST_UNFINISHED).bind(tenant.0)).await?;
+                let row = self.database.fetch_one(sqlx::query(sql::FIRST_UNFINISHED).bind(tenant.0)).await?;
                 Ok(Cancellation::Canceled { now: ended.is_some(), next: row.only::<Option<i64>>()?.map(JobId) })
             }
             Some(state) => Ok(Cancellation::Final(state)),
@@ -43,11 +43,11 @@ impl Jobs for PostgresStore {
     }
 
     async fn finish_job(&self, job: JobId) -> Result<Option<FinishedJob>, StoreError> {
-        let row = self.fetch_optional(sqlx::query(sql::FIND_COMPLETE_JOB).bind(job.0)).await?;
+        let row = self.database.fetch_optional(sqlx::query(sql::FIND_COMPLETE_JOB).bind(job.0)).await?;
         let Some(row) = row else { return Ok(None) };
         failpoint!("job_complete");
         let (tenant, split) = stored::split_summary(&row)?;
-        self.transact("finish job", Finish { tenant, job, split }).await
+        self.database.transact("finish job", Finish { tenant, job, split }).await
     }
 }
 

@@ -7,35 +7,37 @@ use muster_domain::JobId;
 use muster_ports::{Retention, StoreError};
 use muster_sql::SqlRow;
 
-use crate::splits::milliseconds;
 use crate::sql;
 use crate::store::PostgresStore;
+use crate::store::splits::milliseconds;
 
 #[async_trait]
 impl Retention for PostgresStore {
     async fn uploads_to_remove(&self, after: Duration, limit: u32) -> Result<Vec<(JobId, String)>, StoreError> {
         let statement = sqlx::query(sql::UPLOADS_TO_REMOVE).bind(milliseconds(after)).bind(i64::from(limit));
         let upload = |row: &crate::query::Row| Ok((JobId(row.number("id")?), row.text("raw_key")?));
-        self.fetch_all(statement).await?.iter().map(upload).collect()
+        self.database.fetch_all(statement).await?.iter().map(upload).collect()
     }
 
     async fn record_upload_removed(&self, job: JobId) -> Result<(), StoreError> {
-        self.execute(sqlx::query(sql::RECORD_UPLOAD_REMOVED).bind(job.0)).await.map(drop)
+        self.database.execute(sqlx::query(sql::RECORD_UPLOAD_REMOVED).bind(job.0)).await.map(drop)
     }
 
     /// Three statements, each a transaction: if a process dies between two of them, the next call takes the same job
     /// and continues.
     async fn remove_rejections(&self, after: Duration, limit: u32) -> Result<bool, StoreError> {
         let statement = sqlx::query(sql::CLOSE_REPORTS).bind(milliseconds(after));
-        let Some(row) = self.fetch_optional(statement).await? else { return Ok(false) };
+        let Some(row) = self.database.fetch_optional(statement).await? else { return Ok(false) };
         let (tenant, job) = (row.number("tenant")?, row.number("id")?);
-        self.execute(sqlx::query(sql::REMOVE_REJECTIONS).bind(tenant).bind(job).bind(i64::from(limit))).await?;
-        self.execute(sqlx::query(sql::RECORD_REPORTS_REMOVED).bind(tenant).bind(job)).await?;
+        self.database
+            .execute(sqlx::query(sql::REMOVE_REJECTIONS).bind(tenant).bind(job).bind(i64::from(limit)))
+            .await?;
+        self.database.execute(sqlx::query(sql::RECORD_REPORTS_REMOVED).bind(tenant).bind(job)).await?;
         Ok(true)
     }
 
     async fn remove_attempts(&self, after: Duration, limit: u32) -> Result<(), StoreError> {
         let statement = sqlx::query(sql::REMOVE_ATTEMPTS).bind(milliseconds(after)).bind(i64::from(limit));
-        self.execute(statement).await.map(drop)
+        self.database.execute(statement).await.map(drop)
     }
 }

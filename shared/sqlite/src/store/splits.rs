@@ -8,10 +8,10 @@ use muster_ports::{CutRules, JobFailure, Lease, SplitJob, SplitResult, Splits, S
 use muster_sql::jobs;
 use rusqlite::{OptionalExtension, params};
 
-use crate::jobs::complete_stop;
 use crate::row::decode;
 use crate::sql;
 use crate::store::SqliteStore;
+use crate::store::jobs::complete_stop;
 
 #[async_trait]
 impl Splits for SqliteStore {

@@ -1,0 +1,80 @@
+//! The connections of a process to the database: single statements and transactions, each with a deadline.
+
+use std::time::Duration;
+
+use muster_ports::StoreError;
+use muster_runtime::Tasks;
+use sqlx::Postgres;
+use sqlx::pool::PoolConnection;
+use sqlx::postgres::PgPool;
+use tokio::time::error::Elapsed;
+
+use crate::error::{aborted, store_error};
+use crate::query::{Row, Statement};
+use crate::transaction::{CLIENT_DEADLINE, Work, run};
+
+/// The pool of connections, and the tasks in which transactions run.
+#[derive(Clone, Debug)]
+pub(crate) struct Database {
+    pub(crate) pool: PgPool,
+    pub(crate) tasks: Tasks,
+}
+
+impl Database {
+    /// Waits for running transactions and closes the connections.
+    pub(crate) async fn close(&self, limit: Duration) {
+        self.tasks.wait(limit).await;
+        let _ = tokio::time::timeout(limit, self.pool.close()).await;
+    }
+
+    /// Runs a statement and returns its rows.
+    pub(crate) async fn fetch_all(&self, statement: Statement<'_>) -> Result<Vec<Row>, StoreError> {
+        let mut connection = self.pool.acquire().await.map_err(store_error)?;
+        let rows = tokio::time::timeout(CLIENT_DEADLINE, statement.fetch_all(&mut *connection)).await;
+        Ok(release(connection, rows)?.into_iter().map(Row).collect())
+    }
+
+    /// Runs a statement and returns its row, or `None` if it has none.
+    pub(crate) async fn fetch_optional(&self, statement: Statement<'_>) -> Result<Option<Row>, StoreError> {
+        let mut connection = self.pool.acquire().await.map_err(store_error)?;
+        let row = tokio::time::timeout(CLIENT_DEADLINE, statement.fetch_optional(&mut *connection)).await;
+        Ok(release(connection, row)?.map(Row))
+    }
+
+    /// Runs a statement that returns one row.
+    pub(crate) async fn fetch_one(&self, statement: Statement<'_>) -> Result<Row, StoreError> {
+        self.fetch_optional(statement).await?.ok_or(StoreError::Unreadable("a row that must be there is missing"))
+    }
+
+    /// Runs a statement and returns the number of rows that it changed.
+    pub(crate) async fn execute(&self, statement: Statement<'_>) -> Result<u64, StoreError> {
+        let mut connection = self.pool.acquire().await.map_err(store_error)?;
+        let done = tokio::time::timeout(CLIENT_DEADLINE, statement.execute(&mut *connection)).await;
+        Ok(release(connection, done)?.rows_affected())
+    }
+
+    /// Runs work in a transaction of a task of its own, which ends even if the caller goes away.
+    pub(crate) async fn transact<W>(&self, task: &'static str, work: W) -> Result<W::Output, StoreError>
+    where
+        W: Work + 'static,
+        W::Output: 'static,
+    {
+        let pool = self.pool.clone();
+        let running = self.tasks.spawn(task, async move { run(&pool, work).await });
+        running.await.map_err(aborted)?.map_err(store_error)
+    }
+}
+
+/// Returns a connection to the pool, unless its statement was given up: what the server will still send is unknown, so
+/// the connection is closed. (A deadline around a statement on the pool would return it to the pool.)
+fn release<T>(
+    mut connection: PoolConnection<Postgres>,
+    result: Result<Result<T, sqlx::Error>, Elapsed>,
+) -> Result<T, StoreError> {
+    result
+        .unwrap_or_else(|_| {
+            connection.close_on_drop();
+            Err(sqlx::Error::Io(std::io::ErrorKind::TimedOut.into()))
+        })
+        .map_err(store_error)
+}
