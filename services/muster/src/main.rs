@@ -28,7 +28,7 @@ const BLOCKING_THREADS: usize = 4;
 
 fn main() -> ExitCode {
     // Before the first TLS connection: rustls needs one provider for the whole process.
-    let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
+    let _ = rustls::crypto::ring::default_provider().install_default();
     #[cfg(feature = "failpoints")]
     let _scenario = muster_runtime::failpoint::setup_from_env();
     let cli = Cli::parse();

@@ -3,14 +3,14 @@
 //! A broker stores message bodies unencrypted. With a key, its disk reveals no records, and a client that can publish
 //! cannot forge a body or move it to another message, because the message id is authenticated together with the body.
 
-use aws_lc_rs::aead::{AES_256_GCM, Aad, Nonce, RandomizedNonceKey};
 use bytes::Bytes;
+use ring::aead::{AES_256_GCM, Aad, LessSafeKey, NONCE_LEN, Nonce, UnboundKey};
+use ring::rand::{SecureRandom, SystemRandom};
 
 /// The first byte of a body that is compressed only.
 const COMPRESSED_MARKER: u8 = b'z';
 /// The first byte of a body that is compressed and encrypted.
 const ENCRYPTED_MARKER: u8 = b'e';
-const NONCE_BYTES: usize = 12;
 /// The maximum size of the decompressed records. A batch has up to 512 KiB and one more record.
 const MAX_RECORDS_BYTES: usize = 8 * 1024 * 1024;
 /// Compresses CSV to a fifth. Level 3 would save another 3 % for a fifth more CPU time; level -5 would make bodies two
@@ -42,14 +42,15 @@ pub enum PayloadError {
 /// Seals and opens bodies.
 #[derive(Debug)]
 pub struct PayloadCodec {
-    key: Option<RandomizedNonceKey>,
+    key: Option<LessSafeKey>,
+    random: SystemRandom,
 }
 
 impl PayloadCodec {
     /// Creates a codec that compresses, and also encrypts if there is a key.
     pub fn new(key: Option<&[u8; 32]>) -> Self {
-        let key = key.map(|key| RandomizedNonceKey::new(&AES_256_GCM, key).expect("any 32 bytes are an AES-256 key"));
-        Self { key }
+        let key = key.map(|key| UnboundKey::new(&AES_256_GCM, key).expect("any 32 bytes are an AES-256 key"));
+        Self { key: key.map(LessSafeKey::new), random: SystemRandom::new() }
     }
 
     /// Seals the records of the message with this id.
@@ -59,12 +60,15 @@ impl PayloadCodec {
             body.insert(0, COMPRESSED_MARKER);
             return Ok(body.into());
         };
-        let nonce = key
-            .seal_in_place_append_tag(Aad::from(message_id.as_bytes()), &mut body)
+        // A random nonce of 96 bits repeats within 2^32 messages of one key with a probability of 2^-33 (NIST SP 800-38D).
+        let mut nonce = [0; NONCE_LEN];
+        self.random.fill(&mut nonce).map_err(|_| PayloadError::Encryption)?;
+        let aad = Aad::from(message_id.as_bytes());
+        key.seal_in_place_append_tag(Nonce::assume_unique_for_key(nonce), aad, &mut body)
             .map_err(|_| PayloadError::Encryption)?;
-        let mut sealed = Vec::with_capacity(1 + NONCE_BYTES + body.len());
+        let mut sealed = Vec::with_capacity(1 + NONCE_LEN + body.len());
         sealed.push(ENCRYPTED_MARKER);
-        sealed.extend_from_slice(nonce.as_ref());
+        sealed.extend_from_slice(&nonce);
         sealed.extend_from_slice(&body);
         Ok(sealed.into())
     }
@@ -85,8 +89,8 @@ impl PayloadCodec {
     }
 }
 
-fn decrypt(key: &RandomizedNonceKey, message_id: &str, sealed: &[u8]) -> Result<Vec<u8>, PayloadError> {
-    let (nonce, ciphertext) = sealed.split_at_checked(NONCE_BYTES).ok_or(PayloadError::UnknownFormat)?;
+fn decrypt(key: &LessSafeKey, message_id: &str, sealed: &[u8]) -> Result<Vec<u8>, PayloadError> {
+    let (nonce, ciphertext) = sealed.split_at_checked(NONCE_LEN).ok_or(PayloadError::UnknownFormat)?;
     let nonce = Nonce::try_assume_unique_for_key(nonce).map_err(|_| PayloadError::UnknownFormat)?;
     let mut text = ciphertext.to_vec();
     let length = key

@@ -15,6 +15,7 @@ mod apply;
 mod database;
 mod error;
 mod ledger;
+mod migrate;
 mod missing;
 mod query;
 mod signals;

@@ -20,6 +20,7 @@ use sqlx::postgres::{PgConnectOptions, PgConnection, PgPoolOptions};
 use crate::apply::LookupHints;
 use crate::database::Database;
 use crate::error::store_error;
+use crate::migrate;
 use crate::signals::SignalSource;
 
 /// How to reach the database.
@@ -75,15 +76,10 @@ impl PostgresStore {
         let options = connect_options(config)?;
         let connecting = tokio::time::timeout(config.acquire_timeout, PgConnection::connect_with(&options)).await;
         let mut connection = connecting.map_err(|_| StoreError::Unavailable(None))?.map_err(store_error)?;
-        sqlx::migrate!("./migrations").run(&mut connection).await.map_err(|error| match error {
+        migrate::migrator().run(&mut connection).await.map_err(|error| match error {
             sqlx::migrate::MigrateError::Execute(error) => store_error(error),
             other => StoreError::Unavailable(Some(Box::new(other))),
         })
-    }
-
-    /// The version of the schema that this build needs.
-    pub(crate) fn schema_version() -> i64 {
-        sqlx::migrate!("./migrations").iter().map(|migration| migration.version).max().unwrap_or_default()
     }
 
     /// Waits for transactions under way and closes the connections.

@@ -35,6 +35,11 @@ pub enum OpenError {
     /// The folder cannot be created or used.
     #[error("the raw store folder {0} cannot be created or used")]
     Folder(String, #[source] std::io::Error),
+    /// The URL names a cloud, and this build cannot use one.
+    #[error(
+        "this build of Muster cannot use {0}:// as raw store: build it with --features cloud, or use file:///path/to/folder"
+    )]
+    NoCloud(String),
     /// The URL or the options are invalid.
     #[error("the raw store cannot be opened")]
     Store(#[from] object_store::Error),
@@ -60,6 +65,9 @@ impl ObjectRawStore {
         let url = Url::parse(location)?;
         if let Ok(folder) = url.to_file_path() {
             return Self::open_folder(&folder);
+        }
+        if !cfg!(feature = "cloud") {
+            return Err(OpenError::NoCloud(url.scheme().to_owned()));
         }
         let (store, prefix) = object_store::parse_url_opts(&url, options)?;
         Ok(Self { store: Arc::new(PrefixStore::new(store, prefix)), chunk_bytes: CLOUD_CHUNK_BYTES, folder: None })

@@ -2,7 +2,8 @@
 
 use std::io::IsTerminal;
 
-use tracing_subscriber::{EnvFilter, Layer, Registry};
+use tracing_subscriber::filter::Targets;
+use tracing_subscriber::{Layer, Registry};
 
 /// The format of log lines.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -38,7 +39,7 @@ pub(crate) fn layer(filter: &str, format: LogFormat) -> Result<impl Layer<BaseSu
     Ok(lines.with_filter(parse_filter(filter)?))
 }
 
-fn parse_filter(filter: &str) -> Result<EnvFilter, FilterError> {
+fn parse_filter(filter: &str) -> Result<Targets, FilterError> {
     let quiet = ["sqlx", "lapin", "hyper", "object_store", "rustls", "reqwest", "amq_protocol", "async_rs", "tower"];
     // These report each lost connection several times as an error; Muster itself reports it once.
     let silent = ["lapin", "amq_protocol", "async_rs"];
@@ -48,7 +49,7 @@ fn parse_filter(filter: &str) -> Result<EnvFilter, FilterError> {
         .filter(|library| !filter.contains(library))
         .map(|library| format!("{library}={}", level(library)));
     let directives: Vec<String> = std::iter::once(filter.to_owned()).chain(defaults).collect();
-    Ok(EnvFilter::builder().parse(directives.join(","))?)
+    Ok(directives.join(",").parse()?)
 }
 
 /// Logs panics by their source location only: a panic message may contain a value, and values are personal data.

@@ -5,6 +5,7 @@ use muster_domain::{JobId, JobState, Rejection, TenantId};
 use muster_ports::{JobQuery, JobView, LedgerTotals, Queries, RejectionPage, Signals, StoreError, UserRecord};
 use muster_sql::{jobs, ledger, rejections, users};
 
+use crate::migrate::schema_version;
 use crate::sql;
 use crate::statements::FIND_USER;
 use crate::store::PostgresStore;
@@ -14,7 +15,7 @@ impl Queries for PostgresStore {
     async fn check_ready(&self) -> Result<(), StoreError> {
         let row = self.database.fetch_optional(sqlx::query(sql::SCHEMA_VERSION)).await?;
         let found: i64 = row.map(|row| row.only()).transpose()?.unwrap_or_default();
-        if found == Self::schema_version() { Ok(()) } else { Err(StoreError::Unreadable("the schema version")) }
+        if found == schema_version() { Ok(()) } else { Err(StoreError::Unreadable("the schema version")) }
     }
 
     async fn find_job(&self, tenant: TenantId, job: JobId) -> Result<Option<JobView>, StoreError> {
