@@ -2,6 +2,7 @@
 
 mod counters;
 mod dead_letters;
+mod fields;
 mod queue;
 mod raw_store;
 mod sql;

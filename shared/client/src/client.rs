@@ -56,11 +56,10 @@ impl Client {
         let mut value = HeaderValue::from_str(&format!("Bearer {token}"))?;
         value.set_sensitive(true);
         headers.insert(AUTHORIZATION, value);
-        let http = reqwest::Client::builder()
+        let http = builder()
             .default_headers(headers)
             .connect_timeout(Duration::from_secs(5))
             .read_timeout(Duration::from_mins(1))
-            .no_proxy()
             .build()?;
         Ok(Self { http, base_url })
     }
@@ -129,10 +128,17 @@ async fn read_json(response: Response, expected: StatusCode) -> anyhow::Result<V
     Ok(serde_json::from_str(&text)?)
 }
 
+/// Starts to build an HTTP client, which needs a TLS provider for the whole process.
+fn builder() -> reqwest::ClientBuilder {
+    // An error means that there is one already.
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    reqwest::Client::builder().no_proxy()
+}
+
 /// Checks that the service at `base_url` is ready. The error contains the reason that the service reports.
 pub async fn check_ready(base_url: &str, timeout: Duration) -> anyhow::Result<()> {
     let url = format!("{base_url}/readyz");
-    let http = reqwest::Client::builder().no_proxy().timeout(timeout).build()?;
+    let http = builder().timeout(timeout).build()?;
     let exchange = async {
         let response = http.get(&url).send().await?;
         Ok::<_, reqwest::Error>((response.status(), response.text().await?))

@@ -58,7 +58,7 @@ suite!(
     an_earlier_row_never_overwrites_a_later_one,
 );
 
-async fn postgres_store() -> Arc<PostgresStore> {
+pub(super) async fn postgres_store() -> Arc<PostgresStore> {
     open_postgres_store(&Servers::create(MUSTER).await)
 }
 

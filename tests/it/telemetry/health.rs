@@ -22,7 +22,7 @@ async fn healthcheck(url: Option<&str>) -> (Option<i32>, String) {
 }
 
 async fn get(url: String) -> (u16, String) {
-    let client = reqwest::Client::builder().no_proxy().build().unwrap();
+    let client = muster_testkit::http_client();
     let response = client.get(url).send().await.unwrap();
     (response.status().as_u16(), response.text().await.unwrap())
 }

@@ -49,7 +49,7 @@ fn parse(text: &str) -> Metrics {
 }
 
 async fn scrape(url: &str) -> String {
-    let client = reqwest::Client::builder().no_proxy().build().unwrap();
+    let client = muster_testkit::http_client();
     let response = client.get(format!("{url}/metrics")).send().await.unwrap();
     assert_eq!(response.status(), 200);
     assert_eq!(response.headers()["content-type"], "text/plain; version=0.0.4; charset=utf-8");

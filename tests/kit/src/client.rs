@@ -41,11 +41,17 @@ pub struct Client {
     http: reqwest::Client,
 }
 
+/// Creates an HTTP client without a token. It needs a TLS provider for the whole process.
+pub fn http_client() -> reqwest::Client {
+    // An error means that there is one already.
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    reqwest::Client::builder().no_proxy().build().unwrap()
+}
+
 impl Client {
     /// Creates a client of one site.
     pub fn new(ingest: String, status: String, token: Option<String>) -> Self {
-        let http = reqwest::Client::builder().no_proxy().build().unwrap();
-        Self { ingest, status, token, http }
+        Self { ingest, status, token, http: http_client() }
     }
 
     /// Returns the same client with another token.

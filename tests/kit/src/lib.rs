@@ -15,7 +15,7 @@ mod site;
 mod wait;
 
 pub use broker::{Broker, RawMessage};
-pub use client::{Client, Response};
+pub use client::{Client, Response, http_client};
 pub use fault_servers::{FaultServers, Server, SmallDisk};
 pub use program::Program;
 pub use proxy::{Proxy, Traffic};
