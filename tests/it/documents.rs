@@ -97,3 +97,44 @@ fn the_architecture_has_the_glossary_of_the_domain() {
     assert!(table.len() > 20, "the glossary of shared/domain was not found");
     assert_eq!(copied, table);
 }
+
+/// Operators look a log line up in the table of `docs/operations.md`.
+#[test]
+fn every_log_message_is_in_the_table_of_the_documents() {
+    let documented = include_str!("../../docs/operations.md").split("## Logs").nth(1).unwrap();
+    let documented = documented.split("\n## ").next().unwrap();
+    let mut messages = 0;
+    for folder in crate::sources::source_folders() {
+        for (file, code) in crate::sources::sources(&folder) {
+            for message in ["error", "warn", "info", "debug"].iter().flat_map(|level| logged(&code, level)) {
+                messages += 1;
+                assert!(documented.contains(&format!("`{message}`")), "{}: {message}", file.display());
+            }
+        }
+    }
+    assert!(messages > 60, "only {messages} messages were found");
+}
+
+/// The message of each logging macro of this level: its last text literal.
+fn logged<'a>(code: &'a str, level: &str) -> Vec<&'a str> {
+    code.split(&format!("tracing::{level}!(")).skip(1).filter_map(last_literal).collect()
+}
+
+/// The last text literal before the parenthesis that closes a call.
+fn last_literal(call: &str) -> Option<&str> {
+    let (mut depth, mut start, mut found) = (0, None, None);
+    for (index, character) in call.char_indices() {
+        match (character, start) {
+            ('"', Some(begin)) => {
+                found = Some(&call[begin..index]);
+                start = None;
+            }
+            ('"', None) => start = Some(index + 1),
+            ('(', None) => depth += 1,
+            (')', None) if depth == 0 => break,
+            (')', None) => depth -= 1,
+            _ => {}
+        }
+    }
+    found
+}

@@ -52,10 +52,3 @@ pub(crate) fn csv<R: AsRef<str>>(titles: &str, rows: impl IntoIterator<Item = R>
 pub(crate) fn users<U: AsRef<str>>(names: impl IntoIterator<Item = U>) -> String {
     csv(TITLES, names.into_iter().map(|name| format!("{0}@x.example,{0},First,Last", name.as_ref())))
 }
-
-/// `[total, created, updated, unchanged, failed]` of a status, for `tests/it/faults` only: the tests here compare the
-/// named counts of `expected`.
-pub(crate) fn counts(status: &serde_json::Value) -> [u64; 5] {
-    let counts = expected::Status::counts(status);
-    [counts.total, counts.created, counts.updated, counts.unchanged, counts.failed]
-}

@@ -7,13 +7,13 @@ use std::path::{Path, PathBuf};
 const ROOT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../..");
 
 /// The `src` folders of all crates of the product.
-fn source_folders() -> Vec<PathBuf> {
+pub(crate) fn source_folders() -> Vec<PathBuf> {
     let crates = ["services", "shared"].map(|group| std::fs::read_dir(Path::new(ROOT).join(group)).unwrap());
     crates.into_iter().flatten().map(|entry| entry.unwrap().path().join("src")).collect()
 }
 
 /// The Rust files below a folder, with their text up to the unit tests.
-fn sources(folder: &Path) -> Vec<(PathBuf, String)> {
+pub(crate) fn sources(folder: &Path) -> Vec<(PathBuf, String)> {
     let mut found = Vec::new();
     for entry in std::fs::read_dir(folder).unwrap() {
         let path = entry.unwrap().path();

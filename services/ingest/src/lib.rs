@@ -55,7 +55,7 @@ pub struct IngestDeps {
 
 /// The routes of the service.
 pub fn router(deps: IngestDeps, config: IngestConfig) -> Router {
-    api::routes::router(deps, config)
+    api::router(deps, config)
 }
 
 /// Starts the splitter and the reconciler.

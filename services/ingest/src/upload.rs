@@ -8,10 +8,11 @@ pub(crate) mod headers;
 mod inspect;
 mod intake;
 mod multipart;
+mod rules;
 
 use bytes::Bytes;
 use futures_util::StreamExt;
-use muster_domain::{Dialect, Format};
+use muster_domain::{Compression, Format};
 use muster_ports::{Creation, NewJob, Store};
 use muster_runtime::failpoint;
 
@@ -20,7 +21,7 @@ use context::UploadContext;
 use error::UploadError;
 use headers::UploadHeaders;
 use intake::{Intake, StoredFile};
-use muster_domain::Compression;
+use rules::BodyKind;
 
 /// How much larger than the largest file a body may be: a multipart envelope adds a little.
 const MAX_ENVELOPE_BYTES: u64 = 64 * 1024;
@@ -75,9 +76,19 @@ pub(crate) async fn store_body(
     if headers.content_length.is_some_and(|bytes| bytes > context.max_bytes.saturating_add(MAX_ENVELOPE_BYTES)) {
         return Err(UploadError::TooLarge(context.max_bytes));
     }
-    match context.dialect {
-        Dialect::Spigit => store_spigit_body(context, headers, body).await,
-        Dialect::Collaborator => store_collaborator_body(context, headers, body).await,
+    let rules = context.rules();
+    match (rules.body_kind)(headers)? {
+        BodyKind::Multipart => multipart::store_part(context, headers, body).await,
+        // Decompressed before it is stored if the whole text is inspected before the upload is accepted; otherwise
+        // stored as it was sent.
+        BodyKind::File(format) if rules.inspects_whole_text => {
+            let file = FileBody { format, store_as: Compression::Identity, decode_first: headers.compression };
+            store_file(context, file, body).await
+        }
+        BodyKind::File(format) => {
+            let file = FileBody { format, store_as: headers.compression, decode_first: Compression::Identity };
+            store_file(context, file, body).await
+        }
     }
 }
 
@@ -86,40 +97,6 @@ pub(crate) async fn store_object(context: &UploadContext, object: Bytes) -> Resu
     let mut intake = Intake::new(context, Format::Json, Compression::Identity);
     let received = intake.push(object).await;
     intake.conclude(received).await
-}
-
-async fn store_spigit_body(
-    context: &UploadContext,
-    headers: &UploadHeaders,
-    body: &mut BodyReader,
-) -> Result<StoredFile, UploadError> {
-    match headers.media_type.as_str() {
-        "multipart/form-data" => multipart::store_part(context, headers, body).await,
-        "text/csv" | "application/csv" if headers.declares_other_charset() => Err(UploadError::Charset),
-        "text/csv" | "application/csv" => {
-            // Stored as it was sent: only the head is inspected now.
-            let file =
-                FileBody { format: Format::Csv, store_as: headers.compression, decode_first: Compression::Identity };
-            store_file(context, file, body).await
-        }
-        _ => Err(UploadError::ContentType),
-    }
-}
-
-async fn store_collaborator_body(
-    context: &UploadContext,
-    headers: &UploadHeaders,
-    body: &mut BodyReader,
-) -> Result<StoredFile, UploadError> {
-    let format = match headers.media_type.as_str() {
-        "multipart/form-data" => return multipart::store_part(context, headers, body).await,
-        "text/csv" | "application/csv" => Format::Csv,
-        "application/json" => Format::Json,
-        _ => return Err(UploadError::ContentTypeCollaborator),
-    };
-    // Decompressed before it is stored: the whole text is inspected before the upload is accepted.
-    let file = FileBody { format, store_as: Compression::Identity, decode_first: headers.compression };
-    store_file(context, file, body).await
 }
 
 /// A body that is the file itself, without a multipart envelope.

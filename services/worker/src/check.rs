@@ -1,17 +1,19 @@
 //! Turns the records of a batch into checked rows and rejections.
 
-use muster_domain::{CheckedBatch, Dialect, Header, Rejection, RejectionCode, collaborator, row_shape, spigit};
+use muster_domain::{CheckRules, CheckedBatch, Dialect, Header, Rejection, RejectionCode, check_batch, row_shape};
 use muster_messages::BatchMessage;
 use muster_ports::JobRules;
 
 /// Checks the records by the rules of their job.
 pub(crate) fn check_records(message: &BatchMessage, rules: &JobRules, records: &[u8]) -> CheckedBatch {
-    let header = Header::from_titles(rules.titles.clone());
-    let (record, line) = (rules.record, message.first_line);
-    match rules.dialect {
-        Dialect::Spigit => spigit::check_batch(&header, rules.handling, record, line, records),
-        Dialect::Collaborator => collaborator::check_batch(rules.format, record, line, message.first_row, records),
-    }
+    let rules = CheckRules {
+        dialect: rules.dialect,
+        handling: rules.handling,
+        format: rules.format,
+        header: Header::from_titles(rules.titles.clone()),
+        limits: rules.record,
+    };
+    check_batch(&rules, message.first_line, message.first_row, records)
 }
 
 /// Fails every row of a batch that cannot be checked. The lines are numbered consecutively from the first: a row has at

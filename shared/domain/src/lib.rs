@@ -61,7 +61,7 @@ mod users;
 
 pub use formats::{header, json_array, loose_csv, scanner, sniff, strict_csv};
 pub use jobs::{counts, file, idempotency, ids, job, rejection};
-pub use rules::{collaborator, key, row_shape, spigit, text};
+pub use rules::{CheckRules, check_batch, collaborator, key, row_shape, spigit, text};
 pub use users::{batch, decision, digest, field, plan, profile, shape};
 
 pub use batch::{CheckedBatch, CheckedRow};

@@ -50,6 +50,6 @@ mod tests {
             folder.map(|file| file.unwrap().path().file_stem().unwrap().to_str().unwrap().to_owned()).collect();
         files.sort();
         assert_eq!(MIGRATIONS.iter().map(|(name, _)| *name).collect::<Vec<_>>(), files);
-        assert_eq!(schema_version(), files.len() as i64);
+        assert_eq!(schema_version(), i64::try_from(files.len()).unwrap());
     }
 }

@@ -78,9 +78,9 @@ struct Statements<'db> {
 impl<'db> Statements<'db> {
     fn prepare(db: &'db Connection, batch: &BatchToApply) -> rusqlite::Result<Self> {
         let (identity, columns) = (batch.rows.identity(), batch.rows.columns());
-        let by_login = &for_shape(Identity::Username, Columns::All).probe_user;
+        let by_login = &for_shape(Identity::Username, Columns::All).probe;
         Ok(Self {
-            by_key: Lookup::prepare(db, &for_shape(identity, columns).probe_user)?,
+            by_key: Lookup::prepare(db, &for_shape(identity, columns).probe)?,
             by_login: Lookup::prepare(db, by_login)?,
             holders: db.prepare_cached(sql::PROBE_HOLDERS)?,
             writes: UserWrites::prepare(db, for_shape(identity, columns))?,

@@ -10,9 +10,9 @@ use crate::sql;
 /// The statements for rows of one shape.
 #[derive(Debug)]
 pub(crate) struct UserStatements {
-    pub(crate) probe_user: String,
-    pub(crate) insert_user: String,
-    pub(crate) update_user: String,
+    pub(crate) probe: String,
+    pub(crate) insert: String,
+    pub(crate) update: String,
 }
 
 /// One user with every field, to be read back.
@@ -32,11 +32,7 @@ pub(crate) fn for_shape(identity: Identity, columns: Columns) -> &'static UserSt
 impl UserStatements {
     fn new(identity: Identity, columns: Columns) -> Self {
         let fill = |template| fill(template, identity, columns);
-        Self {
-            probe_user: fill(sql::PROBE_USER),
-            insert_user: fill(sql::INSERT_USER),
-            update_user: fill(sql::UPDATE_USER),
-        }
+        Self { probe: fill(sql::PROBE_USER), insert: fill(sql::INSERT_USER), update: fill(sql::UPDATE_USER) }
     }
 }
 

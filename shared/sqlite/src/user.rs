@@ -49,8 +49,8 @@ pub(crate) struct UserWrites<'db> {
 
 impl<'db> UserWrites<'db> {
     pub(crate) fn prepare(db: &'db Connection, statements: &UserStatements) -> rusqlite::Result<Self> {
-        let insert = db.prepare_cached(&statements.insert_user)?;
-        Ok(Self { insert, update: db.prepare_cached(&statements.update_user)? })
+        let insert = db.prepare_cached(&statements.insert)?;
+        Ok(Self { insert, update: db.prepare_cached(&statements.update)? })
     }
 
     /// Updates the user with this id, or inserts a new one. False if another user has its e-mail, login or uid.

@@ -46,6 +46,7 @@ pub(crate) struct Arguments {
 
 /// The servers to measure on.
 #[derive(Debug, Args)]
+#[expect(clippy::struct_field_names, reason = "the names are those of the flags")]
 pub(crate) struct Servers {
     /// Postgres, as postgres://user:password@host:port/database. The role must be allowed to create databases.
     #[arg(long, env = "MUSTER_DATABASE_URL", hide_env_values = true)]

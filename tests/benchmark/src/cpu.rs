@@ -85,12 +85,12 @@ impl CpuSeconds {
 
 /// Parses `/proc/PID/stat`: the name of the process, and its CPU seconds including those of children that have ended,
 /// because each connection to Postgres is a process of its own.
-fn parse_stat(stat: &str) -> Option<(&str, f64)> {
+fn parse_stat(line: &str) -> Option<(&str, f64)> {
     // The name can contain spaces and parentheses.
-    let (start, end) = (stat.find('(')? + 1, stat.rfind(')')?);
-    let ticks = stat.get(end + 1..)?.split_whitespace().skip(11).take(4);
+    let (start, end) = (line.find('(')? + 1, line.rfind(')')?);
+    let ticks = line.get(end + 1..)?.split_whitespace().skip(11).take(4);
     let ticks: f64 = ticks.filter_map(|ticks| ticks.parse::<f64>().ok()).sum();
-    Some((stat.get(start..end)?, ticks / TICKS_PER_SECOND))
+    Some((line.get(start..end)?, ticks / TICKS_PER_SECOND))
 }
 
 #[cfg(test)]

@@ -46,6 +46,7 @@ async fn check(store: Arc<dyn Store>) {
 /// Applies a batch as a job of its own. The store must not need a second attempt: a database that refuses the batch as a
 /// whole is an error here.
 async fn apply(store: &dyn Store, tenant: TenantId, rows: CheckedBatch) -> muster_domain::Counts {
+    assert!(rows.rejections().is_empty(), "{:?}", rows.rejections()[0]);
     let job = create_job(store, tenant).await;
     let split = lease_split(store, job).await;
     let applied =

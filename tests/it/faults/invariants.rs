@@ -18,7 +18,7 @@ use muster_testkit::{Broker, Servers, wait_until};
 
 use super::model::{self, Outcomes, Users};
 use super::trial::Trial;
-use crate::flow::counts;
+use crate::flow::expected::Status;
 
 /// The queues that must be empty at the end.
 const WORK_QUEUES: [&str; 3] = ["split.v1", "batch.v1", "batch.small.v1"];
@@ -69,12 +69,12 @@ async fn check_jobs(trial: &Trial, servers: &Servers) {
             continue;
         }
         let status = trial.site.client.wait_until_final(&upload.path).await;
-        assert_eq!(counts(&status), expected.counts(), "{}: {status}", upload.path);
+        assert_eq!(status.counts(), expected.counts(), "{}: {status}", upload.path);
         assert_eq!(fetch_rejections(trial, &upload.path).await, expected.failed, "the error report of {}", upload.path);
         // The counters of a final job may lack batches forever, but never count one twice.
         let view = counters.as_ref().unwrap().read(JobId(job_id(&upload.path))).await.ok().flatten();
         if let Some(view) = view {
-            assert!(view.counts.rows() <= expected.counts()[0], "counters {view:?} exceed the status {status}");
+            assert!(view.counts.rows() <= expected.counts().total, "counters {view:?} exceed the status {status}");
         }
     }
     let stored = load_users(servers).await;

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::File;
+use crate::flow::expected::{RowCounts, no_rows};
 
 /// Users by folded user name, each with its values by column name.
 pub(crate) type Users = BTreeMap<String, BTreeMap<&'static str, String>>;
@@ -18,10 +19,10 @@ pub(crate) struct Outcomes {
 }
 
 impl Outcomes {
-    /// `[total, created, updated, unchanged, failed]`.
-    pub(crate) fn counts(&self) -> [u64; 5] {
+    /// The outcomes as a status shows them.
+    pub(crate) fn counts(&self) -> RowCounts {
         let failed = self.failed.len() as u64;
-        [self.created + self.updated + self.unchanged + failed, self.created, self.updated, self.unchanged, failed]
+        no_rows().created(self.created).updated(self.updated).unchanged(self.unchanged).failed(failed)
     }
 }
 

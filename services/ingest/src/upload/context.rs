@@ -6,6 +6,8 @@ use muster_domain::{Dialect, Handling, TenantId};
 use muster_ports::{CutRules, Idempotency, RawStore};
 use muster_telemetry::Counter;
 
+use super::rules::{UploadRules, upload_rules};
+
 /// The caller's rights and the settings that apply to one upload.
 pub(crate) struct UploadContext {
     pub(crate) tenant: TenantId,
@@ -21,12 +23,8 @@ pub(crate) struct UploadContext {
 }
 
 impl UploadContext {
-    /// Whether a declared charset other than UTF-8 is refused. Collaborator files may have other charsets, and some of
-    /// their clients declare a wrong one.
-    pub(crate) fn requires_utf8(&self) -> bool {
-        match self.dialect {
-            Dialect::Spigit => true,
-            Dialect::Collaborator => false,
-        }
+    /// The rules of the dialect.
+    pub(super) fn rules(&self) -> UploadRules {
+        upload_rules(self.dialect)
     }
 }

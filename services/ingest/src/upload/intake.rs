@@ -1,21 +1,20 @@
 //! Takes the bytes of a file: inspects its head, then stores, hashes and counts them as they arrive.
 
 use bytes::Bytes;
-use muster_domain::sniff::{self, HEAD_BYTES};
-use muster_domain::{Charset, Dialect, Format};
+use muster_domain::sniff::HEAD_BYTES;
+use muster_domain::{Charset, Compression, Format};
 use muster_ports::{RawFile, RawUpload};
 use sha2::{Digest, Sha256};
 
 use super::compression::decompress_head;
 use super::context::UploadContext;
 use super::error::UploadError;
-use super::inspect::{StreamInspector, head_text};
-use muster_domain::Compression;
+use super::inspect::StreamInspector;
 
 /// A stored file, ready to become a job.
 pub(crate) struct StoredFile {
     pub(crate) raw: RawFile,
-    /// The column titles of a Spigit file.
+    /// The column titles, if the dialect has any.
     pub(crate) titles: Vec<String>,
 }
 
@@ -25,7 +24,7 @@ pub(crate) struct Intake<'a> {
     format: Format,
     /// The compression of the bytes.
     compression: Compression,
-    /// `None` for a Spigit file: errors after its head are errors of its rows.
+    /// `None` if only the head is inspected.
     inspector: Option<StreamInspector>,
     key: String,
     /// The first bytes, until they have been inspected.
@@ -44,10 +43,8 @@ struct Writing {
 
 impl<'a> Intake<'a> {
     pub(crate) fn new(context: &'a UploadContext, format: Format, compression: Compression) -> Self {
-        let inspector = match context.dialect {
-            Dialect::Spigit => None,
-            Dialect::Collaborator => Some(StreamInspector::new(format, context.cut.record)),
-        };
+        let inspects_whole_text = context.rules().inspects_whole_text;
+        let inspector = inspects_whole_text.then(|| StreamInspector::new(format, context.cut.record));
         // Server-generated: no client input becomes part of a path.
         let key = format!("{}/{:032x}", context.tenant, rand::random::<u128>());
         Self {
@@ -125,23 +122,11 @@ impl<'a> Intake<'a> {
     async fn start_writing(&mut self, complete: bool) -> Result<(), UploadError> {
         let head = decompress_head(self.compression, &self.head, complete).await?;
         let whole = complete && head.len() < HEAD_BYTES;
-        let titles = self.inspect_head(&head, whole)?;
+        let rules = self.context.rules();
+        let titles = (rules.inspect_head)(self.format, &head, whole, self.context.cut.record)?;
         let mut raw = self.context.raw.begin(&self.key).await?;
         let written = raw.write(std::mem::take(&mut self.head).into()).await;
         self.writing = Some(Writing { raw, titles });
         Ok(written?)
-    }
-
-    /// Returns the column titles of a Spigit file. `whole` says that the head is the whole file.
-    fn inspect_head(&self, head: &[u8], whole: bool) -> Result<Vec<String>, UploadError> {
-        match (self.context.dialect, self.format) {
-            (Dialect::Spigit, _) => Ok(sniff::inspect_spigit(head, whole, self.context.cut.record)?.titles().to_vec()),
-            (Dialect::Collaborator, Format::Csv) => {
-                sniff::inspect_collaborator(head, &head_text(head), whole)?;
-                Ok(Vec::new())
-            }
-            // The inspector checks the whole text.
-            (Dialect::Collaborator, Format::Json) => Ok(Vec::new()),
-        }
     }
 }

@@ -71,7 +71,7 @@ async fn read_part(
             return Err(UploadError::Multipart("a part may not be a multipart body itself"));
         }
         let declares_other = kind.get_param("charset").is_some_and(|charset| !is_utf8(charset.as_str()));
-        if declares_other && context.requires_utf8() {
+        if declares_other && context.rules().requires_utf8 {
             return Err(UploadError::Charset);
         }
     }

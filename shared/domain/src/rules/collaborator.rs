@@ -231,7 +231,7 @@ fn check_values(
         let at = |error: ValueError| (Some(*name), error);
         match target {
             Target::Field(field, kind) => {
-                cells[field.index()] = values::check_field(*kind, input, batch).map_err(at)?
+                cells[field.index()] = values::check_field(*kind, input, batch).map_err(at)?;
             }
             Target::Password => password = values::password(input, batch).map_err(at)?,
             Target::Status => blocked_by_status = values::blocked_by_status(input).map_err(at)?,

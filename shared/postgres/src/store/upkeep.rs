@@ -47,7 +47,7 @@ impl Upkeep for PostgresStore {
         let (keys, times): (Vec<String>, Vec<i64>) = uploads.into_iter().map(|u| (u.key, u.stored_ms)).unzip();
         let age_ms = i64::try_from(age.as_millis()).unwrap_or(i64::MAX);
         let statement = sqlx::query(sql::UPLOADS_WITHOUT_JOB).bind(keys).bind(times).bind(age_ms);
-        self.database.fetch_all(statement).await?.iter().map(|row| row.only()).collect()
+        self.database.fetch_all(statement).await?.iter().map(crate::query::Row::only).collect()
     }
 
     async fn is_batch_outstanding(&self, job: JobId, batch: BatchNo) -> Result<bool, StoreError> {

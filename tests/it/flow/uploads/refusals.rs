@@ -143,7 +143,7 @@ async fn invalid_headers_are_refused(site: Site) {
     let charset = "Content-Type names a charset other than UTF-8; send the file as UTF-8.";
     let repeated = |name: &str| format!("The header {name} was sent more than once.");
     let zeros = "sha-256=:AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=:";
-    let mismatch = "The body is not the one that the sha-256 in the header stands for; send it again.";
+    let mismatch = "The body does not match the SHA-256 digest in the header; send it again.";
     let csv = ("content-type", "text/csv");
     let cases: &[(&[(&str, &str)], Refusal<'_>)] = &[
         (&[], (415, "content_type_unsupported", content_type)),

@@ -54,7 +54,7 @@ pub(super) fn check_field(kind: Kind, input: &Input<'_>, batch: &mut CheckedBatc
     };
     match kind {
         Kind::Text(limit) | Kind::RequiredText(limit) | Kind::UnclearableText(limit) => {
-            text::check_length(&text, limit)?
+            text::check_length(&text, limit)?;
         }
         Kind::Json => text::check_length(&text, MAX_JSON_CHARS)?,
         Kind::Email => text::check_email(&text)?,
