@@ -105,7 +105,9 @@ fn every_log_message_is_in_the_table_of_the_documents() {
     let documented = documented.split("\n## ").next().unwrap();
     let mut messages = 0;
     for folder in crate::sources::source_folders() {
-        for (file, code) in crate::sources::sources(&folder) {
+        // Fail points exist in test builds only.
+        let files = crate::sources::sources(&folder);
+        for (file, code) in files.into_iter().filter(|(file, _)| !file.ends_with("failpoint.rs")) {
             for message in ["error", "warn", "info", "debug"].iter().flat_map(|level| logged(&code, level)) {
                 messages += 1;
                 assert!(documented.contains(&format!("`{message}`")), "{}: {message}", file.display());

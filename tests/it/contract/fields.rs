@@ -94,7 +94,11 @@ fn spigit_rows(users: usize, round: usize) -> CheckedBatch {
     let mut text = String::new();
     for user in 0..users {
         let quoted = |text: String| format!("\"{text}\"");
-        let values = fields.iter().map(|field| quoted(value(field.column, field.kind, user, round)));
+        // Spigit files write dates as MM/DD/YYYY.
+        let values = fields.iter().map(|field| match field.kind {
+            FieldKind::Date => format!("01/0{round}/2024"),
+            _ => quoted(value(field.column, field.kind, user, round)),
+        });
         text += &values.chain([format!("badge{round}")]).collect::<Vec<_>>().join(",");
         text += "\n";
     }

@@ -168,11 +168,7 @@ async fn invalid_headers_are_refused(site: Site) {
         ),
         (
             &[csv, ("content-digest", "sha-256=:AAAA:")],
-            (
-                400,
-                "digest_invalid",
-                "The sha-256 of Content-Digest cannot be read; expected the base64 form of 32 bytes.",
-            ),
+            (400, "digest_invalid", "The SHA-256 digest in Content-Digest is malformed; expected 32 bytes in base64."),
         ),
     ];
     for (headers, expected) in cases {
