@@ -66,7 +66,7 @@ pub async fn receive(
         tenant: TenantId(1),
         dialect: Dialect::Spigit,
         handling: Handling::Strict,
-        blocks_missing: false,
+        blocks_missing_users: false,
         idempotency: None,
         raw,
         max_bytes,

@@ -51,7 +51,7 @@ pub(crate) async fn create_job(
         raw: stored.raw,
         titles: stored.titles,
         cut: context.cut,
-        blocks_missing: context.blocks_missing,
+        blocks_missing_users: context.blocks_missing_users,
         idempotency: context.idempotency.clone(),
     };
     context.stored_bytes.add(job.raw.bytes, &[]);

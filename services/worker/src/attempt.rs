@@ -1,8 +1,8 @@
-//! One attempt at a batch.
+//! One attempt to apply a batch, from a delivery to its verdict.
 //!
-//! In order: load the job's rules, wait for isolation, record the attempt if the batch is redelivered, check the rows,
-//! hash passwords, commit, update the counters, finish the job. Rows are checked and passwords hashed once; retries
-//! reuse the result.
+//! In order: load the job's rules, wait until the batch may run, record the attempt if the message is redelivered, check
+//! the rows, hash passwords, commit, update the counters, finish the job. While the database is unavailable, the attempt
+//! waits and commits again; it checks the rows and hashes passwords only once.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -19,7 +19,7 @@ use tracing::field::display;
 use tracing::{Instrument, Span};
 
 use crate::apply_mode::{ApplyMode, FIRST_EXCLUSIVE_ATTEMPT};
-use crate::check::{all_failed, check_records, unreadable};
+use crate::check::{check_records, reject_all_rows, unreadable};
 use crate::counter_updates::CounterUpdates;
 use crate::metrics::BatchResult;
 use crate::passwords::Passwords;
@@ -28,9 +28,9 @@ use crate::span::record_counts;
 use crate::{WorkerMetrics, WorkerStore};
 
 /// How long a worker that is forced to stop tries to undo a recorded attempt.
-const UNDO_ATTEMPT_DEADLINE: Duration = Duration::from_secs(1);
+const UNDO_ATTEMPT_TIMEOUT: Duration = Duration::from_secs(1);
 /// How long finishing a job may take before it is left to the reconciler.
-const FINISH_JOB_DEADLINE: Duration = Duration::from_secs(30);
+const FINISH_JOB_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// What all attempts of the process share.
 pub(crate) struct Processor {
@@ -44,24 +44,25 @@ pub(crate) struct Processor {
     pub(crate) tasks: Tasks,
     pub(crate) shutdown: Shutdown,
     /// Locked for writing by a batch that runs alone, for reading by all others.
-    pub(crate) isolation: RwLock<()>,
+    pub(crate) turns: RwLock<()>,
 }
 
 /// What to do with the delivery after an attempt.
 pub(crate) enum Verdict {
     /// The batch needs no more work.
     Ack(BatchResult),
-    /// The message is unusable, for this reason.
+    /// Dead-letter the message, for this reason: it is unusable, or the database cannot read its job. The reconciler
+    /// replays or removes it.
     Reject(String),
-    /// Return the message to its queue. `count_attempt` is false if the attempt ended because the worker stops: then a
-    /// recorded attempt is undone.
+    /// Return the message to its queue. `count_attempt` is false if the attempt ended because the worker stops: then
+    /// the caller removes the record of the attempt.
     Redeliver { count_attempt: bool },
 }
 
-/// Whether other batches of the process may run at the same time.
-enum Isolation<'a> {
-    Shared { _guard: RwLockReadGuard<'a, ()> },
-    Exclusive { _guard: RwLockWriteGuard<'a, ()> },
+/// Permission to run: together with other batches of the process, or alone.
+enum Turn<'a> {
+    WithOthers { _guard: RwLockReadGuard<'a, ()> },
+    Alone { _guard: RwLockWriteGuard<'a, ()> },
 }
 
 /// Why an attempt ended before its batch was checked.
@@ -85,13 +86,13 @@ impl From<Interrupted> for Verdict {
 enum CheckError {
     /// The message is unusable, for this reason.
     Unusable(String),
-    /// The check panicked outside of the rules for a single row, which catch their own panics.
+    /// The check panicked, and not in the check of a single row, where a panic fails only that row.
     Panicked,
 }
 
 impl Processor {
-    /// Attempts a batch. Sets `attempt_recorded` once the attempt has been recorded in the database, so that a caller
-    /// that drops this future knows whether to undo that.
+    /// Attempts to apply a batch. Sets `attempt_recorded` once the attempt is recorded in the database: a caller that drops
+    /// this future must then call [`Processor::undo_attempt`].
     pub(crate) async fn attempt(
         &self,
         message: BatchMessage,
@@ -108,7 +109,7 @@ impl Processor {
             Err(interrupted) => return interrupted.into(),
         };
         Span::current().record("tenant", display(rules.tenant));
-        let (_isolation, mode) = match self.begin(&message, redelivered, attempt_recorded, &mut backoff).await {
+        let (_turn, mode) = match self.wait_for_turn(&message, redelivered, attempt_recorded, &mut backoff).await {
             Ok(ready) => ready,
             Err(interrupted) => return interrupted.into(),
         };
@@ -122,38 +123,39 @@ impl Processor {
             }
         };
         let rows = Arc::new(rows);
-        let attempt = Attempt { processor: self, message: &message, rules: &rules, mode, rows, hashed: false };
-        attempt.apply_until_done(&mut backoff).await
+        let application =
+            Application { processor: self, message: &message, rules: &rules, mode, rows, passwords_hashed: false };
+        application.apply_until_done(&mut backoff).await
     }
 
-    /// Waits for isolation, and records the attempt if the batch is redelivered. The attempt is recorded after the
-    /// wait, so that it does not count if the worker dies during the wait, and before the body is read, because a body
-    /// may kill its worker.
-    async fn begin(
+    /// Waits until the batch may run, and records the attempt if the message is redelivered: an earlier attempt may have
+    /// killed its worker. It is recorded after the wait, because a worker that dies during the wait was not killed by
+    /// this batch; and before the payload is opened, because a payload can kill its worker.
+    async fn wait_for_turn(
         &self,
         message: &BatchMessage,
         redelivered: bool,
         attempt_recorded: &AtomicBool,
         backoff: &mut Backoff,
-    ) -> Result<(Isolation<'_>, ApplyMode), Interrupted> {
+    ) -> Result<(Turn<'_>, ApplyMode), Interrupted> {
         if !redelivered {
-            return Ok((Isolation::Shared { _guard: self.isolation.read().await }, ApplyMode::AllRows));
+            return Ok((Turn::WithOthers { _guard: self.turns.read().await }, ApplyMode::AllRows));
         }
         let (job, batch) = (message.job, message.batch);
         let previous = self.retry_transient(backoff, || self.store.count_attempts(job, batch)).await?;
-        let isolation = if previous + 1 >= FIRST_EXCLUSIVE_ATTEMPT {
-            Isolation::Exclusive { _guard: self.isolation.write().await }
+        let turn = if previous + 1 >= FIRST_EXCLUSIVE_ATTEMPT {
+            Turn::Alone { _guard: self.turns.write().await }
         } else {
-            Isolation::Shared { _guard: self.isolation.read().await }
+            Turn::WithOthers { _guard: self.turns.read().await }
         };
         let attempts = self.retry_transient(backoff, || self.store.record_attempt(job, batch)).await?;
         attempt_recorded.store(true, Ordering::Relaxed);
-        Ok((isolation, ApplyMode::for_attempt(attempts)))
+        Ok((turn, ApplyMode::for_attempt(attempts)))
     }
 
-    /// Undoes the record of an attempt that ended because the worker stops: the batch did not cause that.
+    /// Removes the record of an attempt that ended because the worker stops: the batch is not to blame for that.
     pub(crate) async fn undo_attempt(&self, job: JobId, batch: BatchNo) {
-        let undone = tokio::time::timeout(UNDO_ATTEMPT_DEADLINE, self.store.undo_attempt(job, batch)).await;
+        let undone = tokio::time::timeout(UNDO_ATTEMPT_TIMEOUT, self.store.undo_attempt(job, batch)).await;
         if !matches!(undone, Ok(Ok(()))) {
             tracing::warn!(%job, %batch, "could not undo the attempt of an aborted batch");
         }
@@ -179,7 +181,7 @@ impl Processor {
         }
     }
 
-    /// Parses and checks the rows on the blocking pool. A batch that is given up has only rejections.
+    /// Parses and checks the rows on the blocking pool. If the batch is given up, all rows are rejected.
     async fn check(
         &self,
         message: &BatchMessage,
@@ -189,21 +191,21 @@ impl Processor {
         let (message, rules, codec) = (message.clone(), rules.clone(), self.codec.clone());
         let checking = self.tasks.blocking(move || {
             let records = codec.open(&message.message_id(), &message.payload).map_err(|error| error.to_string())?;
-            failpoint!(blocking "batch_checked");
+            failpoint!(blocking "batch_opened");
             let checked = check_records(&message, &rules, &records);
             if checked.row_count() != u64::from(message.rows) {
                 return Err(format!("expected {} rows, found {}", message.rows, checked.row_count()));
             }
-            Ok(if mode == ApplyMode::GiveUp { all_failed(&checked) } else { checked })
+            Ok(if mode == ApplyMode::GiveUp { reject_all_rows(&checked) } else { checked })
         });
         checking.await.map_err(|_| CheckError::Panicked)?.map_err(CheckError::Unusable)
     }
 
-    /// Finishes the job if this was its last batch. The batch is committed: if this fails, the reconciler finishes the
-    /// job.
+    /// Finishes the job if this was its last batch, and lets the tenant's next job start. If this fails, the reconciler
+    /// does it: the batch is committed in any case.
     async fn finish_job(&self, job: JobId) {
         let finishing = self.store.finish_job_and_start_next(&*self.queue, job);
-        match tokio::time::timeout(FINISH_JOB_DEADLINE, finishing).await {
+        match tokio::time::timeout(FINISH_JOB_TIMEOUT, finishing).await {
             Ok(Ok(Some(finished))) => {
                 self.metrics.finished(finished.state);
                 tracing::info!(%job, state = finished.state.as_str(), "job finished");
@@ -215,8 +217,8 @@ impl Processor {
     }
 }
 
-/// A checked batch that is being applied.
-struct Attempt<'a> {
+/// The second half of an attempt: the batch is checked.
+struct Application<'a> {
     processor: &'a Processor,
     message: &'a BatchMessage,
     rules: &'a JobRules,
@@ -224,10 +226,10 @@ struct Attempt<'a> {
     /// Shared with the store while it applies them.
     rows: Arc<CheckedBatch>,
     /// Whether `rows` has the password hashes of new users.
-    hashed: bool,
+    passwords_hashed: bool,
 }
 
-impl Attempt<'_> {
+impl Application<'_> {
     /// Applies the batch: retries while the database is unavailable, and falls back to the next mode each time
     /// the database rejects the batch.
     async fn apply_until_done(mut self, backoff: &mut Backoff) -> Verdict {
@@ -248,19 +250,19 @@ impl Attempt<'_> {
                 let Some(mode) = self.mode.fallback() else { return Verdict::Reject(error.to_string()) };
                 self.mode = mode;
                 if mode == ApplyMode::GiveUp {
-                    self.rows = Arc::new(all_failed(&self.rows));
+                    self.rows = Arc::new(reject_all_rows(&self.rows));
                 }
             }
         }
     }
 
-    /// Hashes the passwords, unless an earlier try has, and commits the batch.
+    /// Hashes the passwords, unless that is done, and commits the batch.
     async fn apply(&mut self) -> Result<Applied, StoreError> {
-        if !self.hashed {
-            // Copies nothing: the store has not seen the rows yet.
+        if !self.passwords_hashed {
+            // This does not clone the rows: the store does not share them yet.
             let rows = Arc::make_mut(&mut self.rows);
             self.processor.passwords.hash(self.message, self.rules, rows).await?;
-            self.hashed = true;
+            self.passwords_hashed = true;
         }
         self.commit().await
     }
@@ -277,8 +279,8 @@ impl Attempt<'_> {
             first_offset: message.first_offset,
             end_offset: message.end_offset,
             rows: self.rows.clone(),
-            isolate_rows: self.mode == ApplyMode::EachRow,
-            records_named_users: rules.blocks_missing,
+            row_by_row: self.mode == ApplyMode::EachRow,
+            records_named_users: rules.blocks_missing_users,
         };
         let applying = self.processor.store.apply_batch(batch_to_apply).instrument(span.clone());
         let applied = applying.await.inspect_err(|_| context::fail(&span))?;
@@ -289,7 +291,8 @@ impl Attempt<'_> {
         Ok(applied)
     }
 
-    /// Counts the applied batch, and finishes the job if this was its last batch.
+    /// Updates the counters, and finishes the job if this was its last batch: also if an earlier delivery applied the batch
+    /// and died before it did so.
     async fn complete(&self, applied: Applied) -> BatchResult {
         let (processor, message) = (self.processor, self.message);
         let (counts, result) = match applied {

@@ -24,7 +24,7 @@ pub(crate) fn unreadable(message: &BatchMessage, dialect: Dialect) -> CheckedBat
 }
 
 /// Fails every row of a checked batch.
-pub(crate) fn all_failed(checked: &CheckedBatch) -> CheckedBatch {
+pub(crate) fn reject_all_rows(checked: &CheckedBatch) -> CheckedBatch {
     let mut rejections = checked.rejections().to_vec();
     rejections.extend(checked.rows().map(|row| not_applied(row.line()).with_row(row.row())));
     rejections.sort_unstable_by_key(|rejection| rejection.line);

@@ -57,7 +57,7 @@ async fn attempt(processor: &Processor, message: BatchMessage, redelivered: bool
     record_batch(&message);
     let (job, batch, attempt_recorded) = (message.job, message.batch, AtomicBool::new(false));
     let verdict = tokio::select! {
-        // The stop is polled first: a batch that waits for isolation must not start when another one is interrupted.
+        // The stop is polled first: a batch that waits for its turn must not start when another one is interrupted.
         biased;
         () = processor.shutdown.forced() => Verdict::Redeliver { count_attempt: false },
         verdict = processor.attempt(message, redelivered, &attempt_recorded) => verdict,

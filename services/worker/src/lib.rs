@@ -69,7 +69,7 @@ pub fn start(deps: &WorkerDeps, config: &WorkerConfig) {
         metrics: deps.metrics.clone(),
         tasks: deps.tasks.clone(),
         shutdown: deps.shutdown.clone(),
-        isolation: RwLock::default(),
+        turns: RwLock::default(),
     });
     deps.metrics.slots.set((config.concurrency + SMALL_LANE_SLOTS) as u64);
     lane::start(deps, &processor, QueueName::Batch, config.concurrency);

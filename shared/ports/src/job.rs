@@ -81,7 +81,7 @@ pub struct NewJob {
     /// How the file is cut into batches.
     pub cut: CutRules,
     /// Whether missing users are blocked when the job finishes.
-    pub blocks_missing: bool,
+    pub blocks_missing_users: bool,
     /// The idempotency key, if the client sent one.
     pub idempotency: Option<Idempotency>,
 }
@@ -288,7 +288,7 @@ pub struct JobRules {
     /// The limits on one record.
     pub record: RecordLimits,
     /// Whether missing users are blocked when the job finishes.
-    pub blocks_missing: bool,
+    pub blocks_missing_users: bool,
 }
 
 /// A checked batch to be applied.
@@ -307,7 +307,7 @@ pub struct BatchToApply {
     /// The checked rows. Shared, because a retry applies the same rows again.
     pub rows: Arc<CheckedBatch>,
     /// Whether each row is written on its own, because the database rejected the batch as a whole.
-    pub isolate_rows: bool,
+    pub row_by_row: bool,
     /// Whether the ledger row also records the users whom the rows name but do not write, so that they do not count
     /// as missing.
     pub records_named_users: bool,

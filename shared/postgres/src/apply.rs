@@ -142,7 +142,7 @@ async fn write_users(
     level: LookupLevel,
     tally: &mut Tally,
 ) -> Result<(), sqlx::Error> {
-    if batch.isolate_rows {
+    if batch.row_by_row {
         return row_by_row::apply_isolated(connection, batch, batch.rows.rows(), tally).await;
     }
     let (found, unchanged) = probe::Found::look_up(connection, batch, level).await?;

@@ -33,7 +33,7 @@ pub(crate) async fn block(
     let guard = fetch_row(connection, sqlx::query(sql::MISSING_GUARD).bind(tenant.0)).await?;
     let guard = MissingGuard {
         percent: guard.count("missing_guard_percent").map_err(unreadable)?,
-        min_users: guard.count("missing_guard_min").map_err(unreadable)?,
+        always_allowed: guard.count("missing_guard_min").map_err(unreadable)?,
     };
     let found = fetch_row(connection, sqlx::query(sql::COUNT_MISSING).bind(tenant.0).bind(job.0)).await?;
     let (missing, active) = (found.count("missing").map_err(unreadable)?, found.count("active").map_err(unreadable)?);

@@ -50,7 +50,7 @@ pub fn job_rules(row: &impl SqlRow) -> Result<JobRules, Unreadable> {
         format: format(row)?,
         titles: titles(row)?,
         record: cut_rules(row)?.record,
-        blocks_missing: row.boolean("blocks_missing")?,
+        blocks_missing_users: row.boolean("blocks_missing")?,
     })
 }
 
@@ -81,8 +81,8 @@ pub fn split_summary(row: &impl SqlRow) -> Result<(TenantId, SplitSummary), Unre
     let summary = SplitSummary {
         batches: row.count("total_batches")?,
         bytes: row.count("total_bytes")?,
-        is_unreadable: row.boolean("is_unreadable")?,
-        blocks_missing: row.boolean("blocks_missing")?,
+        ends_early: row.boolean("is_unreadable")?,
+        blocks_missing_users: row.boolean("blocks_missing")?,
     };
     Ok((TenantId(row.number("tenant")?), summary))
 }

@@ -7,7 +7,7 @@ use muster_domain::decision::{
     Holders, RowDecision, RowKeys, decide_conflict, decide_row, expects_new_user, is_adoptable, named_keys,
     reject_refused_row,
 };
-use muster_domain::profile::{StoredUser, fold};
+use muster_domain::profile::{StoredUser, merge_rows};
 use muster_domain::shape::{Columns, Identity};
 use muster_domain::{CheckedRow, Counts, JobState, Rejection};
 use muster_ports::{Applied, BatchToApply};
@@ -43,7 +43,7 @@ pub(crate) fn apply(db: &Connection, batch: &BatchToApply) -> rusqlite::Result<A
                 ledger::insert_rejection(db, batch, &rejection)?;
             }
             // SQLite undoes the statement that failed, not the transaction.
-            Err(error) if batch.isolate_rows && !crate::error::is_transient(&error) => {
+            Err(error) if batch.row_by_row && !crate::error::is_transient(&error) => {
                 counts.failed += 1;
                 ledger::insert_rejection(db, batch, &reject_refused_row(&row))?;
             }
@@ -97,9 +97,9 @@ fn apply_row(
 ) -> rusqlite::Result<Result<Counts, Rejection>> {
     let Statements { by_key, by_login, holders, writes, expects_new } = statements;
     if *expects_new && row.missing_required_field().is_none() {
-        let folded = fold(None, [row]);
-        if writes.write(None, batch, row, &folded.profile)? {
-            return Ok(Ok(folded.counts));
+        let merged = merge_rows(None, [row]);
+        if writes.write(None, batch, row, &merged.profile)? {
+            return Ok(Ok(merged.counts));
         }
     }
     let keys = RowKeys::new(&row);
@@ -120,18 +120,18 @@ fn write_row(
     row: CheckedRow<'_>,
     stored: Option<&StoredUser<'_>>,
 ) -> rusqlite::Result<Result<Counts, Rejection>> {
-    let folded = match decide_row(batch.job, row, stored) {
+    let merged = match decide_row(batch.job, row, stored) {
         RowDecision::Reject(rejection) => return Ok(Err(rejection)),
         RowDecision::Unchanged(counts) => return Ok(Ok(counts)),
         RowDecision::Outdated => {
             tracing::error!(job = %batch.job, batch = %batch.batch, users = 1, "version check failed: user already written by a later row");
             return Ok(Ok(RowDecision::OUTDATED_COUNTS));
         }
-        RowDecision::Write { folded, .. } => folded,
+        RowDecision::Write { merged, .. } => merged,
     };
     let id = stored.map(|user| user.id);
-    if writes.write(id, batch, row, &folded.profile)? {
-        return Ok(Ok(folded.counts));
+    if writes.write(id, batch, row, &merged.profile)? {
+        return Ok(Ok(merged.counts));
     }
     let wanted = params![batch.tenant.0, RowKeys::new(&row).login, row.email_key()];
     let read =

@@ -26,7 +26,7 @@ pub(crate) fn block(
         decode(|row| -> Result<_, Unreadable> {
             Ok(MissingGuard {
                 percent: row.count("missing_guard_percent")?,
-                min_users: row.count("missing_guard_min")?,
+                always_allowed: row.count("missing_guard_min")?,
             })
         }),
     )?;

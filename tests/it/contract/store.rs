@@ -102,7 +102,7 @@ fn new_job(tenant: TenantId) -> NewJob {
         },
         titles: TITLES.map(str::to_owned).to_vec(),
         cut: CutRules::default(),
-        blocks_missing: false,
+        blocks_missing_users: false,
         idempotency: None,
     }
 }
@@ -126,7 +126,7 @@ pub(super) fn batch(tenant: TenantId, job: JobId, number: u32, offsets: (u64, u6
         first_offset: offsets.0,
         end_offset: offsets.1,
         rows: Arc::new(rows(users)),
-        isolate_rows: false,
+        row_by_row: false,
         records_named_users: false,
     }
 }

@@ -221,7 +221,7 @@ mod quick {
     #[tokio::test(flavor = "multi_thread")]
     async fn heartbeats_continue_while_rows_are_checked() {
         let mut options = verbose_options(0);
-        options.worker_variables = failpoint("batch_checked=1*return(9000)");
+        options.worker_variables = failpoint("batch_opened=1*return(9000)");
         let mut trial = Trial::new(start_site(options).await);
         let servers = trial.site.servers.clone().unwrap();
         trial

@@ -25,7 +25,7 @@ mod quick {
     /// before it acknowledges the message.
     #[tokio::test(flavor = "multi_thread")]
     async fn a_worker_that_dies_at_any_step_loses_nothing() {
-        for point in ["batch_checked", "users_written", "batch_applied", "batch_counted", "batch_settled"] {
+        for point in ["batch_opened", "users_written", "batch_applied", "batch_counted", "batch_settled"] {
             let mut trial = start_with_worker_failpoint(&format!("{point}=3*off->1*return(abort)")).await;
             trial.site.workers[0].ended().await;
             trial.site.kill_worker(0);
@@ -37,11 +37,11 @@ mod quick {
     /// F53: a panic while rows are checked costs one redelivery; neither the process nor the job ends.
     #[tokio::test(flavor = "multi_thread")]
     async fn a_panic_while_rows_are_checked_costs_one_redelivery() {
-        let mut trial = start_with_worker_failpoint("batch_checked=2*off->1*return(panic)").await;
+        let mut trial = start_with_worker_failpoint("batch_opened=2*off->1*return(panic)").await;
         assert!(trial.site.workers[0].is_running());
         let output = trial.site.workers[0].output();
         assert!(
-            !output.contains("fail point batch_checked"),
+            !output.contains("fail point batch_opened"),
             "panic messages are not logged, because they may contain values"
         );
         trial.check().await;
@@ -50,8 +50,7 @@ mod quick {
     /// F53: the rows of a batch that panics at every attempt fail as `not_applied`, and its job ends.
     #[tokio::test(flavor = "multi_thread")]
     async fn a_batch_that_always_panics_fails_its_rows() {
-        let options =
-            SiteOptions { worker_variables: failpoint("batch_checked=6*return(panic)"), ..verbose_options(1) };
+        let options = SiteOptions { worker_variables: failpoint("batch_opened=6*return(panic)"), ..verbose_options(1) };
         let mut trial = Trial::new(start_site(options).await);
         trial.upload(File::new_users(0, 3)).await;
         trial.not_applied_lines.extend([2, 3, 4]);
@@ -266,7 +265,7 @@ mod long {
     /// `not_applied`.
     #[tokio::test(flavor = "multi_thread")]
     async fn a_batch_that_kills_five_workers_fails_its_rows() {
-        let options = SiteOptions { worker_variables: failpoint("batch_checked=return(abort)"), ..verbose_options(0) };
+        let options = SiteOptions { worker_variables: failpoint("batch_opened=return(abort)"), ..verbose_options(0) };
         let mut trial = Trial::new(start_site(options).await);
         let first = trial.upload(File::new_users(0, 3)).await;
         for _ in 0..5 {

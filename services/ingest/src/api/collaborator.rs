@@ -113,12 +113,12 @@ async fn admit(
     }
     let idempotency = idempotency(&parts.headers)?;
     let slot = ingest.slots.take(caller.tenant())?;
-    let blocks_missing = call != Call::Single && caller.settings().missing_users == MissingUsers::Block;
+    let blocks_missing_users = call != Call::Single && caller.settings().missing_users == MissingUsers::Block;
     let context = UploadContext {
         tenant: caller.tenant(),
         dialect: Dialect::Collaborator,
         handling: Handling::Strict,
-        blocks_missing,
+        blocks_missing_users,
         idempotency,
         raw: ingest.deps.raw.clone(),
         max_bytes: ingest.config.max_upload_bytes,

@@ -88,7 +88,7 @@ async fn post_file(
         tenant: caller.tenant(),
         dialect: Dialect::Spigit,
         handling: handling(&headers, caller.settings().short_rows),
-        blocks_missing: false,
+        blocks_missing_users: false,
         idempotency,
         raw: ingest.deps.raw.clone(),
         max_bytes: ingest.config.max_upload_bytes,

@@ -1,6 +1,8 @@
-//! Cuts decoded text into batches and epochs: a pure function of the text and the cut rules.
+//! Cuts decoded text into batches and epochs. Where it cuts depends only on the text and the cut rules, not on the pieces in
+//! which the text arrives.
 //!
-//! No user occurs in two batches of an epoch.
+//! An epoch is a run of batches that can be applied in any order, because no user occurs in two of them. All batches of
+//! earlier epochs must be applied before.
 
 use std::collections::HashSet;
 
@@ -10,43 +12,51 @@ use muster_ports::CutRules;
 
 use super::records::{Layout, Records};
 
-/// How many rows a batch may exceed its limit by, so that consecutive rows of one user stay together.
+/// How many rows more than its limit a batch may have, so that consecutive rows of one user stay together.
 const MAX_EXTRA_SAME_USER_ROWS: u32 = 100;
 
-/// From this batch on, a file is assumed to fill whole epochs.
+/// A file with this many batches is expected to fill whole epochs: memory for the keys of one is then reserved.
 const BIG_FILE_BATCHES: u32 = 20;
 
-/// A batch as it is cut out of the file.
+/// A batch that has been cut out of the file.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Cut {
     pub(crate) batch: BatchNo,
+    /// The line on which the first row starts, from 1.
     pub(crate) first_line: u64,
     /// The number of the first row, from 1.
     pub(crate) first_row: u64,
     pub(crate) rows: u32,
+    /// The offsets of its part of the decoded file, in bytes.
     pub(crate) first_offset: u64,
     pub(crate) end_offset: u64,
+    /// Its records, with what separates them.
     pub(crate) records: Vec<u8>,
     /// All earlier batches must be applied before this one.
     pub(crate) starts_epoch: bool,
 }
 
-/// What has been cut so far.
+/// How far the file has been read.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Progress {
+    /// The batches that have been cut.
     pub(crate) batches: u32,
+    /// The rows that have been read, those of the open batch included.
     pub(crate) rows: u64,
     /// The offset at which the last complete record ends.
     pub(crate) end_offset: u64,
 }
 
+/// Reads records and fills batches with them.
 pub(crate) struct Cutter {
     rules: CutRules,
     records: Records,
-    seen_titles: bool,
+    /// Whether the next record is the title line.
+    expects_titles: bool,
     open: OpenBatch,
     progress: Progress,
-    /// The users of the closed batches of the epoch.
+    /// Hashes of the keys of the users in the closed batches of the epoch. Two users with one hash cost a needless epoch,
+    /// nothing else.
     epoch_keys: HashSet<u64>,
     epoch_rows: u64,
 }
@@ -65,12 +75,12 @@ struct OpenBatch {
 }
 
 impl Cutter {
-    /// A cutter for text whose byte order mark of `mark_bytes` bytes has been removed.
+    /// Creates a cutter for text from which a byte order mark of `mark_bytes` bytes has been removed.
     pub(crate) fn new(rules: CutRules, layout: Layout<'_>, mark_bytes: u64) -> Self {
         let records = Records::new(layout, rules.record);
         Self {
             rules,
-            seen_titles: !records.have_titles(),
+            expects_titles: records.have_titles(),
             records,
             open: OpenBatch::default(),
             progress: Progress { end_offset: mark_bytes, ..Progress::default() },
@@ -83,12 +93,13 @@ impl Cutter {
         self.progress
     }
 
-    /// The line that the cutter has reached.
+    /// The line on which the last record starts.
     pub(crate) fn line(&self) -> u64 {
         self.records.line()
     }
 
-    /// Reads text until a batch is complete. Returns the batch, if there is one, and the number of bytes used.
+    /// Reads text until a batch is complete. Returns the batch, if there is one, and the number of bytes read. The record
+    /// that completed the batch is read too; it is the first one of the next batch.
     pub(crate) fn read(&mut self, text: &[u8], at_end: bool) -> Result<(Option<Cut>, usize), RecordError> {
         let mut used = 0;
         loop {
@@ -110,21 +121,22 @@ impl Cutter {
     }
 
     fn take_record(&mut self) -> Option<Cut> {
-        if !self.seen_titles {
-            self.seen_titles = true;
-            self.progress.end_offset += self.record_bytes();
+        if self.expects_titles {
+            self.expects_titles = false;
+            self.progress.end_offset += self.record_and_lead_bytes();
             return None;
         }
         let key = self.records.key();
-        // With batches of two rows, the rows A, B, A make two batches. The second A is not in a closed batch yet, but
-        // its row closes the batch with the first A, so it must start an epoch.
+        // If this row does not fit in the open batch, and its user is in that batch, the user would be in two batches of one
+        // epoch. `epoch_keys` does not show that, because the batch is not closed yet. Example: batches of two rows, and
+        // rows of the users A, B, A.
         let in_closed_batch = key.is_some_and(|key| self.epoch_keys.contains(&key));
-        let batch_full = self.is_full(key);
-        let in_closing_batch = batch_full && key.is_some_and(|key| self.open.keys.contains(&key));
+        let batch_is_full = self.must_start_batch(key);
+        let in_closing_batch = batch_is_full && key.is_some_and(|key| self.open.keys.contains(&key));
         let epoch_full = self.epoch_rows + u64::from(self.open.rows) >= self.rules.epoch_rows;
         let cut = if in_closed_batch || in_closing_batch || epoch_full {
             self.end_epoch()
-        } else if batch_full {
+        } else if batch_is_full {
             Some(self.close_batch(false))
         } else {
             None
@@ -133,14 +145,14 @@ impl Cutter {
         cut
     }
 
-    /// Whether the current record, which is about the user with this key, does not fit in the open batch.
-    fn is_full(&self, key: Option<u64>) -> bool {
+    /// Whether the current record, of the user with this key, does not fit in the open batch.
+    fn must_start_batch(&self, key: Option<u64>) -> bool {
         let open = &self.open;
         if open.rows == 0 {
             return false;
         }
-        // Blank lines before the record are kept up to a limit. Above it, the record must start a batch, or the line
-        // numbers after them would be wrong.
+        // The blank lines before the record. Too many are not kept: the record must then start a batch, because a worker
+        // counts lines from the first line of its batch.
         let Some(lead) = self.records.lead() else { return true };
         let over_bytes = open.records.len() + lead.len() + self.records.raw().len() > self.rules.batch_bytes;
         let over_rows = open.rows >= self.rules.batch_rows;
@@ -163,7 +175,7 @@ impl Cutter {
         self.progress.batches += 1;
         if !ends_epoch {
             if self.progress.batches == BIG_FILE_BATCHES {
-                // Reserved in one step: while a growing set is rehashed, the old table and the new one are in memory.
+                // Reserved in one step, because a set that grows needs memory for its old and its new table at once.
                 let rows = usize::try_from(self.rules.epoch_rows).unwrap_or_default();
                 self.epoch_keys.reserve(rows.saturating_sub(self.epoch_keys.len()));
             }
@@ -187,7 +199,7 @@ impl Cutter {
         if self.open.rows == 0 {
             self.open.first_line = self.records.line();
             self.open.first_row = self.progress.rows + 1;
-            // The first batch covers the header too, and every batch the blank lines before it.
+            // The first batch also covers the title line, and every batch the blank lines before its first record.
             self.open.first_offset = if self.progress.batches == 0 { 0 } else { self.progress.end_offset };
         } else {
             self.open.records.extend_from_slice(self.records.lead().unwrap_or_default());
@@ -197,11 +209,11 @@ impl Cutter {
         self.open.keys.extend(key);
         self.open.last_key = key;
         self.progress.rows += 1;
-        self.progress.end_offset += self.record_bytes();
+        self.progress.end_offset += self.record_and_lead_bytes();
     }
 
-    /// The size of the record and of the blank lines before it.
-    fn record_bytes(&self) -> u64 {
+    /// The size of the record and of the blank lines before it, in bytes.
+    fn record_and_lead_bytes(&self) -> u64 {
         self.records.lead_bytes() + self.records.raw().len() as u64
     }
 }

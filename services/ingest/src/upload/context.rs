@@ -13,7 +13,7 @@ pub(crate) struct UploadContext {
     pub(crate) tenant: TenantId,
     pub(crate) dialect: Dialect,
     pub(crate) handling: Handling,
-    pub(crate) blocks_missing: bool,
+    pub(crate) blocks_missing_users: bool,
     pub(crate) idempotency: Option<Idempotency>,
     pub(crate) raw: Arc<dyn RawStore>,
     pub(crate) max_bytes: u64,

@@ -1,4 +1,4 @@
-//! Decides how a row ends and how a job ends, once for all stores.
+//! Decides what happens to a row and how a job ends. All stores execute these decisions.
 //!
 //! A store finds users, executes a decision and reports what a unique index rejected. It decides nothing itself, so that
 //! two stores give the same users, counts and rejections.
@@ -8,11 +8,11 @@ use crate::counts::Counts;
 use crate::field::Field;
 use crate::ids::JobId;
 use crate::job::JobState;
-use crate::profile::{MergedRows, StoredUser, Version, fold};
+use crate::profile::{MergedRows, StoredUser, Version, merge_rows};
 use crate::rejection::{Rejection, RejectionCode};
 use crate::shape::Identity;
 
-/// What is to be done with one row.
+/// What to do with one row.
 #[derive(Debug)]
 #[expect(clippy::large_enum_variant, reason = "one exists at a time, and boxing it would cost an allocation a row")]
 pub enum RowDecision<'a> {
@@ -20,14 +20,14 @@ pub enum RowDecision<'a> {
     Reject(Rejection),
     /// The row needs no write; these are its counts.
     Unchanged(Counts),
-    /// A later row has already written the user. Nothing is written and the row counts as unchanged: epochs and the
-    /// order of jobs rule this out, so it is a bug.
+    /// A later row has already written the user, which epochs and the order of jobs should make impossible: a bug. Nothing
+    /// is written, and the row counts as unchanged.
     Outdated,
-    /// The user is written with this profile, as this version. If the write succeeds, the counts of `folded` apply;
-    /// otherwise [`decide_conflict`] says why the row fails.
+    /// The user is to be written with this profile, as this version. If the write succeeds, the row has the counts of
+    /// `merged`. If a unique index rejects it, [`decide_conflict`] says why.
     Write {
         /// The new profile and the counts of the row.
-        folded: MergedRows<'a>,
+        merged: MergedRows<'a>,
         /// The job and line of the row.
         version: Version,
     },
@@ -39,19 +39,19 @@ pub fn decide_row<'a>(job: JobId, row: CheckedRow<'a>, stored: Option<&StoredUse
         let name = row.field_name(field);
         return RowDecision::Reject(row.reject(Some(name), RejectionCode::ValueEmpty, format!("{name} is missing")));
     }
-    let folded = fold(stored.map(|user| &user.profile), [row]);
-    if folded.written_by.is_none() {
-        return RowDecision::Unchanged(folded.counts);
+    let merged = merge_rows(stored.map(|user| &user.profile), [row]);
+    if merged.written_by.is_none() {
+        return RowDecision::Unchanged(merged.counts);
     }
     let version = Version::new(job, row.line());
     if stored.is_some_and(|user| user.version >= version) {
         return RowDecision::Outdated;
     }
-    RowDecision::Write { folded, version }
+    RowDecision::Write { merged, version }
 }
 
 impl RowDecision<'_> {
-    /// The counts of a row that [`RowDecision::Outdated`] leaves alone.
+    /// The counts of a row for which the decision is [`RowDecision::Outdated`].
     pub const OUTDATED_COUNTS: Counts =
         Counts { created: 0, updated: 0, unchanged: 1, failed: 0, warnings: 0, blocked: 0, unblocked: 0 };
 }
@@ -59,7 +59,7 @@ impl RowDecision<'_> {
 /// How the user of a row is found.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct RowKeys<'a> {
-    /// The key that is looked up first: the folded user name or the uid.
+    /// The key that is looked up first: the folded user name (see [`crate::key`]) or the uid.
     pub key: &'a str,
     /// The folded user name that is looked up if no user has the key. A user found by it must be
     /// [adoptable](is_adoptable).
@@ -67,7 +67,7 @@ pub struct RowKeys<'a> {
 }
 
 impl<'a> RowKeys<'a> {
-    /// The keys of a row. A row with a uid may adopt the user of its login who has no uid yet.
+    /// The keys of a row. If no user has its uid, the row may adopt a user without a uid: the one with its login.
     pub fn new(row: &CheckedRow<'a>) -> Self {
         let login = match row.identity() {
             Identity::Username => None,
@@ -77,18 +77,18 @@ impl<'a> RowKeys<'a> {
     }
 }
 
-/// Whether a user found by its login may be given the uid of a row: it has none yet.
+/// Whether a user that was found by its login may get the uid of a row: only a user without a uid may.
 pub fn is_adoptable(user: &StoredUser<'_>) -> bool {
     user.profile.value(Field::Uid).is_none()
 }
 
-/// Whether a row is probably about a new user, given the outcome of the row before it: then an insert may be tried
-/// without a lookup. A uid alone does not tell, because the user may have to be adopted by its login.
-pub fn expects_new_user(row: &CheckedRow<'_>, counts_before: &Counts) -> bool {
-    row.identity() == Identity::Username && counts_before.created > 0
+/// Whether the next row is likely to be about a new user, given a row and its counts: then a store may try an insert without
+/// a lookup. Never for rows with a uid, whose user may be one to adopt.
+pub fn expects_new_user(row: &CheckedRow<'_>, counts: &Counts) -> bool {
+    row.identity() == Identity::Username && counts.created > 0
 }
 
-/// The ids of the users that hold what a row wants, the user of the row included.
+/// The users who now have the user name and the e-mail of a row, by id. One of them may be the user of the row itself.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Holders {
     /// Who holds the user name.
@@ -97,8 +97,9 @@ pub struct Holders {
     pub email: Option<i64>,
 }
 
-/// Why a unique index rejected the write of a row, the user name before the e-mail. `own` is the id of the row's user,
-/// or `None` if it is new. `None` if no other user holds what the row wants, which means that the users changed since.
+/// Explains why a unique index rejected the write of a row; if both values are taken, by the user name. `own` is the id of
+/// the row's user, `None` if the user is new. Returns `None` if no other user has either value any more: then users have
+/// changed since the write, and it can be tried again.
 pub fn decide_conflict(row: &CheckedRow<'_>, own: Option<i64>, holders: Holders) -> Option<Rejection> {
     let is_another = |holder: Option<i64>| holder.is_some() && holder != own;
     let (field, code) = if is_another(holders.login) {
@@ -112,7 +113,7 @@ pub fn decide_conflict(row: &CheckedRow<'_>, own: Option<i64>, holders: Holders)
     Some(row.reject(Some(name), code, format!("{name} belongs to another user")))
 }
 
-/// Why a row fails whose write the database refuses for a reason of its own.
+/// The rejection of a row whose write the database refuses, although no rule of Muster does.
 pub fn reject_refused_row(row: &CheckedRow<'_>) -> Rejection {
     row.reject(None, RejectionCode::NotApplied, "the database refused this row")
 }
@@ -122,40 +123,41 @@ pub fn named_keys(batch: &CheckedBatch) -> Vec<&str> {
     batch.rows().map(|row| row.key()).chain(batch.named()).collect()
 }
 
-/// Sums over the ledger of a job.
+/// What the ledger of a job, its table of applied batches, adds up to.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct LedgerSums {
     /// The number of applied batches.
     pub batches: u64,
-    /// The outcomes of their rows.
+    /// The outcomes of the rows of applied batches.
     pub counts: Counts,
-    /// The bytes of the decoded file that they cover.
+    /// The bytes of the decoded file that applied batches cover.
     pub bytes: u64,
-    /// Where in the decoded file the last one ends.
+    /// Where in the decoded file the last applied batch ends.
     pub end_offset: u64,
-    /// Whether they cover the file from its start without a gap.
+    /// Whether the applied batches cover the file from its start without a gap.
     pub is_contiguous: bool,
-    /// How many rows failed before it was known which user they name.
+    /// How many rows failed that do not identify a user, for example because their uid cannot be read.
     pub rows_without_key: u64,
 }
 
-/// What the split of a job came to.
+/// The result of splitting a job, and the setting that its end depends on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct SplitSummary {
     /// The number of batches.
     pub batches: u64,
     /// The size of the decoded file, in bytes, as far as it could be read.
     pub bytes: u64,
-    /// Whether the file could not be read past some line.
-    pub is_unreadable: bool,
-    /// Whether users whom no row names are to be blocked.
-    pub blocks_missing: bool,
+    /// Whether the file became unreadable before its end.
+    pub ends_early: bool,
+    /// Whether users in no row of the file are to be blocked.
+    pub blocks_missing_users: bool,
 }
 
 /// Whether a job can become final.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum EndDecision {
-    /// The ledger has all batches, but they do not cover the file: a bug, which the reconciler repairs.
+    /// The applied batches are not exactly those of the file: their number differs, or they leave a gap. The job stays
+    /// open; the reconciler publishes what is missing.
     Incomplete,
     /// It becomes final as it is.
     Finish,
@@ -163,27 +165,28 @@ pub enum EndDecision {
     BlockMissing,
 }
 
-/// Decides whether a split job can become final. Missing users can be determined only if the file was read to its end,
-/// a row was good, and every row said which user it names.
+/// Decides whether a split job can become final. Missing users are blocked only if the file was read to its end, some row
+/// did not fail, and every row identified a user; otherwise the job ends and blocks nobody.
 pub fn decide_end(split: &SplitSummary, sums: &LedgerSums) -> EndDecision {
     let covers_the_file = sums.batches == 0 || (sums.is_contiguous && sums.end_offset == split.bytes);
     if sums.batches != split.batches || !covers_the_file {
         return EndDecision::Incomplete;
     }
-    let some_row_was_good = sums.counts.rows() > sums.counts.failed;
-    if split.blocks_missing && !split.is_unreadable && some_row_was_good && sums.rows_without_key == 0 {
+    let some_row_was_applied = sums.counts.rows() > sums.counts.failed;
+    if split.blocks_missing_users && !split.ends_early && some_row_was_applied && sums.rows_without_key == 0 {
         return EndDecision::BlockMissing;
     }
     EndDecision::Finish
 }
 
-/// How many missing users one file may block: a tenant's setting.
+/// The maximum number of missing users that one file may block: `percent` or `always_allowed`, whichever allows more. A
+/// setting of the tenant.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct MissingGuard {
     /// A share of the active users with a uid, in percent.
     pub percent: u64,
     /// A number that is always allowed.
-    pub min_users: u64,
+    pub always_allowed: u64,
 }
 
 /// What happened to the missing users of a job.
@@ -191,22 +194,22 @@ pub struct MissingGuard {
 pub struct MissingOutcome {
     /// How many were blocked.
     pub blocked: u64,
-    /// How many the guard kept from being blocked; `None` if it did not have to.
+    /// How many were not blocked because the guard forbade it; `None` if it did not.
     pub kept: Option<u64>,
 }
 
 impl MissingGuard {
     /// Whether `missing` of `active` users are too many to be blocked.
     pub fn forbids(&self, missing: u64, active: u64) -> bool {
-        missing > (active * self.percent / 100).max(self.min_users)
+        missing > (active * self.percent / 100).max(self.always_allowed)
     }
 }
 
-/// The final counts and the final state of a job.
+/// The final state and counts of a job that [`decide_end`] lets finish.
 pub fn decide_final(split: &SplitSummary, sums: &LedgerSums, missing: MissingOutcome) -> (JobState, Counts) {
     let mut counts = sums.counts;
     counts.blocked += missing.blocked;
-    (JobState::final_state(&counts, split.is_unreadable), counts)
+    (JobState::final_state(&counts, split.ends_early), counts)
 }
 
 #[cfg(test)]
@@ -275,7 +278,7 @@ mod tests {
 
     #[test]
     fn a_job_ends_when_its_batches_cover_the_file() {
-        let split = SplitSummary { batches: 2, bytes: 100, is_unreadable: false, blocks_missing: false };
+        let split = SplitSummary { batches: 2, bytes: 100, ends_early: false, blocks_missing_users: false };
         let sums = LedgerSums { batches: 2, end_offset: 100, is_contiguous: true, ..LedgerSums::default() };
         assert_eq!(decide_end(&split, &sums), EndDecision::Finish);
         for wrong in [
@@ -292,8 +295,8 @@ mod tests {
     #[test]
     fn missing_users_can_be_determined_only_if_a_row_was_good_and_all_named_a_user() {
         let counts = |unchanged, failed| Counts { unchanged, failed, ..Counts::default() };
-        let decide = |counts, rows_without_key, is_unreadable| {
-            let split = SplitSummary { batches: 1, bytes: 9, is_unreadable, blocks_missing: true };
+        let decide = |counts, rows_without_key, ends_early| {
+            let split = SplitSummary { batches: 1, bytes: 9, ends_early, blocks_missing_users: true };
             let sums =
                 LedgerSums { batches: 1, counts, bytes: 9, end_offset: 9, is_contiguous: true, rows_without_key };
             decide_end(&split, &sums)
@@ -307,7 +310,7 @@ mod tests {
 
     #[test]
     fn the_guard_is_the_greater_of_a_share_and_a_number() {
-        for (missing, active, percent, min_users, forbidden) in [
+        for (missing, active, percent, always_allowed, forbidden) in [
             (10, 30, 10, 10, false),
             (11, 30, 10, 10, true),
             (100, 1000, 10, 10, false),
@@ -315,7 +318,7 @@ mod tests {
             (1, 1000, 0, 0, true),
             (0, 0, 0, 0, false),
         ] {
-            let guard = MissingGuard { percent, min_users };
+            let guard = MissingGuard { percent, always_allowed };
             assert_eq!(guard.forbids(missing, active), forbidden, "{missing} of {active}");
         }
     }

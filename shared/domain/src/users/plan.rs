@@ -11,7 +11,7 @@ use crate::batch::{CheckedBatch, CheckedRow};
 use crate::counts::Counts;
 use crate::digest::RowDigest;
 use crate::ids::JobId;
-use crate::profile::{MergedRows, StoredUser, Version, fold};
+use crate::profile::{MergedRows, StoredUser, Version, merge_rows};
 use crate::shape::Identity;
 
 /// The stored users that a batch concerns.
@@ -68,7 +68,7 @@ pub struct Write<'a> {
     /// The key of the user.
     pub key: &'a str,
     /// The new profile and the outcomes of its rows.
-    pub folded: MergedRows<'a>,
+    pub merged: MergedRows<'a>,
     /// The line of the new version.
     pub line: u64,
     /// The rows of the user, in line order.
@@ -120,17 +120,17 @@ pub fn plan<'a>(job: JobId, batch: &'a CheckedBatch, existing: &'a Existing<'a>)
             continue;
         }
         let stored = existing.users.get(group.key);
-        let folded = fold(stored.map(|user| &user.profile), group.rows.iter().copied());
-        let Some(line) = folded.written_by else {
-            plan.unchanged.add(&folded.counts);
+        let merged = merge_rows(stored.map(|user| &user.profile), group.rows.iter().copied());
+        let Some(line) = merged.written_by else {
+            plan.unchanged.add(&merged.counts);
             continue;
         };
         if stored.is_some_and(|user| user.version >= Version::new(job, line)) {
             plan.refused += 1;
-            plan.unchanged.unchanged += folded.counts.rows();
+            plan.unchanged.unchanged += merged.counts.rows();
             continue;
         }
-        let write = Write { key: group.key, folded, line, rows: group.rows };
+        let write = Write { key: group.key, merged, line, rows: group.rows };
         match stored {
             Some(user) => plan.updates.push((user, write)),
             None => plan.inserts.push(write),

@@ -170,30 +170,30 @@ pub struct MergedRows<'a> {
 }
 
 /// Merges the rows of one user, in line order, into the stored profile; `None` if the user is new.
-pub fn fold<'a>(stored: Option<&Profile<'a>>, rows: impl IntoIterator<Item = CheckedRow<'a>>) -> MergedRows<'a> {
+pub fn merge_rows<'a>(stored: Option<&Profile<'a>>, rows: impl IntoIterator<Item = CheckedRow<'a>>) -> MergedRows<'a> {
     let mut exists = stored.is_some();
-    let mut folded =
+    let mut merged =
         MergedRows { profile: stored.cloned().unwrap_or_default(), written_by: None, counts: Counts::default() };
     for row in rows {
-        let change = folded.profile.merge(row);
+        let change = merged.profile.merge(row);
         let outcome = match (exists, change.profile) {
-            (false, _) => &mut folded.counts.created,
-            (true, true) => &mut folded.counts.updated,
-            (true, false) => &mut folded.counts.unchanged,
+            (false, _) => &mut merged.counts.created,
+            (true, true) => &mut merged.counts.updated,
+            (true, false) => &mut merged.counts.unchanged,
         };
         *outcome += 1;
         if exists {
-            folded.counts.blocked += u64::from(change.blocked);
-            folded.counts.unblocked += u64::from(change.unblocked);
+            merged.counts.blocked += u64::from(change.blocked);
+            merged.counts.unblocked += u64::from(change.unblocked);
         } else {
-            folded.profile.password_hash = row.password_hash();
+            merged.profile.password_hash = row.password_hash();
         }
         if change.any() || !exists {
-            folded.written_by = Some(row.line());
+            merged.written_by = Some(row.line());
         }
         exists = true;
     }
-    folded
+    merged
 }
 
 #[cfg(test)]
@@ -211,11 +211,11 @@ mod tests {
     #[test]
     fn the_rows_of_one_user_are_merged_in_line_order() {
         let batch = batch("EMAIL,USERNAME,FIRST_NM,LAST_NM,badge", "a@b,u,f,l,1\na@b,u,f,l,1\na@b,U,f,l,2\n");
-        let folded = fold(None, batch.rows());
-        assert_eq!(folded.counts, Counts { created: 1, updated: 1, unchanged: 1, ..Counts::default() });
-        assert_eq!(folded.written_by, Some(4));
-        assert_eq!(folded.profile.value(Field::Username), Some("U"));
-        assert_eq!(folded.profile.attributes_json().as_deref(), Some(r#"{"badge":"2"}"#));
+        let merged = merge_rows(None, batch.rows());
+        assert_eq!(merged.counts, Counts { created: 1, updated: 1, unchanged: 1, ..Counts::default() });
+        assert_eq!(merged.written_by, Some(4));
+        assert_eq!(merged.profile.value(Field::Username), Some("U"));
+        assert_eq!(merged.profile.attributes_json().as_deref(), Some(r#"{"badge":"2"}"#));
     }
 
     #[test]
@@ -231,15 +231,15 @@ mod tests {
         let stored = Profile::from_stored(values, "u", Some("a@b"), Some(r#"{"badge":"1","desk":"9"}"#)).unwrap();
 
         let same = batch("EMAIL,USERNAME,FIRST_NM,LAST_NM", "a@b,u,f,l\n");
-        let folded = fold(Some(&stored), same.rows());
-        assert_eq!(folded.counts.unchanged, 1);
-        assert_eq!(folded.written_by, None);
+        let merged = merge_rows(Some(&stored), same.rows());
+        assert_eq!(merged.counts.unchanged, 1);
+        assert_eq!(merged.written_by, None);
 
         let cleared = batch("EMAIL,USERNAME,FIRST_NM,LAST_NM,WORK_CITY,badge", "a@b,u,f,l,,\n");
-        let folded = fold(Some(&stored), cleared.rows());
-        assert_eq!(folded.counts.updated, 1);
-        assert_eq!(folded.profile.value(Field::WorkCity), None);
-        assert_eq!(folded.profile.value(Field::CompanyId), Some("SPG"));
-        assert_eq!(folded.profile.attributes_json().as_deref(), Some(r#"{"desk":"9"}"#));
+        let merged = merge_rows(Some(&stored), cleared.rows());
+        assert_eq!(merged.counts.updated, 1);
+        assert_eq!(merged.profile.value(Field::WorkCity), None);
+        assert_eq!(merged.profile.value(Field::CompanyId), Some("SPG"));
+        assert_eq!(merged.profile.attributes_json().as_deref(), Some(r#"{"desk":"9"}"#));
     }
 }

@@ -54,7 +54,7 @@ impl CopyText {
     }
 
     fn push_columns(&mut self, batch: &BatchToApply, write: &Write<'_>) {
-        let profile = &write.folded.profile;
+        let profile = &write.merged.profile;
         let version = format_args!("{}\t{}\t{}", batch.tenant, batch.job, write.line);
         io::Write::write_fmt(&mut self.buffer, version).expect("writing to a vector cannot fail");
         self.structural_specials += 2;

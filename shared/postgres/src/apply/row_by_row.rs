@@ -59,7 +59,7 @@ async fn apply_row(
 ) -> Result<(), sqlx::Error> {
     let found = find(connection, batch, row).await?;
     let stored = found.as_ref().map(probe::read_user).transpose()?;
-    let (folded, version) = match decide_row(batch.job, row, stored.as_ref()) {
+    let (merged, version) = match decide_row(batch.job, row, stored.as_ref()) {
         RowDecision::Reject(rejection) => {
             tally.reject(rejection);
             return Ok(());
@@ -73,15 +73,15 @@ async fn apply_row(
             tally.counts.add(&RowDecision::OUTDATED_COUNTS);
             return Ok(());
         }
-        RowDecision::Write { folded, version } => (folded, version),
+        RowDecision::Write { merged, version } => (merged, version),
     };
-    let write = UserWrite { folded: &folded, version, digest: RowDigest::compute(&row) };
+    let write = UserWrite { merged: &merged, version, digest: RowDigest::compute(&row) };
     let is_written = match &stored {
         Some(user) => user::update(connection, batch, user, &write).await?,
         None => user::insert(connection, batch, &write).await?,
     };
     if is_written {
-        tally.counts.add(&folded.counts);
+        tally.counts.add(&merged.counts);
         return Ok(());
     }
     let holders = holders(connection, batch, row).await?;

@@ -11,14 +11,14 @@ use crate::statements;
 
 /// What is written of one user.
 pub(super) struct UserWrite<'a> {
-    pub(super) folded: &'a MergedRows<'a>,
+    pub(super) merged: &'a MergedRows<'a>,
     pub(super) version: Version,
     pub(super) digest: RowDigest,
 }
 
 impl<'a> UserWrite<'a> {
     pub(super) fn new(batch: &BatchToApply, write: &'a Write<'a>) -> Self {
-        Self { folded: &write.folded, version: Version::new(batch.job, write.line), digest: write.digest() }
+        Self { merged: &write.merged, version: Version::new(batch.job, write.line), digest: write.digest() }
     }
 }
 
@@ -29,9 +29,9 @@ pub(super) async fn insert(
     write: &UserWrite<'_>,
 ) -> Result<bool, sqlx::Error> {
     let statements = statements::for_shape(batch.rows.identity(), batch.rows.columns());
-    let attributes = write.folded.profile.attributes_json();
+    let attributes = write.merged.profile.attributes_json();
     let statement = bind_head(sqlx::query(statements.insert_user.as_str()), batch, write, attributes.as_deref());
-    let statement = statement.bind(write.folded.profile.password_hash());
+    let statement = statement.bind(write.merged.profile.password_hash());
     Ok(bind_fields(statement, batch, write).fetch_optional(connection).await?.is_some())
 }
 
@@ -43,7 +43,7 @@ pub(super) async fn update(
     write: &UserWrite<'_>,
 ) -> Result<bool, sqlx::Error> {
     let statements = statements::for_shape(batch.rows.identity(), batch.rows.columns());
-    let attributes = write.folded.profile.attributes_json();
+    let attributes = write.merged.profile.attributes_json();
     let statement = bind_head(sqlx::query(statements.update_user.as_str()), batch, write, attributes.as_deref());
     let statement = statement.bind(user.id).bind(user.version.job).bind(user.version.line);
     Ok(bind_fields(statement, batch, write).execute(connection).await?.rows_affected() > 0)
@@ -56,7 +56,7 @@ fn bind_head<'q>(
     write: &UserWrite<'q>,
     attributes: Option<&'q str>,
 ) -> Statement<'q> {
-    let profile = &write.folded.profile;
+    let profile = &write.merged.profile;
     let statement = statement.bind(batch.tenant.0).bind(write.version.job).bind(write.version.line);
     let statement = statement.bind(profile.username_key()).bind(profile.email_key());
     statement.bind(attributes).bind(write.digest.0.to_vec())
@@ -65,5 +65,5 @@ fn bind_head<'q>(
 /// Binds the fields that the rows of the batch can set, in the order of the list of fields.
 fn bind_fields<'q>(statement: Statement<'q>, batch: &BatchToApply, write: &UserWrite<'q>) -> Statement<'q> {
     let count = batch.rows.columns().fields().len();
-    write.folded.profile.values()[..count].iter().fold(statement, |statement, value| statement.bind(*value))
+    write.merged.profile.values()[..count].iter().fold(statement, |statement, value| statement.bind(*value))
 }

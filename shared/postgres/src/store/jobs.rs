@@ -78,7 +78,7 @@ impl Work for Create {
             .bind(job.idempotency.as_ref().map(|idempotency| idempotency.key.as_str()))
             .bind(job.raw.format.as_str())
             .bind(job.raw.charset.as_str())
-            .bind(job.blocks_missing)
+            .bind(job.blocks_missing_users)
             .fetch_one(&mut *connection)
             .await?;
         let first = first_unfinished(connection, job.tenant).await?;
@@ -178,9 +178,9 @@ impl Work for Finish {
         let statement = bind_counts(statement, &counts).bind(missing.kept.map(u64::cast_signed));
         if statement.execute(&mut *connection).await?.rows_affected() == 0 {
             // The job is being stopped. Missing users, if any were blocked here, must not stay blocked.
-            return if split.blocks_missing { Err(Retry::Changed.into()) } else { Ok(None) };
+            return if split.blocks_missing_users { Err(Retry::Changed.into()) } else { Ok(None) };
         }
-        if split.blocks_missing {
+        if split.blocks_missing_users {
             sqlx::query(sql::CLEAR_NAMED_USERS).bind(tenant.0).bind(job.0).execute(&mut *connection).await?;
         }
         end(connection, tenant, job, state, counts).await.map(Some)

@@ -38,7 +38,7 @@ impl Jobs for SqliteStore {
                 job.idempotency.as_ref().map(|idempotency| idempotency.key.as_str()),
                 job.raw.format.as_str(),
                 job.raw.charset.as_str(),
-                job.blocks_missing
+                job.blocks_missing_users
             ];
             let id = JobId(db.query_row(sql::CREATE_JOB, values, |row| row.get(0))?);
             Ok(Creation::New(CreatedJob { id, can_start: first_unfinished(db, job.tenant)? == Some(id) }))
@@ -140,7 +140,7 @@ fn finish(db: &Connection, job: JobId) -> rusqlite::Result<Option<FinishedJob>> 
     if db.execute(sql::FINISH_JOB, params_from_iter(values))? == 0 {
         return Ok(None);
     }
-    if split.blocks_missing {
+    if split.blocks_missing_users {
         db.execute(sql::CLEAR_NAMED_USERS, params![tenant.0, job.0])?;
     }
     end(db, tenant, job, state, counts).map(Some)
