@@ -6,7 +6,7 @@ use std::time::Duration;
 use anyhow::Context;
 use muster_http::Ready;
 use muster_ingest::IngestConfig;
-use muster_ports::{Counters, CutRules, Publisher, Queries, Store};
+use muster_ports::{Counters, CutRules, Publisher, Queries, Store, StoreError};
 use muster_postgres::{PostgresConfig, PostgresStore};
 use muster_rabbitmq::{RabbitConfig, RabbitQueue};
 use muster_rawstore::ObjectRawStore;
@@ -91,6 +91,8 @@ pub(crate) async fn wait_for_store(store: &dyn Queries, shutdown: &Shutdown) -> 
     loop {
         match store.check_ready().await {
             Ok(()) => return Ok(()),
+            // A wrong password or a missing privilege at the start is a mistake in the settings: say so and end.
+            Err(error @ StoreError::NeedsRepair { .. }) => return Err(error.into()),
             Err(error) if error.is_transient() && !shutdown.is_requested() => {
                 tracing::warn!(error = &error as &(dyn std::error::Error + 'static), "waiting for the database");
                 shutdown.run_until_requested(backoff.wait()).await;

@@ -25,15 +25,6 @@ impl ApplyMode {
             _ => Self::AllRows,
         }
     }
-
-    /// The mode to fall back to after the database rejected a batch in this mode, or `None` if there is none left.
-    pub(crate) fn fallback(self) -> Option<Self> {
-        match self {
-            Self::AllRows => Some(Self::EachRow),
-            Self::EachRow => Some(Self::GiveUp),
-            Self::GiveUp => None,
-        }
-    }
 }
 
 #[cfg(test)]

@@ -230,8 +230,7 @@ struct Application<'a> {
 }
 
 impl Application<'_> {
-    /// Applies the batch: retries while the database is unavailable, and falls back to the next mode each time
-    /// the database rejects the batch.
+    /// Applies the batch, waiting as long as the database is unavailable or needs repair.
     async fn apply_until_done(mut self, backoff: &mut Backoff) -> Verdict {
         let (job, batch) = (self.message.job, self.message.batch);
         loop {
@@ -239,19 +238,17 @@ impl Application<'_> {
                 Ok(applied) => return Verdict::Ack(self.complete(applied).await),
                 Err(error) => error,
             };
-            if error.is_transient() {
-                tracing::warn!(%job, %batch, %error, "a batch is waiting for the database");
-                self.processor.metrics.database_retries.add(1, &[]);
-                if self.processor.shutdown.run_until_requested(backoff.wait()).await.is_none() {
-                    return Verdict::Redeliver { count_attempt: false };
-                }
-            } else {
-                tracing::warn!(%job, %batch, mode = ?self.mode, %error, "the database rejected a batch");
-                let Some(mode) = self.mode.fallback() else { return Verdict::Reject(error.to_string()) };
-                self.mode = mode;
-                if mode == ApplyMode::GiveUp {
-                    self.rows = Arc::new(reject_all_rows(&self.rows));
-                }
+            // The values of some row, which the rules of Muster accept and the database does not: find the row.
+            if !error.is_transient() && self.mode == ApplyMode::AllRows {
+                tracing::warn!(%job, %batch, %error, "the database rejected a batch; its rows are applied one by one");
+                self.mode = ApplyMode::EachRow;
+                continue;
+            }
+            // Whatever else is wrong is wrong with the database. Rows never fail for that: the batch waits.
+            tracing::warn!(%job, %batch, %error, "a batch is waiting for the database");
+            self.processor.metrics.database_retries.add(1, &[]);
+            if self.processor.shutdown.run_until_requested(backoff.wait()).await.is_none() {
+                return Verdict::Redeliver { count_attempt: false };
             }
         }
     }

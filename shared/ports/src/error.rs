@@ -15,7 +15,14 @@ pub enum StoreError {
         /// The SQLSTATE of the last conflict.
         code: String,
     },
-    /// The database rejected a statement. A retry of the same statement fails again.
+    /// The database cannot work until somebody repairs it: a privilege or a column is missing, it is read-only, a password
+    /// was changed, data is corrupt. A retry after the repair succeeds.
+    #[error("the database must be repaired (code {code})")]
+    NeedsRepair {
+        /// The SQLSTATE, or the result code of SQLite.
+        code: String,
+    },
+    /// The database rejected a statement because of the values in it. A retry of the same statement fails again.
     #[error("the database rejected a statement (code {code}{})", constraint.as_deref().map(|c| format!(", constraint {c}")).unwrap_or_default())]
     StatementRejected {
         /// The SQLSTATE, or the result code of SQLite.
@@ -42,7 +49,7 @@ pub enum StoreError {
 impl StoreError {
     /// Returns whether the same call may succeed later.
     pub fn is_transient(&self) -> bool {
-        matches!(self, Self::Unavailable(_) | Self::Contention { .. })
+        matches!(self, Self::Unavailable(_) | Self::Contention { .. } | Self::NeedsRepair { .. })
     }
 }
 

@@ -28,8 +28,9 @@ use muster_domain::plan::plan;
 use muster_domain::{Counts, JobState, Rejection};
 use muster_ports::{Applied, BatchToApply, StoreError};
 use muster_runtime::failpoint;
-use sqlx::postgres::{PgConnection, PgPool};
+use sqlx::postgres::PgConnection;
 
+use crate::database::Database;
 use crate::error::{Retry, store_error};
 use crate::ledger;
 use crate::sql;
@@ -51,14 +52,14 @@ const MAX_ATTEMPTS: u32 = 8;
 
 /// Applies a batch, again after every conflict with another transaction, up to [`MAX_ATTEMPTS`] times.
 pub(crate) async fn apply(
-    pool: PgPool,
+    database: Database,
     hints: Arc<LookupHints>,
     batch: Arc<BatchToApply>,
 ) -> Result<Applied, StoreError> {
     let mut level = hints.first(batch.job);
     let mut conflicts = 0;
     loop {
-        let error = match transaction::run(&pool, Apply { batch: batch.clone(), level }).await {
+        let error = match transaction::run(&database.pool, Apply { batch: batch.clone(), level }).await {
             Ok(applied) => {
                 if let Applied::Committed(counts) = &applied {
                     hints.learn(batch.job, level, counts);
@@ -75,7 +76,7 @@ pub(crate) async fn apply(
         let error = match (store_error(error), retry) {
             (contention @ StoreError::Contention { .. }, _) => contention,
             (_, Some(_)) => StoreError::Contention { code: "40001".to_owned() },
-            (error, None) => return Err(error),
+            (error, None) => return Err(database.repair.observe(error)),
         };
         conflicts += 1;
         if conflicts == MAX_ATTEMPTS {

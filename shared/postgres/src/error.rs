@@ -30,16 +30,33 @@ fn by_code(code: String, constraint: Option<&str>) -> StoreError {
         // Connection, resources (disk full, too many connections), operator intervention (shutdown,
         // statement timeout), idle in transaction, system error.
         ("08" | "53" | "57" | "58", _) | (_, "25P03" | "25P04") => StoreError::Unavailable(None),
-        _ => StoreError::StatementRejected { code, constraint: constraint.map(str::to_owned) },
+        // Only these can be caused by the values of a row: data exceptions, violated constraints, limits on the size of
+        // a value or of an index entry, and triggers that reject a row.
+        ("22" | "23" | "54", _) | (_, "P0001") => {
+            StoreError::StatementRejected { code, constraint: constraint.map(str::to_owned) }
+        }
+        // Everything else is wrong with the database, not with the data: a privilege or a column is missing (42), the
+        // server is read-only (25006), the password was changed (28), an index is corrupt (XX), and whatever is unknown.
+        _ => StoreError::NeedsRepair { code },
     }
 }
 
+/// Whether the values in a statement caused this error, so that the same statement always fails.
+pub(crate) fn is_data_error(error: &sqlx::Error) -> bool {
+    let sqlx::Error::Database(error) = error else { return false };
+    let code = error.code().unwrap_or_default().into_owned();
+    matches!(by_code(code, None), StoreError::StatementRejected { .. })
+}
+
 /// Whether the connection can go on after a rollback. `AnyDriverError` is what this crate raises itself.
+///
+/// Not after a read-only server (25006), whose role may have moved to another server; a cached plan that does not fit the
+/// schema any more (0A000, 26000); an internal error (XX).
 pub(crate) fn leaves_connection_usable(error: &sqlx::Error) -> bool {
-    if matches!(error, sqlx::Error::AnyDriverError(_)) {
-        return true;
-    }
-    matches!(error, sqlx::Error::Database(error) if !error.code().is_some_and(|code| code.starts_with("57P") || code.starts_with("08")))
+    let sqlx::Error::Database(error) = error else { return matches!(error, sqlx::Error::AnyDriverError(_)) };
+    let code = error.code().unwrap_or_default();
+    let is_lost = ["57P", "08", "XX"].iter().any(|class| code.starts_with(class));
+    !is_lost && !["25006", "0A000", "26000"].contains(&&*code)
 }
 
 pub(crate) fn is_unique_violation(error: &sqlx::Error) -> bool {
@@ -77,4 +94,33 @@ impl From<Retry> for sqlx::Error {
 /// A task of the store can only be gone because it panicked or the process is going down.
 pub(crate) fn aborted(error: tokio::task::JoinError) -> StoreError {
     StoreError::Unavailable(Some(Box::new(error)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_values_of_a_row_can_make_a_row_fail() {
+        let kind = |code: &str| match by_code(code.to_owned(), None) {
+            StoreError::StatementRejected { .. } => "data",
+            StoreError::Contention { .. } => "contention",
+            StoreError::Unavailable(_) => "unavailable",
+            StoreError::NeedsRepair { .. } => "repair",
+            other => panic!("{code}: {other}"),
+        };
+        for (expected, codes) in [
+            ("data", &["22001", "22021", "22P02", "22P05", "23502", "23505", "23514", "54000", "P0001"][..]),
+            ("contention", &["40001", "40P01", "55P03"]),
+            ("unavailable", &["08006", "25P03", "53100", "53300", "57014", "57P01", "58030"]),
+            (
+                "repair",
+                &["0A000", "25006", "26000", "28000", "28P01", "3D000", "42501", "42703", "42P01", "XX000", "XX001", ""],
+            ),
+        ] {
+            for code in codes {
+                assert_eq!(kind(code), expected, "{code}");
+            }
+        }
+    }
 }

@@ -18,6 +18,7 @@ mod ledger;
 mod migrate;
 mod missing;
 mod query;
+mod repair;
 mod signals;
 pub mod sql;
 pub mod statements;

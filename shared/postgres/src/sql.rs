@@ -96,6 +96,7 @@ statements! {
     "upkeep" {
         IS_BATCH_OUTSTANDING => "is_batch_outstanding",
         RESET_UNFINISHED => "reset_unfinished",
+        IS_MIGRATED => "is_migrated",
         JOBS_TO_FINISH => "jobs_to_finish",
         JOBS_TO_SPLIT => "jobs_to_split",
         JOBS_TO_STOP => "jobs_to_stop",

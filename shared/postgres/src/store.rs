@@ -21,6 +21,7 @@ use crate::apply::LookupHints;
 use crate::database::Database;
 use crate::error::store_error;
 use crate::migrate;
+use crate::repair::Repair;
 use crate::signals::SignalSource;
 
 /// How to reach the database.
@@ -68,7 +69,7 @@ impl PostgresStore {
             .connect_lazy_with(options);
         let tasks = Tasks::new();
         let signals = SignalSource::new(pool.clone(), tasks.clone(), shutdown);
-        Ok(Self { database: Database { pool, tasks }, signals, lookup_hints: Arc::default() })
+        Ok(Self { database: Database { pool, tasks, repair: Repair::default() }, signals, lookup_hints: Arc::default() })
     }
 
     /// Creates or updates the schema.

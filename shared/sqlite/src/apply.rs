@@ -14,6 +14,7 @@ use muster_ports::{Applied, BatchToApply};
 use muster_runtime::failpoint;
 use rusqlite::{CachedStatement, Connection, OptionalExtension, params};
 
+use crate::error::is_data_error;
 use crate::ledger;
 use crate::sql;
 use crate::statements::for_shape;
@@ -43,7 +44,7 @@ pub(crate) fn apply(db: &Connection, batch: &BatchToApply) -> rusqlite::Result<A
                 ledger::insert_rejection(db, batch, &rejection)?;
             }
             // SQLite undoes the statement that failed, not the transaction.
-            Err(error) if batch.row_by_row && !crate::error::is_transient(&error) => {
+            Err(error) if batch.row_by_row && is_data_error(&error) => {
                 counts.failed += 1;
                 ledger::insert_rejection(db, batch, &reject_refused_row(&row))?;
             }

@@ -51,6 +51,7 @@ fn both_stores_have_the_same_statements_in_the_same_folders() {
         "lookups/probe_email_holders",
         "lookups/probe_user_digests",
         "lookups/probe_users",
+        "upkeep/is_migrated",
         "upkeep/schema_version",
         "upkeep/try_acquire_leadership",
     ];

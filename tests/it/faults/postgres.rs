@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use muster_testkit::{FaultServers, Server, SiteOptions, Traffic};
+use muster_testkit::{FaultServers, Server, Servers, SiteOptions, Traffic};
 
 use super::{File, Trial, route_through_proxies, start_breakable_site, start_site, verbose_options};
 use crate::MUSTER;
@@ -66,6 +66,83 @@ mod quick {
         disk.free();
         trial.check().await;
         servers.drop_database().await;
+    }
+
+    /// What can be wrong with a database beside its reachability: the SQLSTATE that the workers see, what causes it, and
+    /// what repairs it. `ROLE` is the role of the workers.
+    const SICKNESSES: [(&str, &str, &str); 6] = [
+        ("42501", "revoke insert, update on users from ROLE", "grant insert, update on users to ROLE"),
+        (
+            "25006",
+            "alter role ROLE set default_transaction_read_only = on; DISCONNECT",
+            "alter role ROLE reset default_transaction_read_only",
+        ),
+        ("28P01", "alter role ROLE password 'changed'; DISCONNECT", "alter role ROLE password 'secret'"),
+        (
+            "42703",
+            "alter table users rename column work_city to work_city_gone",
+            "alter table users rename column work_city_gone to work_city",
+        ),
+        ("42P01", "alter table users rename to users_gone", "alter table users_gone rename to users"),
+        (
+            "XX000",
+            "create function fail() returns trigger language plpgsql as
+                 $$ begin raise exception 'index is corrupt' using errcode = 'XX000'; end $$;
+             create trigger fail before insert or update on users for each row execute function fail()",
+            "drop trigger fail on users",
+        ),
+    ];
+
+    /// A database that cannot work makes batches wait, and the worker is not ready meanwhile. No good row is ever
+    /// reported as failed.
+    #[tokio::test(flavor = "multi_thread")]
+    async fn rows_wait_while_the_database_must_be_repaired() {
+        let servers = Servers::create(MUSTER).await;
+        let role = format!("role_{}", servers.prefix);
+        let statement = |text: &str| {
+            let disconnect = format!("select pg_terminate_backend(pid) from pg_stat_activity where usename = '{role}'");
+            text.replace("DISCONNECT", &disconnect).replace("ROLE", &role)
+        };
+        for grant in [
+            "create role ROLE login password 'secret'",
+            "grant all on all tables in schema public to ROLE",
+            "grant all on all sequences in schema public to ROLE",
+        ] {
+            servers.execute(&statement(grant)).await;
+        }
+        let mut options = verbose_options(1);
+        let (_, server) = servers.database_url.split_once('@').unwrap();
+        options.worker_variables = vec![
+            ("MUSTER_DATABASE_URL".to_owned(), format!("postgres://{role}:secret@{server}")),
+            ("MUSTER_METRICS_LISTEN".to_owned(), "127.0.0.1:0".to_owned()),
+        ];
+        options.servers = Some(servers.clone());
+        let mut trial = Trial::new(start_site(options).await);
+        let admin = trial.site.workers[0].wait_for_log("metrics ready", "address").await;
+        for (number, (code, cause, repair)) in SICKNESSES.into_iter().enumerate() {
+            let path = trial.upload(File::mixed(70 + number as u64, 3_000, 30_000)).await;
+            trial.wait_for_first_rows(&path).await;
+            for part in statement(cause).split("; ") {
+                servers.execute(part).await;
+            }
+            trial.site.workers[0]
+                .line("the worker reports the database", |line| {
+                    (line.contains("the database must be repaired") && line.contains(code)).then_some(())
+                })
+                .await;
+            assert_unready(&admin, code).await;
+            servers.execute(&statement(repair)).await;
+            trial.site.client.wait_until_final(&path).await;
+        }
+        trial.check().await;
+    }
+
+    /// The readiness check of a worker says that the database must be repaired.
+    async fn assert_unready(admin: &str, code: &str) {
+        let client = muster_testkit::http_client();
+        let response = client.get(format!("{admin}/readyz")).send().await.unwrap();
+        let (status, text) = (response.status().as_u16(), response.text().await.unwrap());
+        assert_eq!((status, text.contains("must be repaired")), (503, true), "{code}: {text}");
     }
 
     /// Every connection to the database is reset, repeatedly (F34, for the database).

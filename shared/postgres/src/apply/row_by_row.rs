@@ -10,7 +10,7 @@ use sqlx::postgres::{PgConnection, PgRow};
 
 use super::user::{self, UserWrite};
 use super::{Tally, log_outdated, probe};
-use crate::error::{Retry, is_unique_violation, leaves_connection_usable, store_error};
+use crate::error::{Retry, is_data_error, is_unique_violation};
 
 /// Applies contested rows.
 pub(super) async fn apply<'a>(
@@ -38,13 +38,11 @@ pub(super) async fn apply_isolated<'a>(
             Ok(()) => connection.execute("release savepoint row").await?,
             // Another batch has just taken the e-mail: the next attempt sees it.
             Err(error) if is_unique_violation(&error) => return Err(error),
-            Err(error) if leaves_connection_usable(&error) => {
-                if store_error(error).is_transient() {
-                    return Err(Retry::Changed.into());
-                }
+            Err(error) if is_data_error(&error) => {
                 tally.reject(reject_refused_row(&row));
                 connection.execute("rollback to savepoint row").await?
             }
+            // The database is at fault, or another transaction: the whole batch is tried again later.
             Err(error) => return Err(error),
         };
     }

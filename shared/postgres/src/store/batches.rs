@@ -47,8 +47,8 @@ impl Batches for PostgresStore {
     }
 
     async fn apply_batch(&self, batch: BatchToApply) -> Result<Applied, StoreError> {
-        let (pool, hints) = (self.database.pool.clone(), self.lookup_hints.clone());
-        self.database.tasks.spawn("apply batch", apply::apply(pool, hints, Arc::new(batch))).await.map_err(aborted)?
+        let (database, hints) = (self.database.clone(), self.lookup_hints.clone());
+        self.database.tasks.spawn("apply batch", apply::apply(database, hints, Arc::new(batch))).await.map_err(aborted)?
     }
 }
 

@@ -13,9 +13,18 @@ use crate::store::PostgresStore;
 #[async_trait]
 impl Queries for PostgresStore {
     async fn check_ready(&self) -> Result<(), StoreError> {
-        let row = self.database.fetch_optional(sqlx::query(sql::SCHEMA_VERSION)).await?;
-        let found: i64 = row.map(|row| row.only()).transpose()?.unwrap_or_default();
-        if found == schema_version() { Ok(()) } else { Err(StoreError::Unreadable("the schema version")) }
+        let is_migrated: bool = self.database.fetch_one(sqlx::query(sql::IS_MIGRATED)).await?.only()?;
+        let found: Option<i64> = if is_migrated {
+            self.database.fetch_one(sqlx::query(sql::SCHEMA_VERSION)).await?.only()?
+        } else {
+            None
+        };
+        let found = found.unwrap_or_default();
+        let expected = schema_version();
+        if found != expected {
+            return Err(StoreError::SchemaMismatch { found, expected });
+        }
+        self.database.repair.check()
     }
 
     async fn find_job(&self, tenant: TenantId, job: JobId) -> Result<Option<JobView>, StoreError> {
