@@ -6,8 +6,9 @@
 //! - `simulation`: the services over simulated ports
 //! - `telemetry`: traces, metrics, health checks
 //! - `settings`: the output of `muster check-config`
-//! - `documents`: the examples of `docs/api.md`
+//! - `documents`: the examples of `docs/api.md`, the glossary, the table of log messages
 //! - `workspace`: the rules for dependencies between crates
+//! - `sources`: no cycles of modules, no dialect where it does not belong
 //! - `containers`: the files for Docker
 //!
 //! `tests/run` starts the servers and runs these tests.

@@ -37,7 +37,8 @@ fn module_of(folder: &Path, file: &Path) -> Module {
     if names == ["lib"] || names == ["main"] { Vec::new() } else { names }
 }
 
-/// The items of the `use` lines of a file, each as its segments: `use crate::{a, b::c};` has `crate::a` and `crate::b::c`.
+/// The items of the `use` lines of a file, each as its segments: `use crate::{a, b::c};` has `crate::a` and
+/// `crate::b::c`.
 fn used_paths(code: &str) -> Vec<Vec<String>> {
     let mut paths = Vec::new();
     for statement in code.split(';') {
@@ -96,12 +97,12 @@ fn target(module: &Module, path: &[String], modules: &BTreeSet<Module>, exported
     absolute
 }
 
-/// The modules of a crate, each with those that it uses. A module and the modules inside it count as one room: uses
+/// The modules of a crate, each with those that it uses. A module and the modules inside it count as one unit: uses
 /// between them are left out.
 fn uses(folder: &Path) -> BTreeMap<Module, BTreeSet<Module>> {
     let files = sources(folder);
     let modules: BTreeSet<Module> = files.iter().map(|(file, _)| module_of(folder, file)).collect();
-    // `pub use users::{batch, ..}` in the root gives `crate::batch` another place.
+    // `pub use users::{batch, ..}` in the root makes `crate::batch` a second path of `crate::users::batch`.
     let mut exported = BTreeMap::new();
     for (_, code) in files.iter().filter(|(file, _)| module_of(folder, file).is_empty()) {
         for path in used_paths(code).into_iter().filter(|path| modules.contains(path)) {
@@ -168,7 +169,7 @@ fn a_cycle_of_modules_is_found() {
     assert_eq!(paths, ["crate::a", "crate::b::c", "crate::b::d", "super::f"]);
 }
 
-/// A store needs to know how rows identify users and which fields they set; the API is known to the services.
+/// A store needs to know how rows identify users and which fields they set. Only the services know the API.
 #[test]
 fn stores_and_http_conventions_know_no_dialect() {
     for name in ["postgres", "sqlite", "http"] {
@@ -180,7 +181,8 @@ fn stores_and_http_conventions_know_no_dialect() {
     }
 }
 
-/// A comparison would silently take the other branch for a third dialect; `match` does not compile until it is told.
+/// A comparison would silently take the other branch for a third dialect. A `match` does not compile until it handles
+/// the third one.
 #[test]
 fn no_code_compares_dialects() {
     for folder in source_folders() {

@@ -2,7 +2,7 @@
 
 use muster_domain::JobState;
 use muster_telemetry::metrics::LONG_SECONDS;
-use muster_telemetry::{Counter, Histogram, Level, Meter};
+use muster_telemetry::{Counter, Gauge, Histogram, Meter};
 
 /// The metrics of the service. The default value records nothing.
 #[derive(Clone, Debug, Default)]
@@ -12,12 +12,12 @@ pub struct IngestMetrics {
     pub(crate) upload_bytes: Counter,
     pub(crate) batches_published: Counter,
     pub(crate) splits: Counter,
-    pub(crate) splits_running: Level,
+    pub(crate) splits_running: Gauge,
     pub(crate) split_seconds: Histogram,
     jobs_finished: Counter,
     repairs: Counter,
-    leads: Level,
-    pub(crate) dead_letters: Level,
+    leads: Gauge,
+    pub(crate) dead_letters: Gauge,
 }
 
 /// An action of the reconciler.
@@ -85,7 +85,7 @@ impl IngestMetrics {
                 "outcome",
                 &["done", "interrupted"],
             ),
-            splits_running: meter.level("muster_ingest_splits_running", "Splits in progress."),
+            splits_running: meter.gauge("muster_ingest_splits_running", "Splits in progress."),
             split_seconds: meter.seconds(
                 "muster_ingest_split_seconds",
                 "Time from the lease of a split to the end of its file.",
@@ -98,8 +98,8 @@ impl IngestMetrics {
                 "action",
                 &repairs,
             ),
-            leads: meter.level("muster_ingest_reconciler_leads", "1 in the process that reconciles, 0 in the others."),
-            dead_letters: meter.level(
+            leads: meter.gauge("muster_ingest_reconciler_leads", "1 in the process that reconciles, 0 in the others."),
+            dead_letters: meter.gauge(
                 "muster_ingest_dead_letters",
                 "Dead letters at the last check; 0 in processes that do not reconcile.",
             ),

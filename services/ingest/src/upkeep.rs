@@ -1,10 +1,10 @@
-//! What keeps jobs moving and storage bounded, in one process at a time.
+//! Repairs interrupted jobs and removes old data, in one process at a time.
 //!
 //! | module | content |
 //! | --- | --- |
-//! | [`reconcile`] | the reconciler: repairs what was interrupted, and runs the others |
+//! | [`reconcile`] | the reconciler: repairs what was interrupted, and runs the other modules |
 //! | [`dead_letters`] | removes or replays dead letters |
-//! | [`sweep`] | removes stored uploads that no job knows |
+//! | [`sweep`] | removes stored uploads without a job |
 //! | [`retention`] | removes what has been kept long enough of final jobs |
 
 mod dead_letters;

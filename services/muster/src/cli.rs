@@ -178,7 +178,7 @@ pub(crate) struct TenantArgs {
     #[arg(long, value_parser = ["keep", "block"])]
     missing_users: Option<String>,
     /// Largest percentage of the active users that one file may block as missing (default: 10). A file that exceeds it
-    /// blocks nobody, unless --missing-guard-min permits the number.
+    /// blocks no user, unless --missing-guard-min permits the number.
     #[arg(long, value_parser = clap::value_parser!(u8).range(0..=100))]
     missing_guard_percent: Option<u8>,
     /// Number of users that one file may always block as missing, whatever their percentage (default: 10).

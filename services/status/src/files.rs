@@ -27,7 +27,7 @@ pub(crate) async fn show(
     let key = ResponseKey { tenant: caller.tenant(), job: id, base: base(&status, &headers) };
     let JobResponse { body, etag, is_final, source } =
         status.responses.ask(key.clone(), || JobResponse::load(&status, &key)).await?;
-    status.metrics.count_answer(source);
+    status.metrics.count_response(source);
     let mut response = if headers.get(header::IF_NONE_MATCH) == Some(&etag) {
         StatusCode::NOT_MODIFIED.into_response()
     } else {
@@ -67,7 +67,7 @@ pub(crate) async fn list(
     let mut files = Vec::with_capacity(jobs.len());
     for job in &jobs {
         let (file, source) = job_status::render(&status, caller.tenant(), job, &base).await?;
-        status.metrics.count_answer(source);
+        status.metrics.count_response(source);
         files.push(file);
     }
     let full_page = jobs.len() == filter.limit as usize;

@@ -7,7 +7,7 @@ use crate::progress::Source;
 /// The metrics of the service. The default value records nothing.
 #[derive(Clone, Debug, Default)]
 pub struct StatusMetrics {
-    answers: Counter,
+    responses: Counter,
 }
 
 impl StatusMetrics {
@@ -15,10 +15,10 @@ impl StatusMetrics {
     pub fn new(meter: &Meter) -> Self {
         let sources = Source::ALL.map(Source::as_str);
         let (name, help) = ("muster_status_answers_total", "Job statuses returned, by the source of their progress.");
-        Self { answers: meter.labeled_counter(name, help, "source", &sources) }
+        Self { responses: meter.labeled_counter(name, help, "source", &sources) }
     }
 
-    pub(crate) fn count_answer(&self, source: Source) {
-        self.answers.add(1, &[("source", source.as_str())]);
+    pub(crate) fn count_response(&self, source: Source) {
+        self.responses.add(1, &[("source", source.as_str())]);
     }
 }

@@ -1,8 +1,8 @@
 //! One attempt to apply a batch, from a delivery to its verdict.
 //!
-//! In order: load the job's rules, wait until the batch may run, record the attempt if the message is redelivered, check
-//! the rows, hash passwords, commit, update the counters, finish the job. While the database is unavailable, the attempt
-//! waits and commits again; it checks the rows and hashes passwords only once.
+//! In order: load the job's rules, wait until the batch may run, record the attempt if the message is redelivered,
+//! check the rows, hash passwords, commit, update the counters, finish the job. While the database is unavailable, the
+//! attempt waits and commits again; it checks the rows and hashes passwords only once.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -91,8 +91,8 @@ enum CheckError {
 }
 
 impl Processor {
-    /// Attempts to apply a batch. Sets `attempt_recorded` once the attempt is recorded in the database: a caller that drops
-    /// this future must then call [`Processor::undo_attempt`].
+    /// Attempts to apply a batch. Sets `attempt_recorded` once the attempt is recorded in the database: a caller that
+    /// drops this future must then call [`Processor::undo_attempt`].
     pub(crate) async fn attempt(
         &self,
         message: BatchMessage,
@@ -128,9 +128,9 @@ impl Processor {
         application.apply_until_done(&mut backoff).await
     }
 
-    /// Waits until the batch may run, and records the attempt if the message is redelivered: an earlier attempt may have
-    /// killed its worker. It is recorded after the wait, because a worker that dies during the wait was not killed by
-    /// this batch; and before the payload is opened, because a payload can kill its worker.
+    /// Waits until the batch may run, and records the attempt if the message is redelivered: an earlier attempt may
+    /// have killed its worker. It is recorded after the wait, because a worker that dies during the wait was not killed
+    /// by this batch; and before the payload is opened, because a payload can kill its worker.
     async fn wait_for_turn(
         &self,
         message: &BatchMessage,
@@ -207,7 +207,7 @@ impl Processor {
         let finishing = self.store.finish_job_and_start_next(&*self.queue, job);
         match tokio::time::timeout(FINISH_JOB_TIMEOUT, finishing).await {
             Ok(Ok(Some(finished))) => {
-                self.metrics.finished(finished.state);
+                self.metrics.count_finished(finished.state);
                 tracing::info!(%job, state = finished.state.as_str(), "job finished");
             }
             Ok(Ok(None)) => {}
@@ -240,7 +240,7 @@ impl Application<'_> {
             };
             // The values of some row, which the rules of Muster accept and the database does not: find the row.
             if !error.is_transient() && self.mode == ApplyMode::AllRows {
-                tracing::warn!(%job, %batch, %error, "the database rejected a batch; its rows are applied one by one");
+                tracing::warn!(%job, %batch, %error, "the database rejected a batch; it is applied row by row");
                 self.mode = ApplyMode::EachRow;
                 continue;
             }
@@ -288,8 +288,8 @@ impl Application<'_> {
         Ok(applied)
     }
 
-    /// Updates the counters, and finishes the job if this was its last batch: also if an earlier delivery applied the batch
-    /// and died before it did so.
+    /// Updates the counters, and finishes the job if this was its last batch: also if an earlier delivery applied the
+    /// batch and died before it did so.
     async fn complete(&self, applied: Applied) -> BatchResult {
         let (processor, message) = (self.processor, self.message);
         let (counts, result) = match applied {
@@ -299,7 +299,7 @@ impl Application<'_> {
         };
         record_counts(&counts);
         if result == BatchResult::Applied {
-            processor.metrics.rows(&counts);
+            processor.metrics.count_rows(&counts);
         }
         failpoint!("batch_applied");
         let bytes = message.end_offset - message.first_offset;

@@ -24,7 +24,7 @@ pub(crate) async fn process(processor: &Processor, delivery: Delivery) {
     if result == BatchResult::Rejected {
         context::fail(&span);
     }
-    metrics.batch(result);
+    metrics.count_batch(result);
     metrics.batch_seconds.record(started.elapsed(), &[]);
 }
 

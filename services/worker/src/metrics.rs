@@ -2,7 +2,7 @@
 
 use muster_domain::{Counts, JobState};
 use muster_telemetry::metrics::SHORT_SECONDS;
-use muster_telemetry::{Counter, Histogram, Level, Meter};
+use muster_telemetry::{Counter, Gauge, Histogram, Meter};
 
 /// The metrics of the service. The default value records nothing.
 #[derive(Clone, Debug, Default)]
@@ -11,8 +11,8 @@ pub struct WorkerMetrics {
     rows: Counter,
     pub(crate) batch_seconds: Histogram,
     pub(crate) commit_seconds: Histogram,
-    pub(crate) batches_running: Level,
-    pub(crate) slots: Level,
+    pub(crate) batches_running: Gauge,
+    pub(crate) slots: Gauge,
     pub(crate) database_retries: Counter,
     pub(crate) counting_failures: Counter,
     jobs_finished: Counter,
@@ -72,8 +72,8 @@ impl WorkerMetrics {
                 "Duration of the transaction that applies a batch.",
                 &SHORT_SECONDS,
             ),
-            batches_running: meter.level("muster_worker_batches_running", "Batches being processed."),
-            slots: meter.level("muster_worker_slots", "Maximum number of batches processed at the same time."),
+            batches_running: meter.gauge("muster_worker_batches_running", "Batches being processed."),
+            slots: meter.gauge("muster_worker_slots", "Maximum number of batches processed at the same time."),
             database_retries: meter
                 .counter("muster_worker_database_retries_total", "Waits of batches for an unavailable database."),
             counting_failures: meter.counter(
@@ -84,11 +84,11 @@ impl WorkerMetrics {
         }
     }
 
-    pub(crate) fn batch(&self, result: BatchResult) {
+    pub(crate) fn count_batch(&self, result: BatchResult) {
         self.batches.add(1, &[("outcome", result.as_str())]);
     }
 
-    pub(crate) fn rows(&self, counts: &Counts) {
+    pub(crate) fn count_rows(&self, counts: &Counts) {
         let Counts { created, updated, unchanged, failed, .. } = *counts;
         for (outcome, rows) in
             [("created", created), ("updated", updated), ("unchanged", unchanged), ("failed", failed)]
@@ -99,7 +99,7 @@ impl WorkerMetrics {
         }
     }
 
-    pub(crate) fn finished(&self, state: JobState) {
+    pub(crate) fn count_finished(&self, state: JobState) {
         self.jobs_finished.add(1, &[("state", state.as_str())]);
     }
 }

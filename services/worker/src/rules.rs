@@ -1,4 +1,4 @@
-//! Caches the rules of jobs. They were frozen when the job was accepted, so a cached copy is never stale.
+//! Caches the rules of jobs. The rules of a job were frozen when it was accepted, so a cached copy is never stale.
 
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use muster_domain::JobId;
 use muster_ports::{Batches, JobRules, StoreError};
 
-/// Maximum number of jobs whose rules are cached: more than one worker is likely to serve at the same time.
+/// Maximum number of jobs whose rules are cached: more than a worker is likely to work on at the same time.
 const MAX_CACHED_JOBS: usize = 64;
 
 pub(crate) struct RulesCache {

@@ -123,7 +123,7 @@ async fn read_json(response: Response, expected: StatusCode) -> anyhow::Result<V
     let status = response.status();
     let text = response.text().await?;
     if status != expected {
-        bail!("expected {expected}, the server answered {status}: {text}");
+        bail!("expected {expected}, the server responded with {status}: {text}");
     }
     Ok(serde_json::from_str(&text)?)
 }
@@ -143,7 +143,7 @@ pub async fn check_ready(base_url: &str, timeout: Duration) -> anyhow::Result<()
         let response = http.get(&url).send().await?;
         Ok::<_, reqwest::Error>((response.status(), response.text().await?))
     };
-    let expected = || format!("expected {url} to answer 200 within {} s", timeout.as_secs());
+    let expected = || format!("expected {url} to respond with 200 within {} s", timeout.as_secs());
     let (status, text) = exchange.await.map_err(reqwest::Error::without_url).with_context(expected)?;
     if !status.is_success() {
         bail!("{}, found {}: {}", expected(), status.as_u16(), text.lines().next().unwrap_or_default());

@@ -27,7 +27,7 @@ pub fn health(ready: Ready, shutdown: Shutdown) -> Router {
             match tokio::time::timeout(CHECK_TIMEOUT, check).await {
                 Ok(Ok(())) => (StatusCode::OK, "ready\n".to_owned()),
                 Ok(Err(reason)) => (StatusCode::SERVICE_UNAVAILABLE, format!("{reason}\n")),
-                Err(_) => (StatusCode::SERVICE_UNAVAILABLE, "a dependency did not answer in time\n".to_owned()),
+                Err(_) => (StatusCode::SERVICE_UNAVAILABLE, "a dependency did not respond in time\n".to_owned()),
             }
         }
     };

@@ -60,7 +60,8 @@ impl PayloadCodec {
             body.insert(0, COMPRESSED_MARKER);
             return Ok(body.into());
         };
-        // A random nonce of 96 bits repeats within 2^32 messages of one key with a probability of 2^-33 (NIST SP 800-38D).
+        // A random nonce of 96 bits repeats within 2^32 messages of one key with a probability of 2^-33 (NIST SP
+        // 800-38D).
         let mut nonce = [0; NONCE_LEN];
         self.random.fill(&mut nonce).map_err(|_| PayloadError::Encryption)?;
         let aad = Aad::from(message_id.as_bytes());

@@ -15,8 +15,8 @@ pub enum StoreError {
         /// The SQLSTATE of the last conflict.
         code: String,
     },
-    /// The database cannot work until somebody repairs it: a privilege or a column is missing, it is read-only, a password
-    /// was changed, data is corrupt. A retry after the repair succeeds.
+    /// The database cannot work until somebody repairs it: a privilege or a column is missing, it is read-only, a
+    /// password was changed, data is corrupt. A retry after the repair succeeds.
     #[error("the database must be repaired (code {code})")]
     NeedsRepair {
         /// The SQLSTATE, or the result code of SQLite.

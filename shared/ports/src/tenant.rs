@@ -33,22 +33,22 @@ impl Scope {
     }
 
     /// Joins scopes into the text that is stored.
-    pub fn join(scopes: &[Self]) -> String {
+    pub fn format_list(scopes: &[Self]) -> String {
         scopes.iter().map(|scope| scope.as_str()).collect::<Vec<_>>().join(" ")
     }
 
-    /// Parses the output of [`Scope::join`]. Unknown scopes, written by another version, are ignored.
-    pub fn split(text: &str) -> Vec<Self> {
+    /// Parses the output of [`Scope::format_list`]. Unknown scopes, written by another version, are ignored.
+    pub fn parse_list(text: &str) -> Vec<Self> {
         text.split(' ').filter_map(Self::parse).collect()
     }
 }
 
-/// What happens to rows with fewer cells than the header.
+/// What happens to rows of a Spigit file with fewer values than the header.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ShortRows {
     /// They fail.
     Fail,
-    /// Their missing trailing cells count as empty.
+    /// The values that they lack at the end count as empty.
     Pad,
 }
 

@@ -9,10 +9,10 @@
 //! | contested users row by row | [`row_by_row`], each by [`user`] |
 //! | rejections, counts, commit | here and [`crate::ledger`] |
 //!
-//! What other transactions can do meanwhile: another delivery of this batch waits at the claim and then finds it taken.
-//! A batch of the same job cannot touch the same users (epochs), but may take an e-mail: then the insert fails with
-//! 23505, everything is rolled back, and the next attempt looks up more, in the end inserting around conflicts. A user
-//! whose version has changed since it was read also rolls back.
+//! Concurrent transactions: another delivery of the same batch waits at the claim and then finds the batch claimed.
+//! Another batch of the same job cannot touch the same users (epochs), but it may take an e-mail that this batch needs:
+//! then the insert fails with 23505, everything is rolled back, and the next attempt looks up more; the last level of
+//! lookup inserts around conflicts. A user whose version has changed since it was read causes a rollback too.
 
 mod bulk;
 mod copy;
@@ -38,19 +38,18 @@ use crate::transaction::{self, Work};
 pub(crate) use lookup::LookupHints;
 use lookup::LookupLevel;
 
-/// Begins a transaction that looks up many keys, with every plan but a walk of the key's own index made unattractive
-/// (docs/decisions/0005).
+/// Begins a transaction that looks up many keys. The settings leave the planner only one cheap plan: the index of the
+/// key (docs/decisions/0005).
 ///
-/// A table that is empty while a lookup is planned may be full before it ends, because other batches fill it. And the
-/// index of the ids, which has the shortest entries, costs the least as long as it alone has one page, although it
-/// leads through all users of a tenant. A lookup is ordered by its key, so one that may neither scan nor sort has only
-/// the index of this key.
+/// Without them, it may plan a scan while the table is empty, and other batches fill the table before the lookup ends.
+/// And while the index of the ids has only one page, it seems the cheapest, although it leads through all users of a
+/// tenant. A lookup is ordered by its key, so a plan that may neither scan nor sort must use the index of this key.
 pub(crate) const BEGIN_LOOKUPS: &str = "begin; set local enable_seqscan = off; set local enable_sort = off";
 
 /// How often a batch is tried when it conflicts with other transactions.
 const MAX_ATTEMPTS: u32 = 8;
 
-/// Applies a batch, again after every conflict with another transaction, up to [`MAX_ATTEMPTS`] times.
+/// Applies a batch. Tries again after a conflict with another transaction, up to [`MAX_ATTEMPTS`] times.
 pub(crate) async fn apply(
     database: Database,
     hints: Arc<LookupHints>,
@@ -100,7 +99,7 @@ impl Work for Apply {
 
     async fn run(self, connection: &mut PgConnection) -> Result<Applied, sqlx::Error> {
         let batch = &*self.batch;
-        if !share_running_job(connection, batch).await? {
+        if !lock_running_job(connection, batch).await? {
             return Ok(Applied::NotRunning);
         }
         if !ledger::claim(connection, batch).await? {
@@ -116,7 +115,7 @@ impl Work for Apply {
     }
 }
 
-/// What the steps of an attempt add up to.
+/// The counts and rejections that the steps of an attempt add up.
 #[derive(Default)]
 struct Tally {
     counts: Counts,
@@ -130,8 +129,9 @@ impl Tally {
     }
 }
 
-/// Keeps the job from being stopped while the batch is applied. False if it is not running.
-async fn share_running_job(connection: &mut PgConnection, batch: &BatchToApply) -> Result<bool, sqlx::Error> {
+/// Locks the job row, shared, so that the job is not stopped while the batch is applied. False if the job is not
+/// running.
+async fn lock_running_job(connection: &mut PgConnection, batch: &BatchToApply) -> Result<bool, sqlx::Error> {
     let row: Option<(String, bool)> =
         sqlx::query_as(sql::LOCK_JOB_SHARED).bind(batch.tenant.0).bind(batch.job.0).fetch_optional(connection).await?;
     Ok(row.is_some_and(|(state, stopping)| state == JobState::Processing.as_str() && !stopping))
@@ -149,13 +149,13 @@ async fn write_users(
     let (found, unchanged) = probe::Found::look_up(connection, batch, level).await?;
     let existing = found.existing(batch.rows.identity(), unchanged)?;
     let plan = plan(batch.job, &batch.rows, &existing);
-    if plan.refused > 0 {
-        log_outdated(batch, plan.refused);
+    if plan.outdated > 0 {
+        log_outdated(batch, plan.outdated);
     }
     tally.counts.add(&plan.unchanged);
     bulk::update(connection, batch, &plan.updates, tally).await?;
     let conflicting = bulk::insert(connection, batch, plan.inserts, level, tally).await?;
-    let mut rows = plan.one_by_one;
+    let mut rows = plan.contested;
     rows.extend(conflicting);
     rows.sort_unstable_by_key(muster_domain::CheckedRow::line);
     row_by_row::apply(connection, batch, rows, tally).await

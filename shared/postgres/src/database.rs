@@ -45,7 +45,7 @@ impl Database {
 
     /// Runs a statement that returns one row.
     pub(crate) async fn fetch_one(&self, statement: Statement<'_>) -> Result<Row, StoreError> {
-        self.fetch_optional(statement).await?.ok_or(StoreError::Unreadable("a row that must be there is missing"))
+        self.fetch_optional(statement).await?.ok_or(StoreError::Unreadable("a required row is missing"))
     }
 
     /// Runs a statement and returns the number of rows that it changed.
@@ -70,9 +70,9 @@ impl Database {
         self.pool.acquire().await.map_err(|error| self.repair.observe(store_error(error)))
     }
 
-    /// Returns a connection to the pool, unless it cannot be used any more or its statement was given up: what the server
-    /// will still send is then unknown, so the connection is closed. (A deadline around a statement on the pool would
-    /// return it to the pool.)
+    /// Returns a connection to the pool, unless it cannot be used any more or its statement was given up: what the
+    /// server will still send is then unknown, so the connection is closed. (A deadline around a statement on the pool
+    /// would return it to the pool.)
     fn release<T>(
         &self,
         mut connection: PoolConnection<Postgres>,

@@ -1,4 +1,4 @@
-//! From SQLSTATEs to what a caller can do about them.
+//! Translates SQLSTATEs to store errors, by whether a retry may succeed.
 
 use muster_ports::StoreError;
 use muster_sql::Unreadable;
@@ -10,13 +10,13 @@ pub(crate) fn store_error(error: sqlx::Error) -> StoreError {
             let code = error.code().unwrap_or_default().into_owned();
             by_code(code, error.constraint())
         }
-        sqlx::Error::RowNotFound => StoreError::Unreadable("a row that must be there is missing"),
+        sqlx::Error::RowNotFound => StoreError::Unreadable("a required row is missing"),
         sqlx::Error::Decode(error) => match error.downcast_ref::<Unreadable>() {
             Some(Unreadable(what)) => StoreError::Unreadable(what),
-            None => StoreError::Unreadable("a column has another type than expected"),
+            None => StoreError::Unreadable("a column has an unexpected type"),
         },
         sqlx::Error::ColumnDecode { .. } | sqlx::Error::TypeNotFound { .. } => {
-            StoreError::Unreadable("a column has another type than expected")
+            StoreError::Unreadable("a column has an unexpected type")
         }
         other => StoreError::Unavailable(Some(Box::new(other))),
     }
@@ -36,7 +36,8 @@ fn by_code(code: String, constraint: Option<&str>) -> StoreError {
             StoreError::StatementRejected { code, constraint: constraint.map(str::to_owned) }
         }
         // Everything else is wrong with the database, not with the data: a privilege or a column is missing (42), the
-        // server is read-only (25006), the password was changed (28), an index is corrupt (XX), and whatever is unknown.
+        // server is read-only (25006), the password was changed (28), an index is corrupt (XX), and whatever is
+        // unknown.
         _ => StoreError::NeedsRepair { code },
     }
 }
@@ -48,10 +49,10 @@ pub(crate) fn is_data_error(error: &sqlx::Error) -> bool {
     matches!(by_code(code, None), StoreError::StatementRejected { .. })
 }
 
-/// Whether the connection can go on after a rollback. `AnyDriverError` is what this crate raises itself.
+/// Whether the connection can be used after a rollback. This crate raises `AnyDriverError` itself.
 ///
-/// Not after a read-only server (25006), whose role may have moved to another server; a cached plan that does not fit the
-/// schema any more (0A000, 26000); an internal error (XX).
+/// Not after a read-only server (25006), whose role may have moved to another server; a cached plan that does not fit
+/// the schema any more (0A000, 26000); an internal error (XX).
 pub(crate) fn leaves_connection_usable(error: &sqlx::Error) -> bool {
     let sqlx::Error::Database(error) = error else { return matches!(error, sqlx::Error::AnyDriverError(_)) };
     let code = error.code().unwrap_or_default();
@@ -75,7 +76,7 @@ pub(crate) enum Retry {
 }
 
 impl Retry {
-    /// Finds out whether an error asks for another attempt.
+    /// Returns why another attempt is needed, or `None` if it is not.
     pub(crate) fn from_error(error: &sqlx::Error) -> Option<Self> {
         match error {
             sqlx::Error::AnyDriverError(inner) => inner.downcast_ref().copied(),
@@ -91,7 +92,7 @@ impl From<Retry> for sqlx::Error {
     }
 }
 
-/// A task of the store can only be gone because it panicked or the process is going down.
+/// The error of a task of the store that did not end: it panicked, or the process is stopping.
 pub(crate) fn aborted(error: tokio::task::JoinError) -> StoreError {
     StoreError::Unavailable(Some(Box::new(error)))
 }
@@ -115,7 +116,10 @@ mod tests {
             ("unavailable", &["08006", "25P03", "53100", "53300", "57014", "57P01", "58030"]),
             (
                 "repair",
-                &["0A000", "25006", "26000", "28000", "28P01", "3D000", "42501", "42703", "42P01", "XX000", "XX001", ""],
+                &[
+                    "0A000", "25006", "26000", "28000", "28P01", "3D000", "42501", "42703", "42P01", "XX000", "XX001",
+                    "",
+                ],
             ),
         ] {
             for code in codes {

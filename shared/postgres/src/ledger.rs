@@ -9,7 +9,7 @@ use sqlx::postgres::PgConnection;
 use crate::query::{fetch_row, unreadable};
 use crate::sql;
 
-/// Writes the ledger row of a batch, still without counts. False if the batch is in the ledger already.
+/// Inserts the ledger row of a batch, without counts. False if the batch is already in the ledger.
 pub(crate) async fn claim(connection: &mut PgConnection, batch: &BatchToApply) -> Result<bool, sqlx::Error> {
     let done = sqlx::query(sql::CLAIM_BATCH)
         .bind(batch.tenant.0)
@@ -71,7 +71,7 @@ pub(crate) async fn write_counts(
         .bind(number(counts.blocked))
         .bind(number(counts.unblocked))
         .bind(batch.records_named_users.then_some(named))
-        .bind(number(batch.rows.unnamed()))
+        .bind(number(batch.rows.rows_without_key()))
         .execute(connection)
         .await?;
     Ok(())

@@ -7,7 +7,7 @@ use sqlx::migrate::{Migration, MigrationType, Migrator};
 
 macro_rules! migrations {
     ($($name:literal,)*) => {
-        /// Every migration: its file name without the ending, and its text. Migrations are only ever added.
+        /// Every migration: its file name without the extension, and its text. Migrations are only ever added.
         const MIGRATIONS: &[(&str, &str)] = &[$(($name, include_str!(concat!("../migrations/", $name, ".sql"))),)*];
     };
 }
@@ -20,7 +20,7 @@ migrations! {
     "0005_apply_path",
 }
 
-/// What creates or updates the schema. (The macro of sqlx would build its whole database driver a second time.)
+/// Returns the migrations for sqlx. (With its macro, Cargo would compile the whole database driver a second time.)
 pub(crate) fn migrator() -> Migrator {
     let migration = |&(name, text): &(&'static str, &'static str)| {
         let (_, description) = name.split_once('_').expect("a migration has a number and a description");

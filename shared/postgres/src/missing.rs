@@ -1,9 +1,9 @@
-//! Blocks the users whom no row of a job has named: the last batch of a job of which this is asked.
+//! Blocks the missing users of a job, as an extra batch at its end.
 //!
 //! It is part of the transaction that makes the job final. By then every batch of the job is in the ledger. If the
-//! transaction fails, nothing of it has happened, and the next one to finish the job starts again.
+//! transaction fails, nothing has changed, and the next process to finish the job starts again.
 
-use muster_domain::decision::{MissingGuard, MissingOutcome, SplitSummary};
+use muster_domain::decision::{MissingGuard, MissingResult, SplitSummary};
 use muster_domain::{JobId, TenantId};
 use muster_sql::SqlRow;
 use sqlx::postgres::PgConnection;
@@ -17,9 +17,9 @@ pub(crate) async fn block(
     tenant: TenantId,
     job: JobId,
     split: &SplitSummary,
-) -> Result<Option<MissingOutcome>, sqlx::Error> {
+) -> Result<Option<MissingResult>, sqlx::Error> {
     let batch = i32::try_from(split.batches + 1).unwrap_or(i32::MAX);
-    // A second transaction waits here; the job is final then.
+    // A concurrent transaction waits here until this one ends; then the batch is claimed and the job final.
     let claimed = sqlx::query(sql::CLAIM_MISSING_USERS_BATCH)
         .bind(tenant.0)
         .bind(job.0)
@@ -39,7 +39,7 @@ pub(crate) async fn block(
     let (missing, active) = (found.count("missing").map_err(unreadable)?, found.count("active").map_err(unreadable)?);
     if guard.forbids(missing, active) {
         tracing::warn!(%job, %tenant, missing, active, "too many users are missing from a file; none is blocked");
-        return Ok(Some(MissingOutcome { blocked: 0, kept: Some(missing) }));
+        return Ok(Some(MissingResult { blocked: 0, kept: Some(missing) }));
     }
     let done =
         sqlx::query(sql::BLOCK_MISSING).bind(tenant.0).bind(job.0).bind(i64::MAX).execute(&mut *connection).await?;
@@ -51,5 +51,5 @@ pub(crate) async fn block(
         .bind(i32::try_from(blocked).unwrap_or(i32::MAX))
         .execute(connection)
         .await?;
-    Ok(Some(MissingOutcome { blocked, kept: None }))
+    Ok(Some(MissingResult { blocked, kept: None }))
 }

@@ -1,4 +1,4 @@
-//! Notifies about jobs that made progress in any process, by LISTEN.
+//! Receives notifications about jobs that made progress in any process, by LISTEN.
 
 use std::sync::OnceLock;
 use std::time::Duration;

@@ -4,7 +4,7 @@ macro_rules! statements {
     ($($folder:literal { $($name:ident => $file:literal,)* })*) => {
         $($(pub(crate) const $name: &str = include_str!(concat!("../queries/", $folder, "/", $file, ".sql"));)*)*
 
-        /// Every statement: the folder and name of its file below `queries/`, and its text.
+        /// Every statement: the folder below `queries/` and the name of its file, and its text.
         pub const ALL: &[(&str, &str, &str)] = &[$($(($folder, $file, $name),)*)*];
     };
 }

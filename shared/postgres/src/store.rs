@@ -45,18 +45,18 @@ pub struct PostgresStore {
     lookup_hints: Arc<LookupHints>,
 }
 
-/// What the server ends by itself, always before the client stops waiting ([`crate::transaction::CLIENT_DEADLINE`]).
+/// Timeouts of the server, all shorter than that of the client ([`crate::transaction::CLIENT_DEADLINE`]).
 const SERVER_DEADLINES: [(&str, &str); 4] = [
     ("statement_timeout", "60s"),
     ("lock_timeout", "10s"),
     ("idle_in_transaction_session_timeout", "15s"),
-    // "create temporary table if not exists" would send a notice each time.
+    // Not a timeout: "create temporary table if not exists" would send a notice each time.
     ("client_min_messages", "warning"),
 ];
 
-/// How the server plans (docs/decisions/0005). A plan that is made while a table is empty, and kept, still scans the whole
-/// table after it has grown (a million rows then took more than a minute instead of ten seconds), so every statement is
-/// planned for the tables as they are. And storage of today reads at random almost as fast as in sequence.
+/// Settings of the planner (docs/decisions/0005). A cached plan that was made while a table was empty still scans the
+/// whole table after it has grown (a million rows then took more than a minute instead of ten seconds), so every
+/// statement is planned for each execution. And current storage reads randomly almost as fast as sequentially.
 const PLANNING: [(&str, &str); 2] = [("plan_cache_mode", "force_custom_plan"), ("random_page_cost", "1.1")];
 
 impl PostgresStore {
@@ -69,7 +69,11 @@ impl PostgresStore {
             .connect_lazy_with(options);
         let tasks = Tasks::new();
         let signals = SignalSource::new(pool.clone(), tasks.clone(), shutdown);
-        Ok(Self { database: Database { pool, tasks, repair: Repair::default() }, signals, lookup_hints: Arc::default() })
+        Ok(Self {
+            database: Database { pool, tasks, repair: Repair::default() },
+            signals,
+            lookup_hints: Arc::default(),
+        })
     }
 
     /// Creates or updates the schema.
@@ -83,7 +87,7 @@ impl PostgresStore {
         })
     }
 
-    /// Waits for transactions under way and closes the connections.
+    /// Waits for running transactions and closes the connections.
     pub async fn close(&self, limit: Duration) {
         self.database.close(limit).await;
     }

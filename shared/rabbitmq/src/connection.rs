@@ -9,14 +9,14 @@ use secrecy::ExposeSecret;
 
 use crate::config::RabbitConfig;
 
-/// How long the broker may take to answer a command.
+/// How long the broker may take to respond to a command.
 pub(crate) const COMMAND_DEADLINE: Duration = Duration::from_secs(10);
 
 /// Heartbeat interval; a connection that is silent for two intervals is considered lost. RabbitMQ recommends 5 to 20
 /// seconds: <https://www.rabbitmq.com/docs/heartbeats>. The URL may override it.
 const HEARTBEAT_SECONDS: u16 = 10;
 
-/// Waits for the broker's answer to a command, up to [`COMMAND_DEADLINE`].
+/// Waits for the broker's response to a command, up to [`COMMAND_DEADLINE`].
 pub(crate) async fn with_deadline<T>(command: impl Future<Output = lapin::Result<T>>) -> Result<T, QueueError> {
     match tokio::time::timeout(COMMAND_DEADLINE, command).await {
         Ok(Ok(value)) => Ok(value),

@@ -102,7 +102,7 @@ impl DeadLetterCursor for Cursor {
     }
 
     async fn end(self: Box<Self>) -> Result<(), QueueError> {
-        // The broker answers a close after it has processed everything that was sent before it.
+        // The broker confirms the close after it has processed everything that was sent before.
         connection::with_deadline(self.channel.close(200, "done".into())).await
     }
 }

@@ -1,4 +1,4 @@
-//! Writes an upload in parts, of which up to two are in flight.
+//! Writes an upload in parts, up to two at a time.
 
 use std::sync::Arc;
 

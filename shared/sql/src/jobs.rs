@@ -76,7 +76,7 @@ pub fn split_job(job: JobId, row: &impl SqlRow) -> Result<SplitJob, Unreadable> 
     })
 }
 
-/// The row of `completeness.sql`: the tenant of a job, and what its split came to.
+/// The row of `find_complete_job.sql`: the tenant of a job, and a summary of its split.
 pub fn split_summary(row: &impl SqlRow) -> Result<(TenantId, SplitSummary), Unreadable> {
     let summary = SplitSummary {
         batches: row.count("total_batches")?,
@@ -87,12 +87,12 @@ pub fn split_summary(row: &impl SqlRow) -> Result<(TenantId, SplitSummary), Unre
     Ok((TenantId(row.number("tenant")?), summary))
 }
 
-/// The titles of a file, in the form in which they are stored.
+/// The stored form of the titles of a file.
 pub fn titles_json(titles: &[String]) -> String {
     serde_json::Value::from(titles).to_string()
 }
 
-/// The rules by which a file is cut, in the form in which they are stored.
+/// The stored form of the rules by which a file is cut.
 pub fn cut_rules_json(rules: &CutRules) -> String {
     serde_json::to_string(rules).expect("the rules are numbers with names")
 }

@@ -15,7 +15,7 @@ pub fn token(row: &impl SqlRow) -> Result<TokenRecord, StoreError> {
     Ok(TokenRecord {
         id: row.number("id")?,
         prefix: row.text("prefix")?,
-        scopes: Scope::split(&row.text("scopes")?),
+        scopes: Scope::parse_list(&row.text("scopes")?),
         created_ms: row.number("created_ms")?,
         expires_ms: row.optional_number("expires_ms")?,
         revoked_ms: row.optional_number("revoked_ms")?,
@@ -26,7 +26,7 @@ pub fn token(row: &impl SqlRow) -> Result<TokenRecord, StoreError> {
 pub fn grant(row: &impl SqlRow) -> Result<Grant, StoreError> {
     Ok(Grant {
         tenant: TenantId(row.number("tenant")?),
-        scopes: Scope::split(&row.text("scopes")?),
+        scopes: Scope::parse_list(&row.text("scopes")?),
         settings: settings(row)?,
     })
 }

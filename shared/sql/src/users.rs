@@ -22,8 +22,8 @@ pub fn user(row: &impl SqlRow) -> Result<UserRecord, Unreadable> {
     })
 }
 
-/// The positions of the columns of users in the result of a lookup. Rows are many and names are slow to find, so they
-/// are found once for a result.
+/// The positions of the columns of users in the result of a lookup. Finding a column by name is slow, so it is
+/// done once per result, not once per row.
 #[derive(Clone, Copy, Debug)]
 pub struct UserColumns {
     /// `id`.

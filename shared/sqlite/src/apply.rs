@@ -1,11 +1,11 @@
 //! Applies a batch: row by row, in line order, in one transaction.
 //!
-//! There is one writer, so nothing can come between a lookup and a write, and the order of the rows is all that decides
-//! conflicts. `shared/postgres` must arrive at the same users and counts.
+//! There is one writer, so no other write can happen between a lookup and a write, and only the order of the rows
+//! decides conflicts. `shared/postgres` must produce the same users and counts.
 
 use muster_domain::decision::{
     Holders, RowDecision, RowKeys, decide_conflict, decide_row, expects_new_user, is_adoptable, named_keys,
-    reject_refused_row,
+    reject_unwritable_row,
 };
 use muster_domain::profile::{StoredUser, merge_rows};
 use muster_domain::shape::{Columns, Identity};
@@ -46,7 +46,7 @@ pub(crate) fn apply(db: &Connection, batch: &BatchToApply) -> rusqlite::Result<A
             // SQLite undoes the statement that failed, not the transaction.
             Err(error) if batch.row_by_row && is_data_error(&error) => {
                 counts.failed += 1;
-                ledger::insert_rejection(db, batch, &reject_refused_row(&row))?;
+                ledger::insert_rejection(db, batch, &reject_unwritable_row(&row))?;
             }
             Err(error) => return Err(error),
         }
@@ -65,14 +65,14 @@ fn is_running(db: &Connection, batch: &BatchToApply) -> rusqlite::Result<bool> {
     Ok(found.is_some_and(|(state, stopping)| state == JobState::Processing.as_str() && !stopping))
 }
 
-/// The statements of every row. Finding one in the cache means hashing its text, which is long.
+/// The prepared statements of a batch, kept because each lookup in the cache hashes the long text of a statement.
 struct Statements<'db> {
     by_key: Lookup<'db>,
     by_login: Lookup<'db>,
     holders: CachedStatement<'db>,
     writes: UserWrites<'db>,
-    /// Whether the row before was of a new user. The next one is then expected to be new too, and looked up only if the
-    /// unique indexes reject it: the result is the same, and a file of new users needs no lookup.
+    /// Whether the previous row created a user. The next row is then expected to do so too, and its user is looked up
+    /// only if a unique index rejects the insert: the result is the same, and a file of new users needs no lookup.
     expects_new: bool,
 }
 
@@ -97,7 +97,7 @@ fn apply_row(
     row: CheckedRow<'_>,
 ) -> rusqlite::Result<Result<Counts, Rejection>> {
     let Statements { by_key, by_login, holders, writes, expects_new } = statements;
-    if *expects_new && row.missing_required_field().is_none() {
+    if *expects_new && row.unset_required_field().is_none() {
         let merged = merge_rows(None, [row]);
         if writes.write(None, batch, row, &merged.profile)? {
             return Ok(Ok(merged.counts));
@@ -138,7 +138,7 @@ fn write_row(
     let read =
         |row: &rusqlite::Row<'_>| Ok(Holders { login: row.get("login_holder")?, email: row.get("email_holder")? });
     let holders = holders.query_row(wanted, read)?;
-    // One writer: nothing changed since the lookup, so somebody holds what the row wants.
+    // There is one writer, so nothing changed since the lookup: another user holds the e-mail or login.
     let conflict = decide_conflict(&row, id, holders).ok_or(rusqlite::Error::QueryReturnedNoRows)?;
     Ok(Err(conflict))
 }

@@ -1,4 +1,4 @@
-//! From SQLite's result codes to what a caller can do about them.
+//! Translates SQLite's result codes to store errors, by whether a retry may succeed.
 
 use muster_ports::StoreError;
 use muster_sql::Unreadable;
@@ -11,16 +11,16 @@ pub(crate) fn store_error(error: rusqlite::Error) -> StoreError {
         data if is_data_error(&data) => StoreError::StatementRejected { code: result_code(&data), constraint: None },
         // Everything else is wrong with the database, not with the data: it is read-only, corrupt, or no database.
         failure @ rusqlite::Error::SqliteFailure(..) => StoreError::NeedsRepair { code: result_code(&failure) },
-        rusqlite::Error::QueryReturnedNoRows => StoreError::Unreadable("a row that must be there is missing"),
+        rusqlite::Error::QueryReturnedNoRows => StoreError::Unreadable("a required row is missing"),
         rusqlite::Error::FromSqlConversionFailure(_, _, error) => StoreError::Unreadable(what_is_unreadable(&*error)),
-        _ => StoreError::Unreadable("a column has another type than expected"),
+        _ => StoreError::Unreadable("a column has an unexpected type"),
     }
 }
 
 fn what_is_unreadable(error: &(dyn std::error::Error + Send + Sync + 'static)) -> &'static str {
     match (error.downcast_ref::<Unreadable>(), error.downcast_ref::<StoreError>()) {
         (Some(Unreadable(what)), _) | (_, Some(StoreError::Unreadable(what))) => what,
-        _ => "a column has another type than expected",
+        _ => "a column has an unexpected type",
     }
 }
 

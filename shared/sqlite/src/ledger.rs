@@ -50,7 +50,7 @@ pub(crate) fn record(
         counts.blocked.cast_signed(),
         counts.unblocked.cast_signed(),
         named,
-        batch.rows.unnamed().cast_signed()
+        batch.rows.rows_without_key().cast_signed()
     ];
     db.prepare_cached(sql::RECORD_BATCH)?.execute(values).map(drop)
 }

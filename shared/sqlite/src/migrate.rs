@@ -2,7 +2,7 @@
 
 use rusqlite::Connection;
 
-/// In order; only ever added to.
+/// In order. Migrations are only ever added.
 const MIGRATIONS: [&str; 4] = [
     include_str!("../migrations/0001_first_schema.sql"),
     include_str!("../migrations/0002_idempotency_key.sql"),
@@ -10,11 +10,11 @@ const MIGRATIONS: [&str; 4] = [
     include_str!("../migrations/0004_collaborator.sql"),
 ];
 
-/// The schema is newer than this build.
+/// Why the schema cannot be created or updated.
 #[derive(Debug, thiserror::Error)]
 pub enum MigrateError {
     /// A statement failed.
-    #[error("the database cannot be set up")]
+    #[error("the schema cannot be created or updated")]
     Database(#[from] rusqlite::Error),
     /// A newer version of Muster wrote this folder.
     #[error("the data folder has schema version {found}, this version of Muster knows {known}: use a newer Muster")]

@@ -1,9 +1,9 @@
-//! Blocks the users whom no row of a job has named: the last batch of a job of which this is asked.
+//! Blocks the missing users of a job, as an extra batch at its end.
 //!
-//! It is part of the transaction that makes the job final, and there is one writer: nothing can come between.
-//! `shared/postgres` must arrive at the same users and counts.
+//! It is part of the transaction that makes the job final, and there is one writer, so no other write can interfere.
+//! `shared/postgres` must produce the same users and counts.
 
-use muster_domain::decision::{MissingGuard, MissingOutcome, SplitSummary};
+use muster_domain::decision::{MissingGuard, MissingResult, SplitSummary};
 use muster_domain::{JobId, TenantId};
 use muster_sql::{SqlRow, Unreadable};
 use rusqlite::{Connection, params};
@@ -17,7 +17,7 @@ pub(crate) fn block(
     tenant: TenantId,
     job: JobId,
     split: &SplitSummary,
-) -> rusqlite::Result<MissingOutcome> {
+) -> rusqlite::Result<MissingResult> {
     let batch = split.batches.cast_signed() + 1;
     db.execute(sql::CLAIM_MISSING_USERS_BATCH, params![tenant.0, job.0, batch, split.bytes.cast_signed()])?;
     let guard = db.query_row(
@@ -37,10 +37,10 @@ pub(crate) fn block(
     )?;
     if guard.forbids(missing, active) {
         tracing::warn!(%job, %tenant, missing, active, "too many users are missing from a file; none is blocked");
-        return Ok(MissingOutcome { blocked: 0, kept: Some(missing) });
+        return Ok(MissingResult { blocked: 0, kept: Some(missing) });
     }
     let blocked = db.execute(sql::BLOCK_MISSING, params![tenant.0, job.0, i64::MAX])?;
     let blocked = i64::try_from(blocked).unwrap_or(i64::MAX);
     db.execute(sql::RECORD_BLOCKED, params![tenant.0, job.0, batch, blocked])?;
-    Ok(MissingOutcome { blocked: blocked.cast_unsigned(), kept: None })
+    Ok(MissingResult { blocked: blocked.cast_unsigned(), kept: None })
 }

@@ -30,7 +30,7 @@ impl SqlRow for Row<'_> {
     }
 }
 
-/// Makes a function of rusqlite's rows of one that reads rows by name.
+/// Adapts a function that reads a [`Row`] by column name to rusqlite's rows.
 pub(crate) fn decode<T, E: std::error::Error + Send + Sync + 'static>(
     read: impl Fn(&Row<'_>) -> Result<T, E>,
 ) -> impl Fn(&rusqlite::Row<'_>) -> rusqlite::Result<T> {

@@ -30,8 +30,8 @@ pub enum OpenError {
     /// Another process uses it.
     #[error("the data folder {0} is in use by another process")]
     InUse(PathBuf),
-    /// It cannot be made or written.
-    #[error("the data folder {0} cannot be made or written")]
+    /// It cannot be created or written.
+    #[error("the data folder {0} cannot be created or written")]
     Folder(PathBuf, #[source] std::io::Error),
     /// The database in it cannot be used.
     #[error("the database in {0} cannot be opened")]
@@ -48,8 +48,8 @@ pub struct SqliteStore {
 }
 
 impl SqliteStore {
-    /// Opens the database `muster.db` in a folder, which is made if it is not there. Nobody else
-    /// can open the folder as long as this lives.
+    /// Opens the database `muster.db` in a folder, and creates the folder if it does not exist. No other process can
+    /// open the folder until this is dropped.
     pub fn open(folder: &Path) -> Result<Self, OpenError> {
         let lock = lock(folder)?;
         let file = folder.join("muster.db");
@@ -71,8 +71,8 @@ impl SqliteStore {
         })
     }
 
-    /// Opens an empty database in memory whose time is that of `clock`, in milliseconds since 1970
-    /// UTC. Its statements run in the calling thread, in the order of the calls: for simulations.
+    /// Opens an empty database in memory, for simulations. Its time is that of `clock`, in milliseconds since 1970 UTC.
+    /// Its statements run in the calling thread, in the order of the calls.
     pub fn simulated(clock: impl Fn() -> i64 + Send + 'static) -> Result<Self, OpenError> {
         let database = |error| OpenError::Database(PathBuf::from(":memory:"), error);
         let connection = Connection::open_in_memory().and_then(|connection| {
@@ -82,8 +82,8 @@ impl SqliteStore {
         });
         let mut connection = connection.map_err(|error| database(error.into()))?;
         migrate::run(&mut connection).map_err(database)?;
-        let caller = Threads::caller(connection);
-        Ok(Self { writer: caller.clone(), readers: caller, signals: broadcast::channel(1024).0, _lock: None })
+        let threads = Threads::in_place(connection);
+        Ok(Self { writer: threads.clone(), readers: threads, signals: broadcast::channel(1024).0, _lock: None })
     }
 
     /// Runs a transaction on the writing thread.
@@ -111,7 +111,7 @@ impl SqliteStore {
     }
 }
 
-/// Puts a clock in the place of the one that the statements ask, `unixepoch('subsec')`.
+/// Replaces the clock of the statements, `unixepoch('subsec')`.
 fn set_clock(connection: &Connection, clock: impl Fn() -> i64 + Send + 'static) -> rusqlite::Result<()> {
     #[expect(clippy::cast_precision_loss, reason = "milliseconds since 1970 fit until the year 287396")]
     let seconds = move || clock() as f64 / 1000.0;
@@ -120,7 +120,7 @@ fn set_clock(connection: &Connection, clock: impl Fn() -> i64 + Send + 'static) 
 
 fn lock(folder: &Path) -> Result<File, OpenError> {
     let unusable = |error| OpenError::Folder(folder.to_owned(), error);
-    // It holds data about people: for this user alone.
+    // It holds personal data, so only this user may access it.
     DirBuilder::new().recursive(true).mode(0o700).create(folder).map_err(unusable)?;
     let file = File::create(folder.join("lock")).map_err(unusable)?;
     match file.try_lock() {

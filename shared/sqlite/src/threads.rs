@@ -1,4 +1,4 @@
-//! Threads with a connection each, which run what they are sent; or one connection without a thread.
+//! Runs work on the database: on threads, each with its own connection, or in the calling thread.
 
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -10,22 +10,22 @@ use crate::error::store_error;
 
 type Task = Box<dyn FnOnce(&mut Connection) + Send>;
 
-/// Tasks that wait for a thread at most; a caller waits for room.
-const WAITING: usize = 256;
+/// The maximum number of tasks that wait for a thread. A caller waits until there is room.
+const MAX_WAITING_TASKS: usize = 256;
 
-/// Where work on the database is done.
+/// Where work on the database runs.
 #[derive(Clone, Debug)]
 pub(crate) enum Threads {
-    /// By a group of threads that share one queue of tasks. They end when this is dropped.
+    /// On a group of threads that share one queue of tasks. They end when this is dropped.
     Group(mpsc::Sender<Task>),
-    /// In the calling thread: all work is done in the order of the calls.
-    Caller(Arc<Mutex<Connection>>),
+    /// In the calling thread, in the order of the calls.
+    InPlace(Arc<Mutex<Connection>>),
 }
 
 impl Threads {
     /// Starts a thread for each connection.
     pub(crate) fn start(name: &str, connections: Vec<Connection>) -> std::io::Result<Self> {
-        let (sender, receiver) = mpsc::channel::<Task>(WAITING);
+        let (sender, receiver) = mpsc::channel::<Task>(MAX_WAITING_TASKS);
         let receiver = Arc::new(Mutex::new(receiver));
         for mut connection in connections {
             let receiver = receiver.clone();
@@ -40,12 +40,12 @@ impl Threads {
         Ok(Self::Group(sender))
     }
 
-    /// Uses no thread.
-    pub(crate) fn caller(connection: Connection) -> Self {
-        Self::Caller(Arc::new(Mutex::new(connection)))
+    /// Runs work in the calling thread.
+    pub(crate) fn in_place(connection: Connection) -> Self {
+        Self::InPlace(Arc::new(Mutex::new(connection)))
     }
 
-    /// Runs a piece of work. On a thread, it runs to its end even if the caller goes away.
+    /// Runs a piece of work. On a thread, it runs to its end even if the caller is dropped.
     pub(crate) async fn call<T, F>(&self, work: F) -> Result<T, StoreError>
     where
         T: Send + 'static,
@@ -53,18 +53,18 @@ impl Threads {
     {
         let sender = match self {
             Self::Group(sender) => sender,
-            Self::Caller(connection) => {
-                // As with threads, anything may come between two pieces of work of one call.
+            Self::InPlace(connection) => {
+                // Lets other work run first, as may happen with threads.
                 tokio::task::yield_now().await;
                 return work(&mut connection.lock().unwrap_or_else(PoisonError::into_inner)).map_err(store_error);
             }
         };
-        let (reply, answer) = oneshot::channel();
+        let (result_sender, result) = oneshot::channel();
         let task: Task = Box::new(move |connection| {
-            // Nobody waiting any more is no error.
-            let _ = reply.send(work(connection));
+            // The caller may be gone, which is not an error.
+            let _ = result_sender.send(work(connection));
         });
         sender.send(task).await.map_err(|_| StoreError::Unavailable(None))?;
-        answer.await.map_err(|_| StoreError::Unavailable(None))?.map_err(store_error)
+        result.await.map_err(|_| StoreError::Unavailable(None))?.map_err(store_error)
     }
 }

@@ -1,4 +1,4 @@
-//! One user by one statement.
+//! Reads or writes one user by one statement.
 
 use muster_domain::CheckedRow;
 use muster_domain::field::FIELD_COUNT;

@@ -25,7 +25,7 @@ use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::util::SubscriberInitExt;
 
 pub use logs::{FilterError, LogFormat};
-pub use metrics::{Counter, Histogram, Level, Meter};
+pub use metrics::{Counter, Gauge, Histogram, Meter};
 pub use traces::TracesError;
 
 /// Which telemetry to enable.

@@ -103,14 +103,14 @@ impl Meter {
     }
 
     /// Creates a gauge, whose value is set by the caller.
-    pub fn level(&self, name: &'static str, help: &'static str) -> Level {
+    pub fn gauge(&self, name: &'static str, help: &'static str) -> Gauge {
         if self.0.is_none() {
-            return Level::default();
+            return Gauge::default();
         }
         let number = Arc::new(AtomicU64::new(0));
         let read = number.clone();
         self.watch(name, help, move || read.load(Ordering::Relaxed));
-        Level(Some(number))
+        Gauge(Some(number))
     }
 
     /// Creates a gauge whose value is read at each scrape.
@@ -159,20 +159,20 @@ impl Histogram {
 
 /// A value that can go up and down.
 #[derive(Clone, Debug, Default)]
-pub struct Level(Option<Arc<AtomicU64>>);
+pub struct Gauge(Option<Arc<AtomicU64>>);
 
-impl Level {
+impl Gauge {
     /// Sets the value.
     pub fn set(&self, number: u64) {
-        if let Some(level) = &self.0 {
-            level.store(number, Ordering::Relaxed);
+        if let Some(value) = &self.0 {
+            value.store(number, Ordering::Relaxed);
         }
     }
 
     /// Adds 1 until the returned guard is dropped.
     pub fn enter(&self) -> GaugeGuard {
-        if let Some(level) = &self.0 {
-            level.fetch_add(1, Ordering::Relaxed);
+        if let Some(value) = &self.0 {
+            value.fetch_add(1, Ordering::Relaxed);
         }
         GaugeGuard(self.clone())
     }
@@ -180,12 +180,12 @@ impl Level {
 
 /// Subtracts 1 from its gauge when dropped.
 #[derive(Debug)]
-pub struct GaugeGuard(Level);
+pub struct GaugeGuard(Gauge);
 
 impl Drop for GaugeGuard {
     fn drop(&mut self) {
-        if let Some(level) = &self.0.0 {
-            level.fetch_sub(1, Ordering::Relaxed);
+        if let Some(value) = &self.0.0 {
+            value.fetch_sub(1, Ordering::Relaxed);
         }
     }
 }
@@ -205,7 +205,7 @@ mod tests {
         let meter = metrics.meter();
         let rows = meter.labeled_counter("muster_test_rows_total", "Rows.", "outcome", &["created", "failed"]);
         rows.add(3, &[("outcome", "created")]);
-        let running = meter.level("muster_test_running", "Running.");
+        let running = meter.gauge("muster_test_running", "Running.");
         let guard = running.enter();
         meter.seconds("muster_test_seconds", "Time.", &[1.0, 2.0]).record(Duration::from_millis(1500), &[]);
         let text = metrics.scrape();
@@ -229,6 +229,6 @@ mod tests {
     fn instruments_of_the_default_meter_record_nothing() {
         let meter = Meter::default();
         meter.counter("muster_test_total", "").add(1, &[]);
-        drop(meter.level("muster_test_running", "").enter());
+        drop(meter.gauge("muster_test_running", "").enter());
     }
 }

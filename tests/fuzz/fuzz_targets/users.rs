@@ -42,5 +42,5 @@ fuzz_target!(|data: &[u8]| {
         let number = usize::try_from(row.row().expect("every row has a number")).expect("a small text");
         assert_eq!(uids[number - 1].as_deref(), Some(row.key()));
     }
-    assert_eq!(batch.unnamed() + batch.named().count() as u64, batch.rejections().len() as u64);
+    assert_eq!(batch.rows_without_key() + batch.failed_keys().count() as u64, batch.rejections().len() as u64);
 });

@@ -43,8 +43,8 @@ async fn check(store: Arc<dyn Store>) {
     }
 }
 
-/// Applies a batch as a job of its own. The store must not need a second attempt: a database that refuses the batch as a
-/// whole is an error here.
+/// Applies a batch as a job of its own. The store must not need a second attempt: a database that rejects the batch as
+/// a whole is an error here.
 async fn apply(store: &dyn Store, tenant: TenantId, rows: CheckedBatch) -> muster_domain::Counts {
     assert!(rows.rejections().is_empty(), "{:?}", rows.rejections()[0]);
     let job = create_job(store, tenant).await;
@@ -59,9 +59,9 @@ async fn apply(store: &dyn Store, tenant: TenantId, rows: CheckedBatch) -> muste
     }
 }
 
-/// The first user of a batch has in each field what its row said.
+/// Checks that the first user of a batch has the value of its row in each field.
 async fn check_user(store: &dyn Store, tenant: TenantId, name: &str, round: usize) {
-    let user = store.find_user(tenant, "user0").await.unwrap().expect("there is the user");
+    let user = store.find_user(tenant, "user0").await.unwrap().expect("the user exists");
     for field in settable(name) {
         let stored = user.values.get(field.column).unwrap_or_else(|| panic!("{name}: {} was not stored", field.column));
         let expected = match field.kind {

@@ -46,7 +46,7 @@ suite!(
     jobs_of_a_tenant_run_in_the_order_of_their_creation,
     concurrent_uploads_with_one_key_create_one_job,
     a_key_can_be_reused_when_its_job_is_deleted_or_the_key_has_expired,
-    a_job_has_one_split_lease_and_a_stale_one_is_refused,
+    a_job_has_one_split_lease_and_a_stale_one_is_ignored,
     a_redelivered_batch_changes_nothing,
     concurrent_deliveries_of_a_batch_apply_it_once,
     a_job_is_finished_once_and_only_when_complete,
@@ -228,7 +228,7 @@ async fn a_key_can_be_reused_when_its_job_is_deleted_or_the_key_has_expired(stor
     assert!(store.find_job(one, second.id).await.unwrap().is_some(), "the job is kept; only its key was taken over");
 }
 
-async fn a_job_has_one_split_lease_and_a_stale_one_is_refused(store: Arc<dyn Store>) {
+async fn a_job_has_one_split_lease_and_a_stale_one_is_ignored(store: Arc<dyn Store>) {
     let tenant = create_tenant(&*store, "one").await;
     let job = create_job(&*store, tenant).await;
     let stale = store.lease_split(job, Duration::ZERO).await.unwrap().unwrap().lease;

@@ -135,9 +135,9 @@ impl Chaos {
         let headers = [("content-type", "text/csv"), ("idempotency-key", key.as_str())];
         let client = &self.trial.site.client;
         let url = wait_until("the upload is accepted", || async {
-            let answer = client.try_send(reqwest::Method::POST, "/bulk/v1/files", &headers, file.csv()).await;
-            let answer = answer.map_err(|error| error.to_string())?;
-            answer.json()["status_url"].as_str().map(str::to_owned).ok_or(answer.text)
+            let response = client.try_send(reqwest::Method::POST, "/bulk/v1/files", &headers, file.csv()).await;
+            let response = response.map_err(|error| error.to_string())?;
+            response.json()["status_url"].as_str().map(str::to_owned).ok_or(response.text)
         })
         .await;
         self.trial.record_upload(url[url.find("/bulk").unwrap()..].to_owned(), file);

@@ -98,9 +98,9 @@ fn expect_not_applied(expected: &mut Outcomes, users: &mut Users, row: &[String]
 
 async fn fetch_rejections(trial: &Trial, path: &str) -> Vec<(u64, String)> {
     let headers = [("accept", "text/csv")];
-    let answer = trial.site.client.send(reqwest::Method::GET, &format!("{path}/errors"), &headers, Vec::new()).await;
-    assert_eq!(answer.status, 200, "{}", answer.text);
-    let mut reader = csv::Reader::from_reader(answer.text.as_bytes());
+    let response = trial.site.client.send(reqwest::Method::GET, &format!("{path}/errors"), &headers, Vec::new()).await;
+    assert_eq!(response.status, 200, "{}", response.text);
+    let mut reader = csv::Reader::from_reader(response.text.as_bytes());
     let rows = reader.records().map(|row| {
         let row = row.unwrap();
         (row[0].parse().unwrap(), row[2].to_owned())

@@ -17,9 +17,9 @@ fn collaborator_csv(users: std::ops::Range<u32>) -> Vec<u8> {
 /// Uploads a file and returns the path of its status.
 async fn upload(client: &Client, file: Vec<u8>) -> String {
     let headers = [("content-type", "text/csv"), ("prefer", "respond-async")];
-    let answer = client.send(Method::POST, "/api/v2/users-import/csv", &headers, file).await;
-    assert_eq!(answer.status, 202, "{}", answer.text);
-    let url = answer.json()["status_url"].as_str().unwrap().to_owned();
+    let response = client.send(Method::POST, "/api/v2/users-import/csv", &headers, file).await;
+    assert_eq!(response.status, 202, "{}", response.text);
+    let url = response.json()["status_url"].as_str().unwrap().to_owned();
     url[url.find("/bulk/v1/files/").unwrap()..].to_owned()
 }
 

@@ -68,8 +68,8 @@ mod quick {
         servers.drop_database().await;
     }
 
-    /// What can be wrong with a database beside its reachability: the SQLSTATE that the workers see, what causes it, and
-    /// what repairs it. `ROLE` is the role of the workers.
+    /// What can be wrong with a database beside its reachability: the SQLSTATE that the workers see, what causes it,
+    /// and what repairs it. `ROLE` is the role of the workers.
     const SICKNESSES: [(&str, &str, &str); 6] = [
         ("42501", "revoke insert, update on users from ROLE", "grant insert, update on users to ROLE"),
         (
@@ -196,9 +196,9 @@ mod quick {
         let mut trial = Trial::new(start_site(options).await);
         proxies.postgres.set(Traffic::Refuse);
         proxies.postgres.reset();
-        let answer = trial.site.client.post(&[("content-type", "text/csv")], File::new_users(0, 10).csv()).await;
-        assert_eq!((answer.status, answer.json()["code"].as_str()), (503, Some("database_unavailable")));
-        assert!(answer.headers.contains_key("retry-after"));
+        let response = trial.site.client.post(&[("content-type", "text/csv")], File::new_users(0, 10).csv()).await;
+        assert_eq!((response.status, response.json()["code"].as_str()), (503, Some("database_unavailable")));
+        assert!(response.headers.contains_key("retry-after"));
         assert_eq!(trial.site.count_stored_uploads(), 0);
         proxies.postgres.set(Traffic::Pass);
         trial.upload(File::new_users(0, 10)).await;

@@ -144,11 +144,11 @@ mod quick {
         let path = trial.upload(File::mixed(27, 9_000, 40_000)).await;
         trial.wait_for_first_rows(&path).await;
         loop {
-            let answer = trial.site.client.delete(&path).await;
-            if answer.status == 200 {
+            let response = trial.site.client.delete(&path).await;
+            if response.status == 200 {
                 break;
             }
-            assert_eq!((answer.status, answer.json()["code"].as_str()), (409, Some("job_not_terminal")));
+            assert_eq!((response.status, response.json()["code"].as_str()), (409, Some("job_not_terminal")));
         }
         let servers = trial.site.servers.as_ref().unwrap();
         for table in ["jobs", "ledger", "rejections", "attempts"] {

@@ -98,13 +98,13 @@ mod quick {
     async fn a_repeated_split_uses_the_cut_rules_of_the_job() {
         let mut trial = start_with_ingest_failpoint("job_accepted=1*return(abort)", 1).await;
         let file = File::mixed(14, 400, 1_000);
-        let answer = trial.site.client.try_send(
+        let response = trial.site.client.try_send(
             reqwest::Method::POST,
             "/bulk/v1/files",
             &[("content-type", "text/csv")],
             file.csv(),
         );
-        assert!(answer.await.is_err(), "the service died before it replied");
+        assert!(response.await.is_err(), "the service died before it replied");
         let rules = "update jobs set cut = replace(cut, '\"batch_rows\":2000', '\"batch_rows\":7')";
         trial.site.servers.as_ref().unwrap().execute(rules).await;
         trial.record_upload("/bulk/v1/files/1".to_owned(), file);

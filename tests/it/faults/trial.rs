@@ -64,7 +64,7 @@ impl Trial {
     /// Waits until the status of a job counts the first rows.
     pub(crate) async fn wait_for_first_rows(&self, path: &str) -> Value {
         wait_until("some rows are applied", || async {
-            let status = self.site.client.try_get(path).await.map(|answer| answer.json()).unwrap_or_default();
+            let status = self.site.client.try_get(path).await.map(|response| response.json()).unwrap_or_default();
             if status["processed_users"].as_u64() > Some(0) { Ok(status) } else { Err(status) }
         })
         .await
@@ -90,8 +90,8 @@ impl Trial {
 async fn watch_status(client: Client, path: String) {
     let mut before = 0;
     loop {
-        if let Some(answer) = client.try_get(&path).await.filter(|answer| answer.status == 200) {
-            let status = answer.json();
+        if let Some(response) = client.try_get(&path).await.filter(|response| response.status == 200) {
+            let status = response.json();
             let number = |key: &str| status[key].as_u64().unwrap_or_else(|| panic!("no {key} in {status}"));
             let processed = number("processed_users");
             assert!(processed >= before, "{processed} processed rows after {before}: {status}");

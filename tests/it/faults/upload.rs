@@ -44,8 +44,8 @@ mod quick {
             options.ingest_variables = failpoint(&format!("{point}=1*return(abort)"));
             let mut trial = Trial::new(start_site(options).await);
             let file = File::mixed(81, 900, 2_500);
-            let answer = trial.site.client.try_send(Method::POST, "/bulk/v1/files", &CSV, file.csv()).await;
-            assert!(answer.is_err(), "{point}: the service died before it replied");
+            let response = trial.site.client.try_send(Method::POST, "/bulk/v1/files", &CSV, file.csv()).await;
+            assert!(response.is_err(), "{point}: the service died before it replied");
             trial.site.ingest.as_mut().unwrap().ended().await;
             trial.site.options.ingest_variables = Vec::new();
             trial.site.start_ingest().await;
@@ -70,8 +70,13 @@ mod quick {
         let running = trial.site.client.upload(File::new_users(0, 9_000).csv()).await;
         let large = File::new_users(0, 60_000).csv();
         for _ in 0..3 {
-            let answer = trial.site.client.post(&CSV, large.clone()).await;
-            assert_eq!((answer.status, answer.json()["code"].as_str()), (507, Some("storage_full")), "{}", answer.text);
+            let response = trial.site.client.post(&CSV, large.clone()).await;
+            assert_eq!(
+                (response.status, response.json()["code"].as_str()),
+                (507, Some("storage_full")),
+                "{}",
+                response.text
+            );
         }
         let fits = trial.site.client.upload(File::new_users(9_000, 9_000).csv()).await;
         trial.site.start_worker().await;
@@ -90,16 +95,16 @@ mod quick {
                 format!("exec strace -D -f -q -o /dev/null -e trace={call} -e inject={call}:error=EIO MUSTER \"$@\"")
             })
             .await;
-            let answer = trial.site.client.post(&CSV, File::new_users(0, 100).csv()).await;
+            let response = trial.site.client.post(&CSV, File::new_users(0, 100).csv()).await;
             if call != "fdatasync" {
                 assert_eq!(
-                    (answer.status, answer.json()["code"].as_str()),
+                    (response.status, response.json()["code"].as_str()),
                     (503, Some("storage_unavailable")),
                     "{call}"
                 );
             }
             let jobs = trial.site.servers.as_ref().unwrap().number("select count(*) from jobs").await;
-            assert_eq!(jobs, i64::from(answer.status == 202), "{call}");
+            assert_eq!(jobs, i64::from(response.status == 202), "{call}");
             trial.site.stop().await;
             drop(folder);
         }
@@ -159,7 +164,7 @@ mod long {
     async fn killing_ingest_loses_no_accepted_upload() {
         let mut trial = Trial::new(start_site(verbose_options(1)).await);
         let file = File::new_users(0, 60_000);
-        let mut answered = 0;
+        let mut replies = 0;
         for round in 0..50_u64 {
             let (client, csv) = (trial.site.client.clone(), file.csv());
             #[expect(clippy::disallowed_methods, reason = "joined below")]
@@ -167,12 +172,12 @@ mod long {
                 tokio::spawn(async move { client.try_send(Method::POST, "/bulk/v1/files", &CSV, csv).await.is_ok() });
             tokio::time::sleep(std::time::Duration::from_millis(round * 2)).await;
             trial.site.ingest.as_mut().unwrap().kill();
-            answered += i64::from(upload.await.unwrap());
+            replies += i64::from(upload.await.unwrap());
             trial.site.start_ingest().await;
         }
         let servers = trial.site.servers.clone().unwrap();
         let jobs = servers.number("select count(*) from jobs").await;
-        assert!(jobs >= answered, "{answered} uploads got a reply, but there are {jobs} jobs");
+        assert!(jobs >= replies, "{replies} uploads got a reply, but there are {jobs} jobs");
         servers.execute("update jobs set lease_until = null").await;
         for job in servers.rows("select id::text from jobs order by id").await {
             trial.record_upload(format!("/bulk/v1/files/{}", job[0].clone().unwrap()), file.clone());

@@ -179,7 +179,7 @@ mod quick {
     }
 
     /// F51: one of 9,000 rows in several batches violates a constraint, while two workers apply them. All
-    /// other rows are applied. `flow::faults` checks the same for a file of three rows.
+    /// other rows are applied. `flow::recovery::crashes` checks the same for a small file.
     #[tokio::test(flavor = "multi_thread")]
     async fn a_constraint_violation_fails_one_row_among_many_batches() {
         let mut trial = Trial::new(start_site(verbose_options(2)).await);

@@ -148,10 +148,10 @@ impl SimStore {
     ) -> Result<T, StoreError> {
         let (process, world) = (&self.process, &self.process.world);
         let mut work = pin!(work);
-        let answer = loop {
+        let result = loop {
             // The simulated store yields before each transaction.
-            if let Poll::Ready(answer) = poll_fn(|context| Poll::Ready(work.as_mut().poll(context))).await {
-                break answer;
+            if let Poll::Ready(result) = poll_fn(|context| Poll::Ready(work.as_mut().poll(context))).await {
+                break result;
             }
             process.step().await;
             if world.fails_before_effect(Port::Store) {
@@ -160,8 +160,8 @@ impl SimStore {
             }
         };
         process.record(event, "");
-        match &answer {
-            Ok(answer) => observe(answer),
+        match &result {
+            Ok(result) => observe(result),
             Err(error) => world.report_violation(&format!("{} of {}:{}: {error}", event.what, event.job, event.batch)),
         }
         process.step().await;
@@ -169,7 +169,7 @@ impl SimStore {
             process.record(event, "reply lost");
             return Err(StoreError::Unavailable(None));
         }
-        answer
+        result
     }
 
     /// Makes a call that has no invariant to check.
@@ -328,7 +328,7 @@ impl Batches for SimStore {
         }
         process.record(event, "");
         let attempts = self.inner.record_attempt(job, batch).await;
-        // The result is never lost while the caller lives, so that each delivery records one attempt at most
+        // The result is never lost while the caller lives, so that each delivery records at most one attempt
         // and the limit of redeliveries also limits the attempts.
         process.step().await;
         attempts

@@ -207,7 +207,7 @@ impl World {
         trace.entries.push_back(entry);
     }
 
-    /// Queries a violated invariant. Only the first report of a run is kept.
+    /// Reports a violated invariant. Only the first report of a run is kept.
     pub(crate) fn report_violation(&self, invariant: &str) {
         self.record("world", Event::new("VIOLATION"), "");
         lock(&self.violation).get_or_insert_with(|| invariant.to_owned());

@@ -43,7 +43,7 @@ async fn wait_until_not_ready(url: &str) {
     .await;
     assert_eq!(code, Some(1));
     assert_eq!(text.lines().count(), 1, "{text}");
-    let expected = format!("muster: expected {url}/readyz to answer 200 within 3 s, found 503: ");
+    let expected = format!("muster: expected {url}/readyz to respond with 200 within 3 s, found 503: ");
     assert!(text.starts_with(&expected) && text.len() > expected.len() + 5, "{text}");
 }
 
@@ -97,7 +97,8 @@ async fn a_failed_health_check_explains_itself_in_one_line() {
     let unused = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
     let (code, text) = healthcheck(Some(&unused.to_string())).await;
     assert_eq!((code, text.lines().count()), (Some(1), 1), "{text}");
-    assert!(text.starts_with(&format!("muster: expected http://{unused}/readyz to answer 200 within 3 s: ")), "{text}");
+    let expected = format!("muster: expected http://{unused}/readyz to respond with 200 within 3 s: ");
+    assert!(text.starts_with(&expected), "{text}");
     let (code, text) = healthcheck(None).await;
     assert_eq!((code, text.lines().count()), (Some(1), 1), "{text}");
     assert!(text.contains("MUSTER_METRICS_LISTEN"), "{text}");

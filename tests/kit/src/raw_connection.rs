@@ -71,7 +71,7 @@ impl RawConnection {
     }
 
     /// Reads the next response, which may be an interim response (1xx).
-    pub async fn answer(&mut self) -> RawResponse {
+    pub async fn next_response(&mut self) -> RawResponse {
         tokio::time::timeout(TIMEOUT, self.read_next_response()).await.expect("no response in time")
     }
 

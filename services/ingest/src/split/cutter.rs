@@ -1,5 +1,5 @@
-//! Cuts decoded text into batches and epochs. Where it cuts depends only on the text and the cut rules, not on the pieces in
-//! which the text arrives.
+//! Cuts decoded text into batches and epochs. Where it cuts depends only on the text and the cut rules, not on the
+//! pieces in which the text arrives.
 //!
 //! An epoch is a run of batches that can be applied in any order, because no user occurs in two of them. All batches of
 //! earlier epochs must be applied before.
@@ -55,8 +55,8 @@ pub(crate) struct Cutter {
     expects_titles: bool,
     open: OpenBatch,
     progress: Progress,
-    /// Hashes of the keys of the users in the closed batches of the epoch. Two users with one hash cost a needless epoch,
-    /// nothing else.
+    /// Hashes of the keys of the users in the closed batches of the epoch. Two users with one hash cost a needless
+    /// epoch, nothing else.
     epoch_keys: HashSet<u64>,
     epoch_rows: u64,
 }
@@ -98,8 +98,8 @@ impl Cutter {
         self.records.line()
     }
 
-    /// Reads text until a batch is complete. Returns the batch, if there is one, and the number of bytes read. The record
-    /// that completed the batch is read too; it is the first one of the next batch.
+    /// Reads text until a batch is complete. Returns the batch, if there is one, and the number of bytes read. The
+    /// record that completed the batch is read too; it is the first one of the next batch.
     pub(crate) fn read(&mut self, text: &[u8], at_end: bool) -> Result<(Option<Cut>, usize), RecordError> {
         let mut used = 0;
         loop {
@@ -127,9 +127,9 @@ impl Cutter {
             return None;
         }
         let key = self.records.key();
-        // If this row does not fit in the open batch, and its user is in that batch, the user would be in two batches of one
-        // epoch. `epoch_keys` does not show that, because the batch is not closed yet. Example: batches of two rows, and
-        // rows of the users A, B, A.
+        // If this row does not fit in the open batch, and its user is in that batch, the user would be in two batches
+        // of one epoch. `epoch_keys` does not show that, because the batch is not closed yet. Example: batches of two
+        // rows, and rows of the users A, B, A.
         let in_closed_batch = key.is_some_and(|key| self.epoch_keys.contains(&key));
         let batch_is_full = self.must_start_batch(key);
         let in_closing_batch = batch_is_full && key.is_some_and(|key| self.open.keys.contains(&key));
@@ -151,8 +151,8 @@ impl Cutter {
         if open.rows == 0 {
             return false;
         }
-        // The blank lines before the record. Too many are not kept: the record must then start a batch, because a worker
-        // counts lines from the first line of its batch.
+        // The blank lines before the record. Too many are not kept: the record must then start a batch, because a
+        // worker counts lines from the first line of its batch.
         let Some(lead) = self.records.lead() else { return true };
         let over_bytes = open.records.len() + lead.len() + self.records.raw().len() > self.rules.batch_bytes;
         let over_rows = open.rows >= self.rules.batch_rows;

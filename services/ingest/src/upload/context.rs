@@ -1,4 +1,4 @@
-//! What an upload is received with.
+//! The rights and settings that apply to an upload.
 
 use std::sync::Arc;
 

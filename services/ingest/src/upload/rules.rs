@@ -18,8 +18,8 @@ pub(crate) struct UploadRules {
     /// Whether the whole text is inspected before the upload is accepted, which needs it decompressed; otherwise only
     /// its head is, and later errors are errors of its rows.
     pub(super) inspects_whole_text: bool,
-    /// Checks the first bytes of a file and returns its column titles, if the dialect has any. `whole` says that they are
-    /// all of it.
+    /// Checks the first bytes of a file and returns its column titles, if the dialect has any. `whole` says that they
+    /// are all of it.
     pub(super) inspect_head: InspectHead,
 }
 

@@ -35,7 +35,8 @@ pub(crate) async fn run(command: TokenCommand) -> anyhow::Result<()> {
                     (None, Some(at)) => format!("expires_at_ms={at}"),
                     (None, None) => "does not expire".to_owned(),
                 };
-                print_line(&format!("{}\t{}…\t{}\t{state}", token.id, token.prefix, Scope::join(&token.scopes)))?;
+                let scopes = Scope::format_list(&token.scopes);
+                print_line(&format!("{}\t{}…\t{scopes}\t{state}", token.id, token.prefix))?;
             }
             Ok(())
         }

@@ -86,7 +86,7 @@ impl CheckedBatch {
         }
     }
 
-    /// A batch whose rows have all failed for one reason that lies outside them.
+    /// A batch whose rows have all failed, although no check rejected them.
     pub fn all_failed(shape: RowShape, rejections: Vec<Rejection>) -> Self {
         Self { rejections, ..Self::new(shape, Vec::new(), 0) }
     }
@@ -107,12 +107,12 @@ impl CheckedBatch {
     }
 
     /// The keys of failed rows, where the key could be read.
-    pub fn named(&self) -> impl Iterator<Item = &str> {
+    pub fn failed_keys(&self) -> impl Iterator<Item = &str> {
         self.failed_keys.iter().map(|span| self.slice(*span))
     }
 
     /// The number of failed rows whose key could not be read.
-    pub fn unnamed(&self) -> u64 {
+    pub fn rows_without_key(&self) -> u64 {
         (self.rejections.len() - self.failed_keys.len()) as u64
     }
 
@@ -248,7 +248,7 @@ impl<'a> CheckedRow<'a> {
     }
 
     /// The first field that a new user must have and the row does not set.
-    pub fn missing_required_field(&self) -> Option<Field> {
+    pub fn unset_required_field(&self) -> Option<Field> {
         let required = [Field::Username, Field::FirstName, Field::LastName];
         required.into_iter().find(|field| !matches!(self.cell(*field), Cell::Set(_)))
     }

@@ -1,7 +1,7 @@
 //! Decides what happens to a row and how a job ends. All stores execute these decisions.
 //!
-//! A store finds users, executes a decision and reports what a unique index rejected. It decides nothing itself, so that
-//! two stores give the same users, counts and rejections.
+//! A store finds users, executes a decision and reports what a unique index rejected. It decides nothing itself, so
+//! that two stores give the same users, counts and rejections.
 
 use crate::batch::{CheckedBatch, CheckedRow};
 use crate::counts::Counts;
@@ -20,8 +20,8 @@ pub enum RowDecision<'a> {
     Reject(Rejection),
     /// The row needs no write; these are its counts.
     Unchanged(Counts),
-    /// A later row has already written the user, which epochs and the order of jobs should make impossible: a bug. Nothing
-    /// is written, and the row counts as unchanged.
+    /// A later row has already written the user, which epochs and the order of jobs should make impossible: a bug.
+    /// Nothing is written, and the row counts as unchanged.
     Outdated,
     /// The user is to be written with this profile, as this version. If the write succeeds, the row has the counts of
     /// `merged`. If a unique index rejects it, [`decide_conflict`] says why.
@@ -35,7 +35,7 @@ pub enum RowDecision<'a> {
 
 /// Decides about one row. `stored` is the user that [`RowKeys`] identify, or `None` if there is none.
 pub fn decide_row<'a>(job: JobId, row: CheckedRow<'a>, stored: Option<&StoredUser<'a>>) -> RowDecision<'a> {
-    if let (None, Some(field)) = (stored, row.missing_required_field()) {
+    if let (None, Some(field)) = (stored, row.unset_required_field()) {
         let name = row.field_name(field);
         return RowDecision::Reject(row.reject(Some(name), RejectionCode::ValueEmpty, format!("{name} is missing")));
     }
@@ -82,8 +82,8 @@ pub fn is_adoptable(user: &StoredUser<'_>) -> bool {
     user.profile.value(Field::Uid).is_none()
 }
 
-/// Whether the next row is likely to be about a new user, given a row and its counts: then a store may try an insert without
-/// a lookup. Never for rows with a uid, whose user may be one to adopt.
+/// Whether the next row is likely to be about a new user, given a row and its counts: then a store may try an insert
+/// without a lookup. Never for rows with a uid, whose user may be one to adopt.
 pub fn expects_new_user(row: &CheckedRow<'_>, counts: &Counts) -> bool {
     row.identity() == Identity::Username && counts.created > 0
 }
@@ -97,9 +97,9 @@ pub struct Holders {
     pub email: Option<i64>,
 }
 
-/// Explains why a unique index rejected the write of a row; if both values are taken, by the user name. `own` is the id of
-/// the row's user, `None` if the user is new. Returns `None` if no other user has either value any more: then users have
-/// changed since the write, and it can be tried again.
+/// Explains why a unique index rejected the write of a row; if both values are taken, by the user name. `own` is the id
+/// of the row's user, `None` if the user is new. Returns `None` if no other user has either value any more: then users
+/// have changed since the write, and it can be tried again.
 pub fn decide_conflict(row: &CheckedRow<'_>, own: Option<i64>, holders: Holders) -> Option<Rejection> {
     let is_another = |holder: Option<i64>| holder.is_some() && holder != own;
     let (field, code) = if is_another(holders.login) {
@@ -113,14 +113,14 @@ pub fn decide_conflict(row: &CheckedRow<'_>, own: Option<i64>, holders: Holders)
     Some(row.reject(Some(name), code, format!("{name} belongs to another user")))
 }
 
-/// The rejection of a row whose write the database refuses, although no rule of Muster does.
-pub fn reject_refused_row(row: &CheckedRow<'_>) -> Rejection {
-    row.reject(None, RejectionCode::NotApplied, "the database refused this row")
+/// The rejection of a row that passed every check of Muster, but whose write the database rejects.
+pub fn reject_unwritable_row(row: &CheckedRow<'_>) -> Rejection {
+    row.reject(None, RejectionCode::NotApplied, "the database rejected this row")
 }
 
-/// The keys of all users that the rows of a batch name, rows that failed included.
+/// The keys of all users that the rows of a batch name, failed rows included.
 pub fn named_keys(batch: &CheckedBatch) -> Vec<&str> {
-    batch.rows().map(|row| row.key()).chain(batch.named()).collect()
+    batch.rows().map(|row| row.key()).chain(batch.failed_keys()).collect()
 }
 
 /// What the ledger of a job, its table of applied batches, adds up to.
@@ -136,7 +136,7 @@ pub struct LedgerSums {
     pub end_offset: u64,
     /// Whether the applied batches cover the file from its start without a gap.
     pub is_contiguous: bool,
-    /// How many rows failed that do not identify a user, for example because their uid cannot be read.
+    /// The number of failed rows whose key could not be read.
     pub rows_without_key: u64,
 }
 
@@ -159,14 +159,14 @@ pub enum EndDecision {
     /// The applied batches are not exactly those of the file: their number differs, or they leave a gap. The job stays
     /// open; the reconciler publishes what is missing.
     Incomplete,
-    /// It becomes final as it is.
+    /// It becomes final with the counts of its ledger.
     Finish,
     /// Missing users are blocked first, in the same transaction.
     BlockMissing,
 }
 
-/// Decides whether a split job can become final. Missing users are blocked only if the file was read to its end, some row
-/// did not fail, and every row identified a user; otherwise the job ends and blocks nobody.
+/// Decides whether a split job can become final. Missing users are blocked only if the file was read to its end, some
+/// row did not fail, and every row identified a user; otherwise the job ends and blocks nobody.
 pub fn decide_end(split: &SplitSummary, sums: &LedgerSums) -> EndDecision {
     let covers_the_file = sums.batches == 0 || (sums.is_contiguous && sums.end_offset == split.bytes);
     if sums.batches != split.batches || !covers_the_file {
@@ -191,7 +191,7 @@ pub struct MissingGuard {
 
 /// What happened to the missing users of a job.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct MissingOutcome {
+pub struct MissingResult {
     /// How many were blocked.
     pub blocked: u64,
     /// How many were not blocked because the guard forbade it; `None` if it did not.
@@ -206,7 +206,7 @@ impl MissingGuard {
 }
 
 /// The final state and counts of a job that [`decide_end`] lets finish.
-pub fn decide_final(split: &SplitSummary, sums: &LedgerSums, missing: MissingOutcome) -> (JobState, Counts) {
+pub fn decide_final(split: &SplitSummary, sums: &LedgerSums, missing: MissingResult) -> (JobState, Counts) {
     let mut counts = sums.counts;
     counts.blocked += missing.blocked;
     (JobState::final_state(&counts, split.ends_early), counts)

@@ -19,8 +19,8 @@ use crate::shape::Identity;
 pub struct Existing<'a> {
     /// The users of the rows, by key.
     pub users: HashMap<&'a str, StoredUser<'a>>,
-    /// The ids of the users of [`settled`] rows, by key.
-    pub settled: HashMap<&'a str, i64>,
+    /// The ids of the users that [`find_unchanged`] found, by key.
+    pub unchanged: HashMap<&'a str, i64>,
     /// The ids of the users who hold the e-mails that rows claim, by folded e-mail.
     pub email_holders: HashMap<&'a str, i64>,
     /// The ids of the users who hold the logins that rows claim, by folded login. Empty if the login is the key.
@@ -29,11 +29,11 @@ pub struct Existing<'a> {
 
 impl Existing<'_> {
     fn id_of(&self, key: &str) -> Option<i64> {
-        self.users.get(key).map(|user| user.id).or_else(|| self.settled.get(key).copied())
+        self.users.get(key).map(|user| user.id).or_else(|| self.unchanged.get(key).copied())
     }
 
     fn has(&self, key: &str) -> bool {
-        self.users.contains_key(key) || self.settled.contains_key(key)
+        self.users.contains_key(key) || self.unchanged.contains_key(key)
     }
 }
 
@@ -48,7 +48,7 @@ pub struct Known {
 
 /// Finds the users whose only row in the batch has the digest of the row that last wrote them. Such a row changes
 /// nothing, whatever else is stored for the user. Returns the ids of these users, by key.
-pub fn settled(batch: &CheckedBatch, known: impl Fn(&str) -> Option<Known>) -> HashMap<&str, i64> {
+pub fn find_unchanged(batch: &CheckedBatch, known: impl Fn(&str) -> Option<Known>) -> HashMap<&str, i64> {
     let mut unchanged = HashMap::new();
     let mut seen = HashSet::with_capacity(batch.rows().len());
     for row in batch.rows() {
@@ -93,9 +93,9 @@ pub struct Plan<'a> {
     pub unchanged: Counts,
     /// The number of users who failed the version check: their stored version is not older than the row. They are
     /// not written; a number above 0 indicates a bug.
-    pub refused: u64,
+    pub outdated: u64,
     /// The rows of contested users, in line order.
-    pub one_by_one: Vec<CheckedRow<'a>>,
+    pub contested: Vec<CheckedRow<'a>>,
 }
 
 /// The rows of one user.
@@ -112,10 +112,10 @@ pub fn plan<'a>(job: JobId, batch: &'a CheckedBatch, existing: &'a Existing<'a>)
     let mut plan = Plan::default();
     for group in groups {
         if group.contested {
-            plan.one_by_one.extend(group.rows);
+            plan.contested.extend(group.rows);
             continue;
         }
-        if existing.settled.contains_key(group.key) {
+        if existing.unchanged.contains_key(group.key) {
             plan.unchanged.unchanged += 1;
             continue;
         }
@@ -126,7 +126,7 @@ pub fn plan<'a>(job: JobId, batch: &'a CheckedBatch, existing: &'a Existing<'a>)
             continue;
         };
         if stored.is_some_and(|user| user.version >= Version::new(job, line)) {
-            plan.refused += 1;
+            plan.outdated += 1;
             plan.unchanged.unchanged += merged.counts.rows();
             continue;
         }
@@ -136,7 +136,7 @@ pub fn plan<'a>(job: JobId, batch: &'a CheckedBatch, existing: &'a Existing<'a>)
             None => plan.inserts.push(write),
         }
     }
-    plan.one_by_one.sort_unstable_by_key(CheckedRow::line);
+    plan.contested.sort_unstable_by_key(CheckedRow::line);
     plan
 }
 
@@ -199,8 +199,7 @@ fn contested_claims<'a>(
 /// The groups of new users whose first row lacks a required field. That row fails, and the next row may create the
 /// user.
 fn incomplete_users(groups: &[Group<'_>], existing: &Existing<'_>) -> Vec<usize> {
-    let is_incomplete =
-        |group: &Group<'_>| !existing.has(group.key) && group.rows[0].missing_required_field().is_some();
+    let is_incomplete = |group: &Group<'_>| !existing.has(group.key) && group.rows[0].unset_required_field().is_some();
     groups.iter().enumerate().filter(|(_, group)| is_incomplete(group)).map(|(index, _)| index).collect()
 }
 
@@ -243,7 +242,7 @@ mod tests {
             plan.inserts.iter().map(|write| write.key.to_owned()).collect(),
             plan.updates.iter().map(|(_, write)| write.key.to_owned()).collect(),
             plan.unchanged.rows(),
-            plan.one_by_one.iter().map(CheckedRow::line).collect(),
+            plan.contested.iter().map(CheckedRow::line).collect(),
         )
     }
 
@@ -277,7 +276,7 @@ mod tests {
         existing.users.get_mut("a").unwrap().version = Version { job: 9, line: 2 };
         let batch = batch("a@x,a,F,l\n");
         let plan = plan(JobId(2), &batch, &existing);
-        assert_eq!((plan.refused, plan.updates.len(), plan.unchanged.unchanged), (1, 0, 1));
+        assert_eq!((plan.outdated, plan.updates.len(), plan.unchanged.unchanged), (1, 0, 1));
     }
 
     #[test]

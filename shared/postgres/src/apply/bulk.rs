@@ -16,9 +16,9 @@ use crate::error::Retry;
 use crate::sql;
 use crate::statements::{self, CREATE_STAGE};
 
-/// More users than this are written by COPY; fewer written by one statement each. COPY waits some 40 ms for the end of
-/// its data, because the client's small packets wait for acknowledgements (docs/decisions/0002); a statement takes half a
-/// millisecond.
+/// More users than this are written by COPY, up to this many by one statement each. A COPY waits some 40 ms, because
+/// its last small packet is delayed until the server acknowledges the one before (docs/decisions/0002); a statement
+/// takes half a millisecond.
 const COPY_THRESHOLD_USERS: usize = 32;
 
 /// Updates changed users, each only if it is unchanged since it was looked up.
@@ -51,8 +51,8 @@ pub(super) async fn update(
     Ok(())
 }
 
-/// Inserts new users: by COPY straight into the table, which is fastest and fails as a whole on any conflict; or through
-/// the stage, around conflicts. Returns the rows of the users that conflict with others.
+/// Inserts new users: by COPY straight into the table, which is fastest but fails as a whole on any conflict; or
+/// through the stage, which skips users that conflict with others. Returns the rows of the skipped users.
 pub(super) async fn insert<'a>(
     connection: &mut PgConnection,
     batch: &BatchToApply,

@@ -36,7 +36,7 @@ impl LookupLevel {
 /// The maximum number of jobs with a hint. Forgetting one costs a second attempt at a batch.
 const MAX_HINTED_JOBS: usize = 64;
 
-/// The level with which the next batch of a job begins: the one that was right for the batch before.
+/// The level of the first attempt at the next batch of each job: the one that was sufficient for the previous batch.
 #[derive(Debug, Default)]
 pub(crate) struct LookupHints {
     levels: Mutex<HashMap<JobId, LookupLevel>>,

@@ -1,10 +1,10 @@
-//! Looks up which users a batch meets.
+//! Looks up the users that a batch concerns.
 
 use std::collections::HashMap;
 
 use muster_domain::decision::{RowKeys, named_keys};
 use muster_domain::field::FIELD_COUNT;
-use muster_domain::plan::{Existing, Known, settled};
+use muster_domain::plan::{Existing, Known, find_unchanged};
 use muster_domain::profile::{Profile, StoredUser, Version};
 use muster_domain::shape::{Columns, Identity};
 use muster_domain::{Field, RowDigest};
@@ -18,7 +18,7 @@ use crate::query::unreadable;
 use crate::sql;
 use crate::statements::{UserStatements, for_shape};
 
-/// What was looked up for a batch before it is written.
+/// The rows that were looked up for a batch before it is written.
 #[derive(Default)]
 pub(super) struct Found {
     users: Vec<PgRow>,
@@ -26,11 +26,12 @@ pub(super) struct Found {
     login_holders: Vec<PgRow>,
 }
 
-/// The users of rows that say what the row said that last wrote them: their ids by key.
+/// The ids of the users that their rows do not change, by key: each row has the digest of the row that last wrote its
+/// user.
 pub(super) type Unchanged<'a> = HashMap<&'a str, i64>;
 
 impl Found {
-    /// Looks up as much as the level says.
+    /// Looks up what the level requires.
     pub(super) async fn look_up<'a>(
         connection: &mut PgConnection,
         batch: &'a BatchToApply,
@@ -42,7 +43,7 @@ impl Found {
         }
         let known = known(connection, batch).await?;
         let known = read_known(&known)?;
-        let unchanged = settled(&batch.rows, |key| known.get(key).copied());
+        let unchanged = find_unchanged(&batch.rows, |key| known.get(key).copied());
         let keys: Vec<&str> = known.keys().copied().filter(|key| !unchanged.contains_key(key)).collect();
         found.users = users_by_key(connection, batch, &keys).await?;
         if level != LookupLevel::Named {
@@ -55,8 +56,8 @@ impl Found {
         Ok((found, unchanged))
     }
 
-    /// What the plan must know. The users whom the rows name count as holders even if holders were not looked up: they
-    /// may hand on their e-mail or login to another row.
+    /// Decodes the rows for the plan. The users whom the rows name count as holders even if holders were not looked up:
+    /// another row may take the e-mail or login that they release.
     pub(super) fn existing<'a>(
         &'a self,
         identity: Identity,
@@ -67,7 +68,7 @@ impl Found {
         email_holders.extend(users.values().filter_map(|user| Some((user.profile.email_key()?, user.id))));
         let mut login_holders = read_holders(&self.login_holders)?;
         login_holders.extend(users.values().map(|user| (user.profile.username_key(), user.id)));
-        Ok(Existing { users, settled: unchanged, email_holders, login_holders })
+        Ok(Existing { users, unchanged, email_holders, login_holders })
     }
 }
 
@@ -82,7 +83,7 @@ async fn known(connection: &mut PgConnection, batch: &BatchToApply) -> Result<Ve
     sqlx::query(statement).bind(batch.tenant.0).bind(keys).fetch_all(connection).await
 }
 
-/// Reads rows of `probe_user_digests.sql`, by position: they are many and have three columns.
+/// Reads rows of `probe_user_digests.sql`, by position, because there are many and they have only three columns.
 fn read_known(rows: &[PgRow]) -> Result<HashMap<&str, Known>, sqlx::Error> {
     rows.iter().map(|row| Ok((row.try_get(0)?, Known { id: row.try_get(1)?, digest: read_digest(row)? }))).collect()
 }
@@ -126,7 +127,7 @@ pub(super) async fn user_by_key(
     sqlx::query(statement).bind(batch.tenant.0).bind([key]).fetch_optional(connection).await
 }
 
-/// The user with this login, with every field: whether it has a uid is asked.
+/// The user with this login, with every field, because the caller checks whether it has a uid.
 pub(super) async fn user_by_login(
     connection: &mut PgConnection,
     batch: &BatchToApply,

@@ -1,7 +1,7 @@
 //! Applies rows one at a time, in line order, as a single-threaded run would.
 
 use muster_domain::decision::{
-    Holders, RowDecision, RowKeys, decide_conflict, decide_row, is_adoptable, reject_refused_row,
+    Holders, RowDecision, RowKeys, decide_conflict, decide_row, is_adoptable, reject_unwritable_row,
 };
 use muster_domain::{CheckedRow, RowDigest};
 use muster_ports::BatchToApply;
@@ -25,7 +25,7 @@ pub(super) async fn apply<'a>(
     Ok(())
 }
 
-/// Applies every row under a savepoint, so that one which the database refuses fails alone.
+/// Applies each row under a savepoint of its own, so that a row which the database rejects fails alone.
 pub(super) async fn apply_isolated<'a>(
     connection: &mut PgConnection,
     batch: &BatchToApply,
@@ -39,7 +39,7 @@ pub(super) async fn apply_isolated<'a>(
             // Another batch has just taken the e-mail: the next attempt sees it.
             Err(error) if is_unique_violation(&error) => return Err(error),
             Err(error) if is_data_error(&error) => {
-                tally.reject(reject_refused_row(&row));
+                tally.reject(reject_unwritable_row(&row));
                 connection.execute("rollback to savepoint row").await?
             }
             // The database is at fault, or another transaction: the whole batch is tried again later.

@@ -1,4 +1,4 @@
-//! One user by one statement.
+//! Writes one user by one statement.
 
 use muster_domain::RowDigest;
 use muster_domain::plan::Write;
@@ -9,7 +9,7 @@ use sqlx::postgres::PgConnection;
 use crate::query::Statement;
 use crate::statements;
 
-/// What is written of one user.
+/// The values of one user to be written.
 pub(super) struct UserWrite<'a> {
     pub(super) merged: &'a MergedRows<'a>,
     pub(super) version: Version,
@@ -49,7 +49,7 @@ pub(super) async fn update(
     Ok(bind_fields(statement, batch, write).execute(connection).await?.rows_affected() > 0)
 }
 
-/// Binds what `insert_user.sql` and `update_user.sql` begin with: `$1` to `$7`.
+/// Binds `$1` to `$7`, which `insert_user.sql` and `update_user.sql` have in common.
 fn bind_head<'q>(
     statement: Statement<'q>,
     batch: &BatchToApply,

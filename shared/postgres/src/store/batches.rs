@@ -1,4 +1,4 @@
-//! What a worker asks of the database: rules, attempts, new uids, and applying a batch.
+//! The calls of a worker: rules of jobs, attempts, new uids, applying a batch.
 
 use std::sync::Arc;
 
@@ -48,7 +48,11 @@ impl Batches for PostgresStore {
 
     async fn apply_batch(&self, batch: BatchToApply) -> Result<Applied, StoreError> {
         let (database, hints) = (self.database.clone(), self.lookup_hints.clone());
-        self.database.tasks.spawn("apply batch", apply::apply(database, hints, Arc::new(batch))).await.map_err(aborted)?
+        self.database
+            .tasks
+            .spawn("apply batch", apply::apply(database, hints, Arc::new(batch)))
+            .await
+            .map_err(aborted)?
     }
 }
 

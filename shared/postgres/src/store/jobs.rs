@@ -1,7 +1,7 @@
 //! Accepting, finishing and deleting jobs.
 
 use async_trait::async_trait;
-use muster_domain::decision::{EndDecision, MissingOutcome, SplitSummary, decide_end, decide_final};
+use muster_domain::decision::{EndDecision, MissingResult, SplitSummary, decide_end, decide_final};
 use muster_domain::{Counts, JobId, JobState, TenantId};
 use muster_ports::{Cancellation, CreatedJob, Creation, Deletion, FinishedJob, Idempotency, Jobs, NewJob, StoreError};
 use muster_runtime::failpoint;
@@ -166,7 +166,7 @@ impl Work for Finish {
                 tracing::error!(%job, "the ledger has all batches but not the whole file; the job waits for repair");
                 return Ok(None);
             }
-            EndDecision::Finish => MissingOutcome::default(),
+            EndDecision::Finish => MissingResult::default(),
             EndDecision::BlockMissing => match missing::block(connection, tenant, job, &split).await? {
                 Some(missing) => missing,
                 None => return Ok(None),
@@ -187,7 +187,7 @@ impl Work for Finish {
     }
 }
 
-/// Ends a job whose stop was begun. Waits for batches that are being applied; new ones see the stop.
+/// Ends a job whose stop was started. Waits for batches that are being applied; new ones see the stop.
 pub(crate) struct CompleteStop {
     pub(crate) tenant: TenantId,
     pub(crate) job: JobId,
@@ -208,7 +208,7 @@ impl Work for CompleteStop {
     }
 }
 
-/// Notifies those who wait for a job that has become final, and finds the tenant's next one.
+/// Notifies the processes that wait for a job which has become final, and finds the tenant's next job.
 async fn end(
     connection: &mut PgConnection,
     tenant: TenantId,

@@ -14,11 +14,8 @@ use crate::store::PostgresStore;
 impl Queries for PostgresStore {
     async fn check_ready(&self) -> Result<(), StoreError> {
         let is_migrated: bool = self.database.fetch_one(sqlx::query(sql::IS_MIGRATED)).await?.only()?;
-        let found: Option<i64> = if is_migrated {
-            self.database.fetch_one(sqlx::query(sql::SCHEMA_VERSION)).await?.only()?
-        } else {
-            None
-        };
+        let found: Option<i64> =
+            if is_migrated { self.database.fetch_one(sqlx::query(sql::SCHEMA_VERSION)).await?.only()? } else { None };
         let found = found.unwrap_or_default();
         let expected = schema_version();
         if found != expected {

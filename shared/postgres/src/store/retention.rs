@@ -1,4 +1,4 @@
-//! Removes what is no longer needed of jobs that have been final for a while.
+//! Removes data of jobs whose retention has ended.
 
 use std::time::Duration;
 

@@ -68,7 +68,7 @@ impl Splits for PostgresStore {
     }
 }
 
-/// A duration as the statements take it.
+/// A duration in milliseconds, the unit of the statements.
 pub(crate) fn milliseconds(duration: Duration) -> f64 {
     duration.as_secs_f64() * 1000.0
 }

@@ -31,7 +31,7 @@ impl Tenants for PostgresStore {
             .bind(token.tenant.0)
             .bind(token.sha256.as_slice())
             .bind(&token.prefix)
-            .bind(Scope::join(&token.scopes))
+            .bind(Scope::format_list(&token.scopes))
             .bind(token.expires_in_seconds);
         self.database.fetch_one(statement).await?.only()
     }

@@ -155,12 +155,12 @@ async fn a_hung_query_delays_the_next_one_only_by_the_turn_timeout() {
 #[tokio::test(start_paused = true)]
 async fn keys_without_callers_are_removed() {
     let server = Server::new();
-    let mut answered = vec![server.call("answered")];
+    let mut completed = vec![server.call("completed")];
     server.complete_last();
     let (dropped, also_dropped) = (server.call("dropped"), server.call("dropped"));
     assert_eq!(server.flights.keys().len(), 2);
-    assert_eq!(results(&mut answered), [Ok(1)]);
-    drop(answered);
+    assert_eq!(results(&mut completed), [Ok(1)]);
+    drop(completed);
     drop(dropped);
     assert_eq!(server.flights.keys().len(), 1);
     drop(also_dropped);

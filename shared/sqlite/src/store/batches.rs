@@ -1,4 +1,4 @@
-//! What a worker asks of the database: rules, attempts, new uids, and applying a batch.
+//! The calls of a worker: rules of jobs, attempts, new uids, applying a batch.
 
 use async_trait::async_trait;
 use muster_domain::{BatchNo, JobId, TenantId};

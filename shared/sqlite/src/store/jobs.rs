@@ -1,7 +1,7 @@
 //! Accepting, finishing and deleting jobs.
 
 use async_trait::async_trait;
-use muster_domain::decision::{EndDecision, MissingOutcome, decide_end, decide_final};
+use muster_domain::decision::{EndDecision, MissingResult, decide_end, decide_final};
 use muster_domain::{Counts, JobId, JobState, TenantId};
 use muster_ports::{Cancellation, CreatedJob, Creation, Deletion, FinishedJob, Idempotency, Jobs, NewJob, StoreError};
 use muster_runtime::failpoint;
@@ -107,7 +107,7 @@ fn first_unfinished(db: &Connection, tenant: TenantId) -> rusqlite::Result<Optio
     Ok(id.map(JobId))
 }
 
-/// Ends a job whose stop was begun.
+/// Ends a job whose stop was started.
 pub(crate) fn complete_stop(db: &Connection, tenant: TenantId, job: JobId) -> rusqlite::Result<Option<FinishedJob>> {
     let counts = ledger::sums(db, tenant, job)?.counts;
     let values = [tenant.0, job.0].into_iter().chain(counts.to_array().map(u64::cast_signed));
@@ -127,7 +127,7 @@ fn finish(db: &Connection, job: JobId) -> rusqlite::Result<Option<FinishedJob>> 
             tracing::error!(%job, "the ledger has all batches but not the whole file; the job waits for repair");
             return Ok(None);
         }
-        EndDecision::Finish => MissingOutcome::default(),
+        EndDecision::Finish => MissingResult::default(),
         EndDecision::BlockMissing => missing::block(db, tenant, job, &split)?,
     };
     failpoint!(blocking "missing_blocked");

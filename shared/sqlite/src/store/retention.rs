@@ -1,4 +1,4 @@
-//! What is removed of jobs that have been final for a while.
+//! Removes data of jobs whose retention has ended.
 
 use std::time::Duration;
 

@@ -80,7 +80,7 @@ impl Splits for SqliteStore {
     }
 }
 
-/// A duration as the statements take it.
+/// A duration in milliseconds, the unit of the statements.
 pub(crate) fn milliseconds(duration: Duration) -> i64 {
     i64::try_from(duration.as_millis()).unwrap_or(i64::MAX)
 }

@@ -51,7 +51,7 @@ impl Tenants for SqliteStore {
 
     async fn create_token(&self, token: NewToken) -> Result<i64, StoreError> {
         self.write(move |db| {
-            let scopes = Scope::join(&token.scopes);
+            let scopes = Scope::format_list(&token.scopes);
             let values = params![token.tenant.0, token.sha256, token.prefix, scopes, token.expires_in_seconds];
             db.query_row(sql::CREATE_TOKEN, values, |row| row.get(0))
         })

@@ -1,4 +1,4 @@
-//! What the reconciler asks.
+//! Queries and repairs of the reconciler.
 
 use std::time::Duration;
 

@@ -43,7 +43,7 @@ fn token_header(site: &Site) -> String {
 async fn send(connection: &mut RawConnection, authorization: &str, body: &[u8]) -> RawResponse {
     let head = head(authorization, "", body.len());
     connection.send([head.as_bytes(), body].concat()).await;
-    connection.answer().await
+    connection.next_response().await
 }
 
 fn status_and_created(response: &RawResponse) -> (u16, Value) {
@@ -55,9 +55,9 @@ async fn the_sync_program_imports_a_file(site: Site) {
     let mut connection = RawConnection::open(&site.client.ingest).await;
     let more_headers = "Expect: 100-continue\r\nConnection: Keep-Alive\r\n";
     connection.send(head(&token_header(&site), more_headers, body.len())).await;
-    assert_eq!(connection.answer().await.status, 100, "before the body");
+    assert_eq!(connection.next_response().await.status, 100, "before the body");
     connection.send(body).await;
-    let response = connection.answer().await;
+    let response = connection.next_response().await;
     assert_eq!(response.status, 200, "{response:?}");
     let expected = json!({"created_count": 2, "updated_count": 0, "blocked_count": 0, "unblocked_count": 0});
     assert_eq!(response.json(), expected);
@@ -223,7 +223,7 @@ async fn refusals_have_one_key(site: Site) {
     }
     let mut connection = RawConnection::open(&site.client.ingest).await;
     connection.send(head(&token_header(&site), "", 1_000_000_000_000)).await;
-    let response = connection.answer().await;
+    let response = connection.next_response().await;
     assert_eq!(response.status, 413, "{response:?}");
     assert_single_text(&response.text, "payload_too_large");
 }

@@ -1,5 +1,5 @@
 //! Contested e-mails: rows of one batch that claim each other's e-mail have the same outcome as if they were applied
-//! one by one.
+//! row by row.
 
 use muster_testkit::Site;
 

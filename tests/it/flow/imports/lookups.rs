@@ -61,7 +61,7 @@ async fn a_row_with_superseded_values_changes_its_user_back(site: Site) {
     assert_eq!(site.client.import(csv(TITLES, ["a@x,a,C,A"])).await.counts(), updated(1));
 }
 
-/// If somebody edits a user in the database, the next file restores its values.
+/// If a user is edited in the database, the next file restores its values.
 #[tokio::test(flavor = "multi_thread")]
 async fn an_edit_in_the_database_is_detected_and_overwritten() {
     let site = site(Backend::Distributed).await;

@@ -198,7 +198,7 @@ async fn a_row_that_violates_a_constraint_fails_alone() {
     servers.execute("alter table users add constraint test_refuses check (username <> 'poison')").await;
     let status = site.client.import(users(["a", "poison", "b"])).await;
     assert_eq!(status.counts(), created(2).failed(1));
-    assert_eq!(status["error_message"], "Line 3: the database refused this row");
+    assert_eq!(status["error_message"], "Line 3: the database rejected this row");
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -217,7 +217,7 @@ async fn personal_data_never_appears_in_debug_logs() {
     }
 }
 
-/// If the reader of the log goes away, log lines are lost and nothing else.
+/// If the reader of the log closes its pipe, only log lines are lost.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_closed_log_pipe_does_not_stop_the_service() {
     let folder = tempfile::tempdir().unwrap();

@@ -1,4 +1,4 @@
-//! Misbehaving clients: slow, endless, too many, disconnected. And a service that is killed during uploads.
+//! Clients that are slow, never end, are too many or disconnect; and a service that is killed during uploads.
 
 use std::time::{Duration, Instant};
 
@@ -10,7 +10,7 @@ use crate::flow::expected::{Status, created};
 use crate::flow::{test_on_both_backends, users};
 
 test_on_both_backends!(
-    an_upload_that_is_cut_off_leaves_nothing_stored,
+    an_upload_that_is_aborted_leaves_nothing_stored,
     slow_clients_do_not_slow_down_clients_of_other_tenants,
 );
 
@@ -51,7 +51,7 @@ async fn wait_for_stored_files(site: &Site, expected: usize) {
     .await;
 }
 
-async fn an_upload_that_is_cut_off_leaves_nothing_stored(site: Site) {
+async fn an_upload_that_is_aborted_leaves_nothing_stored(site: Site) {
     for sent in [0, 10, 100_000, 900_000] {
         let connection = start_upload(&site.client, sent).await;
         wait_for_stored_files(&site, usize::from(sent >= CHECKED_HEAD_BYTES)).await;
@@ -59,7 +59,7 @@ async fn an_upload_that_is_cut_off_leaves_nothing_stored(site: Site) {
         wait_for_stored_files(&site, 0).await;
         let mut connection = start_upload(&site.client, sent).await;
         connection.half_close().await;
-        assert_eq!(connection.answer().await.json()["code"], "body_truncated");
+        assert_eq!(connection.next_response().await.json()["code"], "body_truncated");
         wait_for_stored_files(&site, 0).await;
     }
     assert_no_files(&site.client).await;
@@ -161,7 +161,7 @@ async fn send_byte_by_byte(client: &Client, in_head: bool) -> String {
     if in_head {
         return format!("closed {}", connection.rest().await.len());
     }
-    let response = connection.answer().await;
+    let response = connection.next_response().await;
     format!("{} {}", response.status, response.json()["code"].as_str().unwrap_or_default())
 }
 
@@ -177,7 +177,7 @@ async fn an_endless_body_is_refused(backend: Backend) {
     }
     // After the refusal the service reads up to 16 MiB more; the rest of the bytes sent are in buffers on the way.
     assert!(sent < 40_000_000, "{sent} bytes were sent");
-    let response = connection.answer().await;
+    let response = connection.next_response().await;
     assert_eq!((response.status, response.json()["code"].as_str()), (413, Some("file_too_large")));
     assert_eq!(response.header("connection"), Some("close"));
     connection.rest().await;

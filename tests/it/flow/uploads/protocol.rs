@@ -24,7 +24,7 @@ async fn send(site: &Site, line: &str, headers: &str, body: &str) -> (RawRespons
     connection
         .send(format!("{line} HTTP/1.1\r\nHost: x.example\r\nAuthorization: Bearer {token}\r\n{headers}\r\n{body}"))
         .await;
-    (connection.answer().await, connection)
+    (connection.next_response().await, connection)
 }
 
 async fn assert_nothing_stored(site: &Site) {
@@ -118,7 +118,7 @@ async fn malformed_requests_are_refused_and_their_connection_is_closed(site: Sit
     for (name, request, status) in malformed_requests(site.client.token.as_deref().unwrap()) {
         let mut connection = RawConnection::open(&site.client.ingest).await;
         connection.send(request).await;
-        let response = connection.answer().await;
+        let response = connection.next_response().await;
         assert_eq!((response.status, response.json()["code"].as_str()), (status, None), "{name}: {response:?}");
         assert_eq!(connection.rest().await, "", "{name}: closed after the response");
     }
@@ -138,7 +138,7 @@ async fn malformed_requests_are_refused_and_their_connection_is_closed(site: Sit
     ] {
         let mut connection = RawConnection::open(&site.client.ingest).await;
         connection.send(request).await;
-        let response = connection.answer().await;
+        let response = connection.next_response().await;
         assert_eq!((response.status, response.json()["code"].as_str()), (status, Some(code)), "{name}");
     }
     let mut connection = RawConnection::open(&site.client.ingest).await;
@@ -146,7 +146,7 @@ async fn malformed_requests_are_refused_and_their_connection_is_closed(site: Sit
     assert_eq!(connection.rest().await, "", "HTTP/2 is not supported");
     let mut connection = RawConnection::open(&site.client.ingest).await;
     connection.send("GET http://x/livez HTTP/1.1\r\nHost: x\r\n\r\nGET /livez HTTP/1.0\r\n\r\n").await;
-    assert_eq!((connection.answer().await.status, connection.answer().await.status), (200, 200));
+    assert_eq!((connection.next_response().await.status, connection.next_response().await.status), (200, 200));
     assert_nothing_stored(&site).await;
 }
 
@@ -173,7 +173,7 @@ async fn a_truncated_body_is_refused(site: Site) {
         let head = "POST /bulk/v1/files HTTP/1.1\r\nHost: x\r\nContent-Type: text/csv\r\n";
         connection.send(format!("{head}Authorization: Bearer {token}\r\n{headers}\r\n{body}")).await;
         connection.half_close().await;
-        let response = connection.answer().await;
+        let response = connection.next_response().await;
         assert_eq!((response.status, response.json()["code"].as_str()), (400, Some("body_truncated")), "{headers}");
         assert_eq!(connection.rest().await, "");
     }
@@ -191,7 +191,7 @@ async fn an_upload_is_refused_before_its_body_is_requested(site: Site) {
     ] {
         let mut connection = RawConnection::open(&site.client.ingest).await;
         connection.send(format!("{head}{headers}\r\n")).await;
-        let response = connection.answer().await;
+        let response = connection.next_response().await;
         assert_eq!(
             (response.status, response.json()["code"].as_str()),
             (status, Some(code)),
@@ -204,9 +204,9 @@ async fn an_upload_is_refused_before_its_body_is_requested(site: Site) {
     let file = users(["a"]);
     let head = head.replace("1000000", &file.len().to_string());
     connection.send(format!("{head}Content-Type: text/csv\r\n{good}\r\n")).await;
-    assert_eq!(connection.answer().await.status, 100);
+    assert_eq!(connection.next_response().await.status, 100);
     connection.send(file).await;
-    assert_eq!(connection.answer().await.status, 202);
+    assert_eq!(connection.next_response().await.status, 202);
 }
 
 /// A small body is drained so that the connection can be used again. A large one is not.
@@ -216,7 +216,7 @@ async fn only_a_small_body_is_drained_after_a_refusal(site: Site) {
     let (response, mut connection) = send(&site, "POST /bulk/v1/files", &headers, &small).await;
     assert_eq!((response.status, response.header("connection")), (415, None));
     connection.send("GET /livez HTTP/1.1\r\nHost: x\r\n\r\n").await;
-    assert_eq!(connection.answer().await.status, 200, "on the same connection");
+    assert_eq!(connection.next_response().await.status, 200, "on the same connection");
 
     let (response, mut connection) =
         send(&site, "POST /bulk/v1/files", "Content-Type: text/csv\r\nContent-Length: 1000000000000\r\n", "").await;
@@ -253,7 +253,7 @@ async fn tokens_are_accepted_only_in_the_header(site: Site) {
     }
     let mut connection = RawConnection::open(&site.client.ingest).await;
     connection.send(b"DELETE /bulk/v1/files/1 HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer \xff\xfe\xd0\r\n\r\n").await;
-    assert_eq!(connection.answer().await.status, 401, "bytes that are not text");
+    assert_eq!(connection.next_response().await.status, 401, "bytes that are not text");
     assert!(!site.output().contains("canary"), "a token is in a log");
 }
 

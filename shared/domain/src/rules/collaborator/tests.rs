@@ -68,7 +68,7 @@ fn absent_values_are_kept_and_a_named_user_becomes_active() {
         let row = batch.rows().next().unwrap();
         assert_eq!((row.cell(Field::Username), row.email_key()), (Cell::Keep, None));
         assert_eq!(row.cell(Field::BlockedReason), Cell::Clear);
-        assert_eq!(row.missing_required_field(), Some(Field::Username));
+        assert_eq!(row.unset_required_field(), Some(Field::Username));
     }
 }
 
@@ -97,7 +97,7 @@ fn an_invalid_cell_fails_its_row() {
         assert_eq!(rejected(&batch).len(), 1, "{cells}");
         let rejection = &batch.rejections()[0];
         assert_eq!((rejection.code.as_str(), rejection.sentence().as_str()), (code, message));
-        assert_eq!((batch.named().collect::<Vec<_>>(), batch.unnamed()), (vec!["7"], 0), "{cells}");
+        assert_eq!((batch.failed_keys().collect::<Vec<_>>(), batch.rows_without_key()), (vec!["7"], 0), "{cells}");
     }
     assert_eq!(rejected(&csv(&row(";;;;;;;;;;;;;;;;;;;;;; ; ;"))), [], "empty cells after the last column are ignored");
 }
@@ -148,7 +148,7 @@ fn a_user_is_blocked_if_status_or_is_active_says_so() {
 fn the_uid_of_a_failed_row_is_recorded_if_it_can_be_read() {
     let batch = csv(&format!("{};x;x\n;x;x\n{}", "8", row("bad date")));
     assert_eq!(rejected(&batch).iter().map(|(row, ..)| *row).collect::<Vec<_>>(), [Some(2), Some(3)]);
-    assert_eq!((batch.named().collect::<Vec<_>>(), batch.unnamed()), (vec!["7"], 1));
+    assert_eq!((batch.failed_keys().collect::<Vec<_>>(), batch.rows_without_key()), (vec!["7"], 1));
 }
 
 /// The splitter and the checks must identify the user of a row by the same uid.
