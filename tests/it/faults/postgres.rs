@@ -2,7 +2,8 @@
 
 use std::time::Duration;
 
-use muster_testkit::{FaultServers, Server, Servers, SiteOptions, Traffic};
+use muster_testkit::{FaultServers, Server, SiteOptions, Traffic};
+use sqlx::{AssertSqlSafe, Connection, PgConnection};
 
 use super::{File, Trial, route_through_proxies, start_breakable_site, start_site, verbose_options};
 use crate::MUSTER;
@@ -68,16 +69,18 @@ mod quick {
         servers.drop_database().await;
     }
 
-    /// What can be wrong with a database beside its reachability: the SQLSTATE that the workers see, what causes it,
-    /// and what repairs it. `ROLE` is the role of the workers.
+    /// What can be wrong with a database that is reachable: the SQLSTATE that the workers see, what causes it, and what
+    /// repairs it.
     const SICKNESSES: [(&str, &str, &str); 6] = [
-        ("42501", "revoke insert, update on users from ROLE", "grant insert, update on users to ROLE"),
+        ("42501", "revoke insert, update on users from current_user", "grant insert, update on users to current_user"),
         (
             "25006",
-            "alter role ROLE set default_transaction_read_only = on; DISCONNECT",
-            "alter role ROLE reset default_transaction_read_only",
+            "do $$ begin execute format('alter database %I set default_transaction_read_only = on', current_database());
+             end $$; DISCONNECT",
+            "do $$ begin execute format('alter database %I reset default_transaction_read_only', current_database());
+             end $$",
         ),
-        ("28P01", "alter role ROLE password 'changed'; DISCONNECT", "alter role ROLE password 'secret'"),
+        ("28P01", "alter role current_user password 'changed'; DISCONNECT", "alter role current_user password 'ORIGINAL'"),
         (
             "42703",
             "alter table users rename column work_city to work_city_gone",
@@ -93,45 +96,38 @@ mod quick {
         ),
     ];
 
-    /// A database that cannot work makes batches wait, and the worker is not ready meanwhile. No good row is ever
-    /// reported as failed.
+    /// Ends the connections of the workers to this database.
+    const DISCONNECT: &str = "select pg_terminate_backend(pid) from pg_stat_activity
+        where datname = current_database() and application_name like '%worker%'";
+
+    /// A database that cannot work makes batches wait, and the worker is not ready meanwhile. No good row is ever reported
+    /// as failed.
     #[tokio::test(flavor = "multi_thread")]
     async fn rows_wait_while_the_database_must_be_repaired() {
-        let servers = Servers::create(MUSTER).await;
-        let role = format!("role_{}", servers.prefix);
-        let statement = |text: &str| {
-            let disconnect = format!("select pg_terminate_backend(pid) from pg_stat_activity where usename = '{role}'");
-            text.replace("DISCONNECT", &disconnect).replace("ROLE", &role)
-        };
-        for grant in [
-            "create role ROLE login password 'secret'",
-            "grant all on all tables in schema public to ROLE",
-            "grant all on all sequences in schema public to ROLE",
-        ] {
-            servers.execute(&statement(grant)).await;
-        }
+        let servers = FaultServers::acquire(MUSTER).await;
+        // Connected before anything is wrong: it causes and repairs what no new connection could.
+        let url = servers.servers.database_url.clone();
+        let mut admin = PgConnection::connect(&url).await.unwrap();
+        let password =
+            url.split_once("://").unwrap().1.split_once('@').unwrap().0.split_once(':').unwrap().1.to_owned();
         let mut options = verbose_options(1);
-        let (_, server) = servers.database_url.split_once('@').unwrap();
-        options.worker_variables = vec![
-            ("MUSTER_DATABASE_URL".to_owned(), format!("postgres://{role}:secret@{server}")),
-            ("MUSTER_METRICS_LISTEN".to_owned(), "127.0.0.1:0".to_owned()),
-        ];
-        options.servers = Some(servers.clone());
+        options.worker_variables = vec![("MUSTER_METRICS_LISTEN".to_owned(), "127.0.0.1:0".to_owned())];
+        options.servers = Some(servers.servers.clone());
         let mut trial = Trial::new(start_site(options).await);
-        let admin = trial.site.workers[0].wait_for_log("metrics ready", "address").await;
-        for (number, (code, cause, repair)) in SICKNESSES.into_iter().enumerate() {
-            let path = trial.upload(File::mixed(70 + number as u64, 3_000, 30_000)).await;
+        let worker = trial.site.workers[0].wait_for_log("metrics ready", "address").await;
+        for (number, (code, cause, repair)) in (70..).zip(SICKNESSES) {
+            let path = trial.upload(File::mixed(number, 3_000, 30_000)).await;
             trial.wait_for_first_rows(&path).await;
-            for part in statement(cause).split("; ") {
-                servers.execute(part).await;
-            }
+            let statements = cause.replace("DISCONNECT", DISCONNECT);
+            sqlx::raw_sql(AssertSqlSafe(statements)).execute(&mut admin).await.unwrap();
             trial.site.workers[0]
                 .line("the worker reports the database", |line| {
                     (line.contains("the database must be repaired") && line.contains(code)).then_some(())
                 })
                 .await;
-            assert_unready(&admin, code).await;
-            servers.execute(&statement(repair)).await;
+            assert_unready(&worker, code).await;
+            let statements = repair.replace("ORIGINAL", &password);
+            sqlx::raw_sql(AssertSqlSafe(statements)).execute(&mut admin).await.unwrap();
             trial.site.client.wait_until_final(&path).await;
         }
         trial.check().await;
