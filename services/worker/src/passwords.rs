@@ -50,11 +50,11 @@ impl Passwords {
             return Ok(());
         }
         let new = self.store.new_uids(rules.tenant, message.job, message.batch, uids).await?;
-        let mut new: HashSet<String> = new.into_iter().collect();
-        // If several rows have the same new uid, the first one creates the user.
+        let new: HashSet<String> = new.into_iter().collect();
+        // Of several rows with the same new uid any one may create the user: an earlier one may fail.
         let to_hash: Vec<(usize, String)> = rows
             .passwords()
-            .filter(|(_, uid, _)| new.remove(*uid))
+            .filter(|(_, uid, _)| new.contains(*uid))
             .map(|(index, _, password)| (index, password.to_owned()))
             .collect();
         for (index, hash) in self.hash_all(to_hash).await? {

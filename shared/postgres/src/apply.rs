@@ -31,7 +31,7 @@ use muster_runtime::failpoint;
 use sqlx::postgres::PgConnection;
 
 use crate::database::Database;
-use crate::error::{Retry, store_error};
+use crate::error::{MissingIndex, Retry, store_error};
 use crate::ledger;
 use crate::sql;
 use crate::transaction::{self, Work};
@@ -110,6 +110,9 @@ impl Work for Apply {
         failpoint!("users_written");
         ledger::insert_rejections(connection, batch, &tally.rejections).await?;
         let named = if batch.records_named_users { probe::named_ids(connection, batch).await? } else { Vec::new() };
+        if !users_are_indexed(connection).await? {
+            return Err(MissingIndex.into());
+        }
         ledger::write_counts(connection, batch, &tally.counts, &named).await?;
         Ok(Applied::Committed(tally.counts))
     }
@@ -127,6 +130,11 @@ impl Tally {
         self.counts.failed += 1;
         self.rejections.push(rejection);
     }
+}
+
+/// Whether all unique indexes that keep users apart are in force.
+async fn users_are_indexed(connection: &mut PgConnection) -> Result<bool, sqlx::Error> {
+    sqlx::query_scalar(sql::USERS_ARE_INDEXED).fetch_one(connection).await
 }
 
 /// Locks the job row, shared, so that the job is not stopped while the batch is applied. False if the job is not

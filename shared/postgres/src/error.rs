@@ -10,6 +10,9 @@ pub(crate) fn store_error(error: sqlx::Error) -> StoreError {
             let code = error.code().unwrap_or_default().into_owned();
             by_code(code, error.constraint())
         }
+        sqlx::Error::AnyDriverError(error) if error.is::<MissingIndex>() => {
+            StoreError::NeedsRepair { code: "missing index".to_owned() }
+        }
         sqlx::Error::RowNotFound => StoreError::Unreadable("a required row is missing"),
         sqlx::Error::Decode(error) => match error.downcast_ref::<Unreadable>() {
             Some(Unreadable(what)) => StoreError::Unreadable(what),
@@ -89,6 +92,17 @@ impl Retry {
 impl From<Retry> for sqlx::Error {
     fn from(retry: Retry) -> Self {
         Self::AnyDriverError(Box::new(retry))
+    }
+}
+
+/// A unique index of `users` is missing or not valid.
+#[derive(Clone, Copy, Debug, thiserror::Error)]
+#[error("a unique index of users is missing or not valid")]
+pub(crate) struct MissingIndex;
+
+impl From<MissingIndex> for sqlx::Error {
+    fn from(missing: MissingIndex) -> Self {
+        Self::AnyDriverError(Box::new(missing))
     }
 }
 

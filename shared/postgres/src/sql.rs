@@ -64,6 +64,7 @@ statements! {
         CLAIM_BATCH => "claim_batch",
         COUNT_ATTEMPTS => "count_attempts",
         UNDO_ATTEMPT => "undo_attempt",
+        USERS_ARE_INDEXED => "users_are_indexed",
         INSERT_REJECTIONS => "insert_rejections",
         JOB_RULES => "job_rules",
         LEDGER_COUNTS => "ledger_counts",

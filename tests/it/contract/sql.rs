@@ -38,6 +38,7 @@ fn both_stores_have_the_same_statements_in_the_same_folders() {
     let only_postgres = [
         "batches/claim_batch",
         "batches/insert_rejections",
+        "batches/users_are_indexed",
         "bulk/allow_all_plans",
         "bulk/allow_only_lookup_plans",
         "bulk/clear_stage",

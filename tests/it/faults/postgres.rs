@@ -71,7 +71,7 @@ mod quick {
 
     /// What can be wrong with a database that is reachable: the SQLSTATE that the workers see, what causes it, and what
     /// repairs it.
-    const SICKNESSES: [(&str, &str, &str); 6] = [
+    const SICKNESSES: [(&str, &str, &str); 7] = [
         ("42501", "revoke insert, update on users from current_user", "grant insert, update on users to current_user"),
         (
             "25006",
@@ -85,6 +85,11 @@ mod quick {
             "42703",
             "alter table users rename column work_city to work_city_gone",
             "alter table users rename column work_city_gone to work_city",
+        ),
+        (
+            "missing index",
+            "drop index users_email_key",
+            "create unique index users_email_key on users (tenant, email_key)",
         ),
         ("42P01", "alter table users rename to users_gone", "alter table users_gone rename to users"),
         (

@@ -18,7 +18,7 @@ use crate::loose_csv::LooseCsvScanner;
 use crate::rejection::RejectionCode;
 use crate::scanner::{RecordLimits, Scan, Scanner};
 use crate::shape::{Columns, Identity, RowShape};
-use crate::text::{ValueError, value_missing};
+use crate::text::{self, ValueError, value_missing};
 use input::Input;
 use values::Kind;
 
@@ -29,6 +29,8 @@ pub const SHAPE: RowShape = RowShape { identity: Identity::Uid, columns: Columns
 pub const DELIMITER: u8 = b';';
 /// Maximum number of columns in a file; further cells must be empty.
 pub const MAX_COLUMNS: usize = 29;
+/// Maximum length of a uid, a login and a name in characters.
+const MAX_UID_CHARS: usize = 255;
 
 /// What a value sets.
 #[derive(Clone, Copy)]
@@ -46,7 +48,7 @@ const KEYS: [(&str, Target); 31] = {
         Target::Field(field, Kind::Text(1024))
     }
     const fn required(field: Field) -> Target {
-        Target::Field(field, Kind::RequiredText(255))
+        Target::Field(field, Kind::RequiredText(MAX_UID_CHARS))
     }
     [
         ("uid", required(F::Uid)),
@@ -191,11 +193,16 @@ fn check_row(
 ) {
     let mut uid = None;
     if let Err((name, error)) = batch.check_row(|batch| check(batch, &mut uid)) {
-        if let Some(uid) = uid {
+        // Only a uid that some user can have: others name nobody, and a database may not even take them as text.
+        if let Some(uid) = uid.filter(|uid| is_possible_uid(uid)) {
             batch.push_failed_key(&uid);
         }
         batch.push_rejection(error.rejection(position.line, name).with_row(Some(position.row)));
     }
+}
+
+fn is_possible_uid(uid: &str) -> bool {
+    text::check_characters(uid).is_ok() && text::check_length(uid, MAX_UID_CHARS).is_ok()
 }
 
 /// Cells after the last known column must be empty: an unquoted separator inside a value shifts all cells after it.

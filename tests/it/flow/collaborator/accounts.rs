@@ -3,6 +3,7 @@
 use muster_testkit::Site;
 use serde_json::{Value, json};
 
+use super::missing_users::set_tenant_settings;
 use super::{
     counts_and_errors, file, object, post, post_csv, post_json, post_one, row, test_on_both_backends, users, with,
 };
@@ -15,6 +16,8 @@ test_on_both_backends!(
     logins_and_emails_can_change_hands_within_a_file,
     rows_without_a_uid_fail,
     the_later_of_two_rows_wins,
+    a_new_user_has_the_password_of_the_row_that_creates_it,
+    a_uid_that_no_user_can_have_fails_its_row_alone,
     a_manager_does_not_have_to_exist,
     uids_are_separate_for_each_tenant,
 );
@@ -145,4 +148,25 @@ async fn uids_are_separate_for_each_tenant(mut site: Site) {
     }
     assert_eq!(site.client.user("a").await["city"], "Rome");
     assert_eq!(other.user("a").await["city"], "Bonn");
+}
+
+/// The first row of the new user fails, because an earlier row has its e-mail; the second one creates the user.
+async fn a_new_user_has_the_password_of_the_row_that_creates_it(site: Site) {
+    let taken = with(object("n"), &json!({"email": "a@x.example", "password": "111"}));
+    let creating = with(object("n"), &json!({"password": "222"}));
+    let rows = Value::from(vec![object("a"), taken, creating]);
+    let response = post_json(&site, "batch", rows.to_string()).await;
+    assert_eq!(response.counts_with_details(), reply().created(2).failed(1));
+    let query = "select count(*) from users where uid = 'n' and password_hash is not null";
+    if let Some(servers) = &site.servers {
+        assert_eq!(servers.number(query).await, 1);
+    }
+}
+
+/// Postgres cannot even look up a uid with a NUL.
+async fn a_uid_that_no_user_can_have_fails_its_row_alone(mut site: Site) {
+    set_tenant_settings(&mut site, &["--missing-users", "block"]).await;
+    let unusable = with(object("b"), &json!({"uid": "b\u{0}"}));
+    let response = post_json(&site, "batch", Value::from(vec![object("a"), unusable]).to_string()).await;
+    assert_eq!(response.counts_with_details(), reply().created(1).failed(1));
 }

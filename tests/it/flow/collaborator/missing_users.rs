@@ -15,7 +15,7 @@ test_on_both_backends!(
     a_json_batch_blocks_missing_users,
 );
 
-async fn set_tenant_settings(site: &mut Site, settings: &[&str]) {
+pub(super) async fn set_tenant_settings(site: &mut Site, settings: &[&str]) {
     let arguments = [&["tenant", "set", "default"], settings].concat();
     let output = site.while_stopped(|site| site.admin(&arguments).unwrap()).await;
     assert!(output.contains("missing_users=block"), "{output}");

@@ -151,6 +151,14 @@ fn the_uid_of_a_failed_row_is_recorded_if_it_can_be_read() {
     assert_eq!((batch.failed_keys().collect::<Vec<_>>(), batch.rows_without_key()), (vec!["7"], 1));
 }
 
+#[test]
+fn a_uid_that_no_user_can_have_names_nobody() {
+    for uid in ["b\\u0000".to_owned(), "b\\u202e".to_owned(), "b".repeat(256)] {
+        let batch = json(&format!(r#"{{"uid":"{uid}"}}"#));
+        assert_eq!((batch.failed_keys().count(), batch.rows_without_key()), (0, 1), "{uid}");
+    }
+}
+
 /// The splitter and the checks must identify the user of a row by the same uid.
 #[test]
 fn the_uid_of_a_record_is_the_key_of_its_row() {
