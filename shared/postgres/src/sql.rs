@@ -1,15 +1,6 @@
 //! Every statement, by name. A test prepares those in `ALL` against a migrated database.
 
-macro_rules! statements {
-    ($($folder:literal { $($name:ident => $file:literal,)* })*) => {
-        $($(pub(crate) const $name: &str = include_str!(concat!("../queries/", $folder, "/", $file, ".sql"));)*)*
-
-        /// Every statement: the folder below `queries/` and the name of its file, and its text.
-        pub const ALL: &[(&str, &str, &str)] = &[$($(($folder, $file, $name),)*)*];
-    };
-}
-
-statements! {
+muster_sql::statements! {
     "tenants" {
         CREATE_TENANT => "create_tenant",
         CREATE_TOKEN => "create_token",

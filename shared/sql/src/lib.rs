@@ -2,6 +2,7 @@
 //!
 //! | module | content |
 //! | --- | --- |
+//! | [`statements`](mod@statements) | declares the statements of a store |
 //! | [`template`] | fills the column lists of a statement from the list of fields |
 //! | [`row`] | a row of a result set, read by column name |
 //! | [`jobs`] | jobs, splits and rules as they are stored |
@@ -16,6 +17,7 @@ pub mod jobs;
 pub mod ledger;
 pub mod rejections;
 pub mod row;
+pub mod statements;
 pub mod template;
 pub mod tenants;
 pub mod users;

@@ -32,8 +32,25 @@ pub fn columns(columns: Columns, item: impl Fn(usize, &FieldSpec) -> String) -> 
     items.join(", ")
 }
 
-/// Every combination of an identity and a set of columns.
-pub fn shapes() -> impl Iterator<Item = (Identity, Columns)> {
+/// A value for every shape, such as the statements for its rows.
+#[derive(Debug)]
+pub struct ByShape<T>(Vec<((Identity, Columns), T)>);
+
+impl<T> ByShape<T> {
+    /// Makes the value of each shape.
+    pub fn new(make: impl Fn(Identity, Columns) -> T) -> Self {
+        Self(shapes().map(|shape| (shape, make(shape.0, shape.1))).collect())
+    }
+
+    /// The value of a shape.
+    pub fn get(&self, identity: Identity, columns: Columns) -> &T {
+        let found = self.0.iter().find(|(shape, _)| *shape == (identity, columns));
+        &found.expect("there is a value for every shape").1
+    }
+}
+
+/// Every shape: a combination of an identity and a set of columns.
+fn shapes() -> impl Iterator<Item = (Identity, Columns)> {
     Identity::ALL.into_iter().flat_map(|identity| Columns::BOTH.map(|columns| (identity, columns)))
 }
 

@@ -3,7 +3,8 @@
 use std::sync::LazyLock;
 
 use muster_domain::shape::{Columns, Identity};
-use muster_sql::{expand, template};
+use muster_sql::expand;
+use muster_sql::template::{self, ByShape};
 
 use crate::sql;
 
@@ -19,14 +20,11 @@ pub(crate) struct UserStatements {
 pub(crate) static FIND_USER: LazyLock<String> =
     LazyLock::new(|| fill(sql::FIND_USER, Identity::Username, Columns::All));
 
-static SHAPES: LazyLock<Vec<(Identity, Columns, UserStatements)>> = LazyLock::new(|| {
-    template::shapes().map(|(identity, columns)| (identity, columns, UserStatements::new(identity, columns))).collect()
-});
+static SHAPES: LazyLock<ByShape<UserStatements>> = LazyLock::new(|| ByShape::new(UserStatements::new));
 
 /// The statements for rows that identify users in this way and can set these fields.
 pub(crate) fn for_shape(identity: Identity, columns: Columns) -> &'static UserStatements {
-    let found = SHAPES.iter().find(|(i, c, _)| (*i, *c) == (identity, columns));
-    &found.expect("there are statements for every shape").2
+    SHAPES.get(identity, columns)
 }
 
 impl UserStatements {
