@@ -10,10 +10,7 @@
 mod broker;
 mod chaos;
 mod cloud;
-mod files;
-mod invariants;
 mod missing;
-mod model;
 mod postgres;
 mod redis;
 mod split;
@@ -24,8 +21,8 @@ mod worker;
 use muster_testkit::{Backend, FaultServers, Proxy, Servers, Site, SiteOptions};
 
 use crate::MUSTER;
-pub(crate) use files::File;
 pub(crate) use trial::Trial;
+pub(crate) use trial::files::File;
 
 /// The environment variable that configures fail points, for example `batch_applied=1*return(abort)`.
 #[cfg(feature = "failpoints")]

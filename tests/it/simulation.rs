@@ -5,28 +5,23 @@
 //! | --- | --- |
 //! | one run of one seed | [`mod@run`], [`world`] |
 //! | the size of the world and its faults | [`plan`] |
-//! | files, and the result that a single thread would have | [`files`], [`model`] |
-//! | simulated ports | [`store`], [`broker`], [`counters`], [`raw_store`] |
+//! | files, and the result that a single thread would have | [`files`], [`verdict::model`] |
+//! | simulated ports | [`servers`] |
 //! | processes, their deaths and pauses | [`process`], [`site`], [`chaos`] |
 //! | clients | [`client`] |
 //! | invariants at the end of a run | [`verdict`] |
-//! | invariants at every step | [`store`], [`broker`], [`counters`], [`client`], [`error_log`] |
+//! | invariants at every step | [`servers`], [`client`], [`run::error_log`] |
 //!
 //! `MUSTER_SIM_SEEDS=50000` runs more seeds. `MUSTER_SIM_SEED=17` runs one seed and prints its trace.
 
-mod broker;
 mod chaos;
 mod client;
-mod counters;
-mod error_log;
 mod files;
-mod model;
 mod plan;
 mod process;
-mod raw_store;
 mod run;
+mod servers;
 mod site;
-mod store;
 mod verdict;
 mod world;
 

@@ -50,7 +50,9 @@ run_http_role() {
     MUSTER_LISTEN=127.0.0.1:$(port "$role")
     MUSTER_PUBLIC_URL=$(gateway_url)
     MUSTER_RAW_STORE=$(raw_store_url)
-    export MUSTER_LISTEN MUSTER_PUBLIC_URL MUSTER_RAW_STORE
+    # The gateway runs on this machine.
+    MUSTER_TRUSTED_PROXIES=127.0.0.1
+    export MUSTER_LISTEN MUSTER_PUBLIC_URL MUSTER_RAW_STORE MUSTER_TRUSTED_PROXIES
     # Status uses only the database and Redis.
     if [[ $role == status ]]; then unset MUSTER_AMQP_URL MUSTER_RAW_STORE; fi
     detach "$program" "$role"

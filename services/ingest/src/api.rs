@@ -24,10 +24,20 @@ use crate::config::IngestConfig;
 use slots::Slots;
 use state::Ingest;
 
+/// The maximum number of calls that wait for their job, in the process and per tenant. Further calls do not wait.
+const MAX_WAITS: usize = 512;
+const MAX_WAITS_PER_TENANT: usize = 64;
+/// The maximum number of refused bodies that are drained to their end, in the process and per tenant. Further ones are
+/// only drained as far as those of strangers.
+const MAX_DRAINS: usize = 64;
+const MAX_DRAINS_PER_TENANT: usize = 8;
+
 /// The routes of the service.
 pub(crate) fn router(deps: IngestDeps, config: IngestConfig) -> Router {
-    let slots = Slots::new(config.max_uploads, config.max_uploads_per_tenant);
+    let uploads = Slots::new(config.max_uploads, config.max_uploads_per_tenant);
+    let waits = Slots::new(MAX_WAITS, MAX_WAITS_PER_TENANT);
+    let drains = Slots::new(MAX_DRAINS, MAX_DRAINS_PER_TENANT);
     let authorize = Authorize::new(deps.store.clone());
-    let state = Ingest { deps, config: Arc::new(config), slots, authorize };
+    let state = Ingest { deps, config: Arc::new(config), uploads, waits, drains, authorize };
     Router::new().merge(spigit::routes()).merge(collaborator::routes()).with_state(state)
 }

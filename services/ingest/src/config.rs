@@ -35,7 +35,7 @@ impl Default for IngestConfig {
             public_url: None,
             max_upload_bytes: 2 << 30,
             max_uploads: 64,
-            max_uploads_per_tenant: 32,
+            max_uploads_per_tenant: 16,
             cut: CutRules::default(),
             job_window: 64,
             total_window: 512,

@@ -20,6 +20,7 @@ pub mod internals;
 mod metrics;
 mod split;
 mod split_requests;
+mod stall;
 mod upkeep;
 mod upload;
 

@@ -5,6 +5,7 @@
 //! and publishes those that are not in the ledger. After any error the lease is released or expires, and the reconciler
 //! requests the split again.
 
+mod clock;
 pub(crate) mod cutter;
 mod interruption;
 mod job;
@@ -122,6 +123,8 @@ async fn run(shared: Arc<Shared>, task: SplitTask, job: JobId) {
             match finish_job_and_start_next(&*shared.deps.store, &*shared.deps.queue, job).await {
                 Ok(Some(finished)) => {
                     metrics.count_finished(finished.state);
+                    // Otherwise they expire an hour later.
+                    let _ = shared.deps.counters.retire(job).await;
                     tracing::info!(%job, state = finished.state.as_str(), "job finished");
                 }
                 Ok(None) => {}

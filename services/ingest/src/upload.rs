@@ -8,6 +8,7 @@ pub(crate) mod headers;
 mod inspect;
 mod intake;
 mod multipart;
+pub(crate) mod ratio;
 mod rules;
 
 use bytes::Bytes;

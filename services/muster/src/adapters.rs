@@ -77,7 +77,11 @@ pub(crate) fn ingest_config(http: &HttpArgs, import: &ImportArgs, payload: Optio
         max_upload_bytes: import.max_upload_bytes,
         max_uploads: usize::from(import.max_uploads),
         max_uploads_per_tenant: usize::from(import.max_uploads_per_tenant),
-        cut: CutRules { unpacked_bytes: import.max_unpacked_bytes, ..CutRules::default() },
+        cut: CutRules {
+            unpacked_bytes: import.max_unpacked_bytes,
+            max_failed_rows: import.max_failed_rows,
+            ..CutRules::default()
+        },
         retain_uploads: import.retain_uploads_days.0,
         retain_rejections: import.retain_reports_days.0,
         payload_key: payload.and_then(|payload| payload.payload_key.as_ref()).map(|key| key.0),
@@ -85,11 +89,12 @@ pub(crate) fn ingest_config(http: &HttpArgs, import: &ImportArgs, payload: Optio
     }
 }
 
-/// Waits until the database can be reached. Fails at once if its schema does not fit this version.
-pub(crate) async fn wait_for_store(store: &dyn Queries, shutdown: &Shutdown) -> anyhow::Result<()> {
+/// Waits until the database can be reached. Fails at once if its schema does not fit this version, or if it is set up so
+/// that rows could be lost.
+pub(crate) async fn wait_for_store(store: &PostgresStore, shutdown: &Shutdown) -> anyhow::Result<()> {
     let mut backoff = Backoff::reconnect();
     loop {
-        match store.check_ready().await {
+        match check_store(store).await {
             Ok(()) => return Ok(()),
             // A wrong password or a missing privilege at the start is a mistake in the settings: say so and end.
             Err(error @ StoreError::NeedsRepair { .. }) => return Err(error.into()),
@@ -100,6 +105,11 @@ pub(crate) async fn wait_for_store(store: &dyn Queries, shutdown: &Shutdown) -> 
             Err(error) => return Err(error.into()),
         }
     }
+}
+
+async fn check_store(store: &PostgresStore) -> Result<(), StoreError> {
+    store.check_ready().await?;
+    store.check_sessions().await
 }
 
 /// Waits until the queue can be reached or the process is to stop.

@@ -1,5 +1,7 @@
 //! The command line. Every setting is a flag and an environment variable, with a default and a range.
 
+pub(crate) mod variables;
+
 use clap::{Args, Parser, Subcommand};
 use muster_ports::{MissingUsers, ShortRows, TenantSettings};
 

@@ -5,16 +5,13 @@
 
 mod adapters;
 mod admin;
-mod check_config;
 mod cli;
-mod demo;
-mod generate;
+mod commands;
 mod health;
 mod output;
 mod process;
 mod roles;
 mod settings;
-mod variables;
 
 use std::process::ExitCode;
 
@@ -58,17 +55,17 @@ fn blocking_threads(command: &Command) -> usize {
 }
 
 async fn run(cli: Cli) -> anyhow::Result<()> {
-    variables::check_known()?;
+    cli::variables::check_known()?;
     match cli.command {
-        Command::Demo(args) => demo::run(args).await,
-        Command::Generate(args) => generate::run(&args),
+        Command::Demo(args) => commands::demo::run(args).await,
+        Command::Generate(args) => commands::generate::run(&args),
         Command::Serve(args) => roles::serve::run(args).await,
         Command::Ingest(args) => roles::ingest::run(args).await,
         Command::Worker(args) => roles::worker::run(args).await,
         Command::Status(args) => roles::status::run(args).await,
         Command::Healthcheck(args) => health::check(&args).await,
         Command::Migrate(args) => admin::migrate(&args).await,
-        Command::CheckConfig(args) => check_config::run(&args),
+        Command::CheckConfig(args) => commands::check_config::run(&args),
         Command::Tenant(command) => admin::tenants::run(command).await,
         Command::Token(command) => admin::tokens::run(command).await,
         Command::Dead(command) => admin::dead_letters::run(command).await,

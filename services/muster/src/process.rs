@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use anyhow::Context;
 use axum::Router;
-use muster_http::{HttpMetrics, Ready, serve};
+use muster_http::{HttpMetrics, Ready, ServeOptions, TrustedProxies, serve};
 use muster_postgres::PostgresStore;
 use muster_runtime::{Shutdown, Tasks};
 use muster_telemetry::{Meter, Telemetry};
@@ -30,6 +30,13 @@ pub(crate) struct Process {
 const TASKS_DEADLINE: Duration = Duration::from_hours(1);
 /// How long tasks may still run once they are forced to end.
 const FORCED_EXIT_GRACE: Duration = Duration::from_secs(2);
+/// The maximum number of open connections to the API. Uploads, waiting calls and the draining of refused bodies have
+/// limits of their own, which add up to less.
+const MAX_CONNECTIONS: usize = 1024;
+/// The maximum number of open connections to the API from one address.
+const MAX_CONNECTIONS_PER_ADDRESS: usize = 512;
+/// The maximum number of open connections to the admin port.
+const MAX_ADMIN_CONNECTIONS: usize = 64;
 /// How long database connections may take to close.
 const CLOSE_DEADLINE: Duration = Duration::from_secs(5);
 /// How long sending the last spans may take.
@@ -103,8 +110,14 @@ impl Process {
             Box::pin(async move { if started { check.await } else { check.await.and(Err("starting".to_owned())) } })
         });
         let routes = health::routes(self.telemetry.clone(), ready, self.shutdown.clone());
+        let options = ServeOptions {
+            max_connections: MAX_ADMIN_CONNECTIONS,
+            max_connections_per_address: MAX_ADMIN_CONNECTIONS,
+            proxies: TrustedProxies::default(),
+            metrics: HttpMetrics::default(),
+        };
         let (tasks, shutdown) = (self.tasks.clone(), self.shutdown.clone());
-        self.tasks.spawn("metrics", serve(listener, routes, tasks, shutdown, HttpMetrics::default()));
+        self.tasks.spawn("metrics", serve(listener, routes, tasks, shutdown, options));
         tracing::info!(address = %url, "metrics ready");
         Ok(())
     }
@@ -120,8 +133,14 @@ impl Process {
             .with_context(|| format!("cannot listen on {}: is another program using the port?", http.listen))?;
         let url = format!("http://{}", listener.local_addr()?);
         let routes = routes.merge(muster_http::health(ready, self.shutdown.clone()));
+        let options = ServeOptions {
+            max_connections: MAX_CONNECTIONS,
+            max_connections_per_address: MAX_CONNECTIONS_PER_ADDRESS,
+            proxies: TrustedProxies::new(http.trusted_proxies.iter().copied()),
+            metrics: HttpMetrics::new(&self.meter()),
+        };
         let (tasks, shutdown) = (self.tasks.clone(), self.shutdown.clone());
-        self.tasks.spawn("http", serve(listener, routes, tasks, shutdown, HttpMetrics::new(&self.meter())));
+        self.tasks.spawn("http", serve(listener, routes, tasks, shutdown, options));
         tracing::info!(address = %url, "listening");
         Ok(url)
     }

@@ -1,9 +1,10 @@
 //! Groups of settings that commands share.
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
 use clap::{Args, ValueEnum};
+use ipnet::IpNet;
 use muster_telemetry::{LogFormat, Options, Telemetry};
 use secrecy::SecretString;
 
@@ -15,6 +16,16 @@ pub(crate) struct HttpArgs {
     /// URL at which clients reach Muster, for links in replies (default: from the Host header).
     #[arg(long, env = "MUSTER_PUBLIC_URL", value_parser = parse_public_url)]
     pub(crate) public_url: Option<String>,
+    /// Addresses or networks of proxies in front of Muster, separated by commas. From these, the header X-Real-IP names
+    /// the address of the client, and the limit on connections per address does not apply.
+    #[arg(long, env = "MUSTER_TRUSTED_PROXIES", value_name = "NETWORKS", value_delimiter = ',', value_parser = parse_network)]
+    pub(crate) trusted_proxies: Vec<IpNet>,
+}
+
+fn parse_network(text: &str) -> Result<IpNet, String> {
+    let text = text.trim();
+    let network = text.parse().or_else(|_| text.parse::<IpAddr>().map(IpNet::from));
+    network.map_err(|_| "expected an address such as 10.0.0.7 or a network such as 10.0.0.0/8".to_owned())
 }
 
 fn parse_public_url(text: &str) -> Result<String, String> {
@@ -34,11 +45,14 @@ pub(crate) struct ImportArgs {
     #[arg(long, env = "MUSTER_MAX_UPLOADS", default_value_t = 64, value_parser = clap::value_parser!(u16).range(1..=4096))]
     pub(crate) max_uploads: u16,
     /// Maximum number of concurrent uploads of one tenant.
-    #[arg(long, env = "MUSTER_MAX_UPLOADS_PER_TENANT", default_value_t = 32, value_parser = clap::value_parser!(u16).range(1..=4096))]
+    #[arg(long, env = "MUSTER_MAX_UPLOADS_PER_TENANT", default_value_t = 16, value_parser = clap::value_parser!(u16).range(1..=4096))]
     pub(crate) max_uploads_per_tenant: u16,
     /// Maximum size of a decompressed file in bytes.
     #[arg(long, env = "MUSTER_MAX_UNPACKED_BYTES", default_value_t = 64 << 30, value_parser = clap::value_parser!(u64).range(1..))]
     pub(crate) max_unpacked_bytes: u64,
+    /// Maximum number of failed rows in a file. If more rows fail, the rest of the file is not read.
+    #[arg(long, env = "MUSTER_MAX_FAILED_ROWS", default_value_t = 1_000_000, value_parser = clap::value_parser!(u64).range(1..))]
+    pub(crate) max_failed_rows: u64,
     /// Days to keep the upload of a job after the job has ended. 0 removes it immediately, `never` keeps it forever.
     #[arg(long, env = "MUSTER_RETAIN_UPLOADS_DAYS", default_value = "7", value_parser = parse_retention)]
     pub(crate) retain_uploads_days: Retention,

@@ -52,7 +52,8 @@ pub(crate) async fn list(
         query.map_err(|_| invalid("The query cannot be read: a parameter is unknown, repeated or malformed."))?;
     let line = match query.after.as_deref().map(str::parse) {
         None => 0,
-        Some(Ok(line)) => line,
+        // No line has a greater number than the database can store.
+        Some(Ok(line)) => u64::min(line, i64::MAX as u64),
         Some(Err(_)) => return Err(invalid("after must be a line number.")),
     };
     let page = RejectionPage {

@@ -21,6 +21,10 @@ pub(crate) async fn show(
     caller.require(Scope::ImportRead)?;
     let not_found = || ApiError::new(StatusCode::NOT_FOUND, "user_not_found", "User not found.");
     let Path(username) = username.map_err(|_| not_found())?;
+    // No user has a name with a NUL character, and Postgres takes none as text.
+    if username.contains('\0') {
+        return Err(not_found());
+    }
     let user = status.store.find_user(caller.tenant(), &key::fold(&username)).await?.ok_or_else(not_found)?;
     Ok(([(header::CONTENT_TYPE, JSON)], render(user).to_string()).into_response())
 }

@@ -1,8 +1,17 @@
 //! One attempt to apply a batch, from a delivery to its verdict.
 //!
-//! In order: load the job's rules, wait until the batch may run, record the attempt if the message is redelivered,
-//! check the rows, hash passwords, commit, update the counters, finish the job. While the database is unavailable, the
-//! attempt waits and commits again; it checks the rows and hashes passwords only once.
+//! In order: load the job's rules, wait until the batch may run, record the attempt if the message is redelivered, ask
+//! whether the batch is still needed, check the rows, hash passwords, commit, update the counters, finish the job. While
+//! the database is unavailable, the attempt waits and commits again; it checks the rows and hashes passwords only once.
+//!
+//! A batch with many passwords to hash goes to the slow lane, where it keeps no other batch waiting.
+
+mod apply_mode;
+mod check;
+mod hash_pool;
+pub(crate) mod passwords;
+pub(crate) mod rules;
+pub(crate) mod running;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -10,7 +19,7 @@ use std::time::Duration;
 
 use muster_domain::{BatchNo, CheckedBatch, JobId};
 use muster_messages::{BatchMessage, PayloadCodec};
-use muster_ports::{Applied, BatchToApply, JobRules, Queue, StoreError};
+use muster_ports::{Applied, BatchStatus, BatchToApply, JobRules, Publication, Queue, QueueName, StoreError};
 use muster_runtime::{Backoff, Shutdown, Tasks, failpoint};
 use muster_telemetry::context;
 use tokio::sync::{RwLock, RwLockReadGuard, RwLockWriteGuard};
@@ -18,12 +27,14 @@ use tokio::time::Instant;
 use tracing::field::display;
 use tracing::{Instrument, Span};
 
-use crate::apply_mode::{ApplyMode, FIRST_EXCLUSIVE_ATTEMPT};
-use crate::check::{check_records, reject_all_rows, unreadable};
+use crate::attempt::apply_mode::{ApplyMode, FIRST_EXCLUSIVE_ATTEMPT};
+use crate::attempt::check::{check_records, reject_all_rows, unreadable};
+use crate::attempt::passwords::Passwords;
+use crate::attempt::rules::RulesCache;
+use crate::attempt::running::RunningBatches;
 use crate::counter_updates::CounterUpdates;
 use crate::metrics::BatchResult;
-use crate::passwords::Passwords;
-use crate::rules::RulesCache;
+use crate::slot::Slot;
 use crate::span::record_counts;
 use crate::{WorkerMetrics, WorkerStore};
 
@@ -31,6 +42,9 @@ use crate::{WorkerMetrics, WorkerStore};
 const UNDO_ATTEMPT_TIMEOUT: Duration = Duration::from_secs(1);
 /// How long finishing a job may take before it is left to the reconciler.
 const FINISH_JOB_TIMEOUT: Duration = Duration::from_secs(30);
+
+/// Maximum number of passwords that are hashed outside of the slow lane.
+const MAX_PASSWORDS_OUTSIDE_SLOW_LANE: usize = 16;
 
 /// What all attempts of the process share.
 pub(crate) struct Processor {
@@ -43,6 +57,7 @@ pub(crate) struct Processor {
     pub(crate) metrics: WorkerMetrics,
     pub(crate) tasks: Tasks,
     pub(crate) shutdown: Shutdown,
+    pub(crate) running: RunningBatches,
     /// Locked for writing by a batch that runs alone, for reading by all others.
     pub(crate) turns: RwLock<()>,
 }
@@ -57,6 +72,22 @@ pub(crate) enum Verdict {
     /// Return the message to its queue. `count_attempt` is false if the attempt ended because the worker stops: then
     /// the caller removes the record of the attempt.
     Redeliver { count_attempt: bool },
+    /// Move the message to the slow lane.
+    MoveToSlowLane,
+}
+
+/// A delivered batch.
+pub(crate) struct Attempt<'a> {
+    pub(crate) message: BatchMessage,
+    pub(crate) redelivered: bool,
+    /// The queue from which it was delivered.
+    pub(crate) lane: QueueName,
+    /// When it was published, in milliseconds since 1970, if that is known.
+    pub(crate) published_ms: Option<i64>,
+    pub(crate) slot: &'a mut Slot,
+    /// Set once the attempt is recorded in the database: a caller that drops the attempt must then call
+    /// [`Processor::undo_attempt`].
+    pub(crate) recorded: &'a AtomicBool,
 }
 
 /// Permission to run: together with other batches of the process, or alone.
@@ -91,14 +122,10 @@ enum CheckError {
 }
 
 impl Processor {
-    /// Attempts to apply a batch. Sets `attempt_recorded` once the attempt is recorded in the database: a caller that
-    /// drops this future must then call [`Processor::undo_attempt`].
-    pub(crate) async fn attempt(
-        &self,
-        message: BatchMessage,
-        redelivered: bool,
-        attempt_recorded: &AtomicBool,
-    ) -> Verdict {
+    /// Attempts to apply a batch.
+    pub(crate) async fn attempt(&self, attempt: Attempt<'_>) -> Verdict {
+        let Attempt { message, redelivered, lane, published_ms, slot, recorded } = attempt;
+        let _running = self.running.enter(message.job, message.batch).await;
         let mut backoff = Backoff::reconnect();
         let rules = match self.retry_transient(&mut backoff, || self.rules.get(message.job)).await {
             Ok(Some(rules)) => rules,
@@ -109,10 +136,17 @@ impl Processor {
             Err(interrupted) => return interrupted.into(),
         };
         Span::current().record("tenant", display(rules.tenant));
-        let (_turn, mode) = match self.wait_for_turn(&message, redelivered, attempt_recorded, &mut backoff).await {
+        let (_turn, mode) = match self.wait_for_turn(&message, redelivered, recorded, &mut backoff).await {
             Ok(ready) => ready,
             Err(interrupted) => return interrupted.into(),
         };
+        // A canceled job leaves its batches on the queue, and a repeated split publishes batches twice.
+        let status = || self.store.batch_status(message.job, message.batch);
+        match self.retry_transient(&mut backoff, status).await {
+            Ok(BatchStatus::Open) => {}
+            Ok(status) => return Verdict::Ack(self.skip(&message, status).await),
+            Err(interrupted) => return interrupted.into(),
+        }
         let rows = match self.check(&message, &rules, mode).await {
             Ok(rows) => rows,
             Err(CheckError::Unusable(reason)) => return Verdict::Reject(reason),
@@ -123,8 +157,17 @@ impl Processor {
             }
         };
         let rows = Arc::new(rows);
-        let application =
-            Application { processor: self, message: &message, rules: &rules, mode, rows, passwords_hashed: false };
+        let application = Application {
+            processor: self,
+            message: &message,
+            rules: &rules,
+            lane,
+            published_ms,
+            slot,
+            mode,
+            rows,
+            passwords_hashed: false,
+        };
         application.apply_until_done(&mut backoff).await
     }
 
@@ -201,6 +244,35 @@ impl Processor {
         checking.await.map_err(|_| CheckError::Panicked)?.map_err(CheckError::Unusable)
     }
 
+    /// Returns the result of a batch that is not applied, because an earlier delivery has applied it or its job does not
+    /// need it any more.
+    async fn skip(&self, message: &BatchMessage, status: BatchStatus) -> BatchResult {
+        match status {
+            BatchStatus::Applied(counts) => self.complete(message, Applied::AlreadyApplied(counts)).await,
+            BatchStatus::Open | BatchStatus::NotRunning => BatchResult::NotRunning,
+        }
+    }
+
+    /// Updates the counters, and finishes the job if this was its last batch: also if an earlier delivery applied the
+    /// batch and died before it did so.
+    async fn complete(&self, message: &BatchMessage, applied: Applied) -> BatchResult {
+        let (counts, result) = match applied {
+            Applied::Committed(counts) => (counts, BatchResult::Applied),
+            Applied::AlreadyApplied(counts) => (counts, BatchResult::AlreadyApplied),
+            Applied::NotRunning => return BatchResult::NotRunning,
+        };
+        record_counts(&counts);
+        if result == BatchResult::Applied {
+            self.metrics.count_rows(&counts);
+        }
+        failpoint!("batch_applied");
+        let bytes = message.end_offset - message.first_offset;
+        self.counter_updates.enqueue(message.job, message.batch, counts, bytes);
+        failpoint!("batch_counted");
+        self.finish_job(message.job).await;
+        result
+    }
+
     /// Finishes the job if this was its last batch, and lets the tenant's next job start. If this fails, the reconciler
     /// does it: the batch is committed in any case.
     async fn finish_job(&self, job: JobId) {
@@ -208,6 +280,7 @@ impl Processor {
         match tokio::time::timeout(FINISH_JOB_TIMEOUT, finishing).await {
             Ok(Ok(Some(finished))) => {
                 self.metrics.count_finished(finished.state);
+                self.counter_updates.enqueue_end(job);
                 tracing::info!(%job, state = finished.state.as_str(), "job finished");
             }
             Ok(Ok(None)) => {}
@@ -222,6 +295,9 @@ struct Application<'a> {
     processor: &'a Processor,
     message: &'a BatchMessage,
     rules: &'a JobRules,
+    lane: QueueName,
+    published_ms: Option<i64>,
+    slot: &'a mut Slot,
     mode: ApplyMode,
     /// Shared with the store while it applies them.
     rows: Arc<CheckedBatch>,
@@ -235,7 +311,7 @@ impl Application<'_> {
         let (job, batch) = (self.message.job, self.message.batch);
         loop {
             let error = match self.apply().await {
-                Ok(applied) => return Verdict::Ack(self.complete(applied).await),
+                Ok(verdict) => return verdict,
                 Err(error) => error,
             };
             // The values of some row, which the rules of Muster accept and the database does not: find the row.
@@ -254,14 +330,33 @@ impl Application<'_> {
     }
 
     /// Hashes the passwords, unless that is done, and commits the batch.
-    async fn apply(&mut self) -> Result<Applied, StoreError> {
-        if !self.passwords_hashed {
-            // This does not clone the rows: the store does not share them yet.
-            let rows = Arc::make_mut(&mut self.rows);
-            self.processor.passwords.hash(self.message, self.rules, rows).await?;
-            self.passwords_hashed = true;
+    async fn apply(&mut self) -> Result<Verdict, StoreError> {
+        if !self.passwords_hashed
+            && let Some(verdict) = self.hash_passwords().await?
+        {
+            return Ok(verdict);
         }
-        self.commit().await
+        self.passwords_hashed = true;
+        let applied = self.commit().await?;
+        Ok(Verdict::Ack(self.processor.complete(self.message, applied).await))
+    }
+
+    /// Hashes the passwords of new users. Returns a verdict if the batch is not to be applied here.
+    async fn hash_passwords(&mut self) -> Result<Option<Verdict>, StoreError> {
+        let passwords = self.processor.passwords.find_new(self.message, self.rules, &self.rows).await?;
+        if passwords.is_empty() {
+            return Ok(None);
+        }
+        if self.lane != QueueName::BatchSlow && passwords.len() > MAX_PASSWORDS_OUTSIDE_SLOW_LANE {
+            return Ok(Some(Verdict::MoveToSlowLane));
+        }
+        // This does not clone the rows: the store does not share them yet.
+        let rows = Arc::make_mut(&mut self.rows);
+        let hashing = self.processor.passwords.hash(self.message, rows, passwords);
+        match self.slot.leave_during(hashing).await? {
+            BatchStatus::Open => Ok(None),
+            status => Ok(Some(Verdict::Ack(self.processor.skip(self.message, status).await))),
+        }
     }
 
     /// Writes the batch in one transaction.
@@ -278,6 +373,7 @@ impl Application<'_> {
             rows: self.rows.clone(),
             row_by_row: self.mode == ApplyMode::EachRow,
             records_named_users: rules.blocks_missing_users,
+            publication: self.published_ms.map(|published_ms| Publication { queue: self.lane, published_ms }),
         };
         let applying = self.processor.store.apply_batch(batch_to_apply).instrument(span.clone());
         let applied = applying.await.inspect_err(|_| context::fail(&span))?;
@@ -286,26 +382,5 @@ impl Application<'_> {
         self.processor.metrics.commit_seconds.record(elapsed, &[]);
         tracing::debug!(job = %message.job, batch = %message.batch, ?applied, ?elapsed, "transaction of a batch ended");
         Ok(applied)
-    }
-
-    /// Updates the counters, and finishes the job if this was its last batch: also if an earlier delivery applied the
-    /// batch and died before it did so.
-    async fn complete(&self, applied: Applied) -> BatchResult {
-        let (processor, message) = (self.processor, self.message);
-        let (counts, result) = match applied {
-            Applied::Committed(counts) => (counts, BatchResult::Applied),
-            Applied::AlreadyApplied(counts) => (counts, BatchResult::AlreadyApplied),
-            Applied::NotRunning => return BatchResult::NotRunning,
-        };
-        record_counts(&counts);
-        if result == BatchResult::Applied {
-            processor.metrics.count_rows(&counts);
-        }
-        failpoint!("batch_applied");
-        let bytes = message.end_offset - message.first_offset;
-        processor.counter_updates.enqueue(message.job, message.batch, counts, bytes);
-        failpoint!("batch_counted");
-        processor.finish_job(message.job).await;
-        result
     }
 }

@@ -1,4 +1,4 @@
-//! Sends applied batches to the counters without delaying their acknowledgement.
+//! Sends applied batches, and the ends of jobs, to the counters without delaying their acknowledgement.
 //!
 //! Updates that fail, or do not fit into the bounded queue, are missing from the counters until the reconciler compares
 //! them with the ledger.
@@ -14,12 +14,12 @@ use crate::{WorkerDeps, WorkerMetrics, WorkerStore};
 /// Maximum number of updates waiting for the counters.
 const MAX_WAITING_UPDATES: usize = 1024;
 
-/// A batch to be counted.
-struct Update {
-    job: JobId,
-    batch: BatchNo,
-    counts: Counts,
-    bytes: u64,
+/// A change of the counters.
+enum Update {
+    /// A batch to be counted.
+    Count { job: JobId, batch: BatchNo, counts: Counts, bytes: u64 },
+    /// The job is final.
+    Retire { job: JobId },
 }
 
 /// The queue of updates for the counters.
@@ -76,15 +76,23 @@ impl CounterUpdates {
 
     /// Enqueues an applied batch. `bytes` is the size of its part of the decoded file.
     pub(crate) fn enqueue(&self, job: JobId, batch: BatchNo, counts: Counts, bytes: u64) {
-        if self.sender.try_send(Update { job, batch, counts, bytes }).is_err() {
+        if self.sender.try_send(Update::Count { job, batch, counts, bytes }).is_err() {
             self.metrics.counting_failures.add(1, &[]);
             tracing::debug!(%job, "too many counter updates are waiting; the reconciler counts this batch");
         }
     }
+
+    /// Enqueues the end of a job, after its batches. If there is no room, its counters expire an hour later.
+    pub(crate) fn enqueue_end(&self, job: JobId) {
+        let _ = self.sender.try_send(Update::Retire { job });
+    }
 }
 
 async fn send(store: &Arc<dyn WorkerStore>, counters: &Arc<dyn Counters>, update: &Update) -> Result<(), UpdateError> {
-    let Update { job, batch, counts, bytes } = update;
+    let (job, batch, counts, bytes) = match update {
+        Update::Count { job, batch, counts, bytes } => (job, batch, counts, bytes),
+        Update::Retire { job } => return Ok(counters.retire(*job).await?),
+    };
     if counters.record(*job, *batch, counts, *bytes).await? == Recorded::NoView {
         counters.rebuild(*job, &store.ledger_snapshot(*job).await?).await?;
         // The snapshot may be older than this batch, or another worker may have rebuilt the view without it.

@@ -1,20 +1,18 @@
 //! The worker service: applies batches of rows to users.
 //!
-//! A worker takes batches from two lanes: `concurrency` slots for big jobs and one slot for small jobs. It checks the
-//! rows of a batch on the blocking pool, applies them in one transaction, counts the batch, and acknowledges it last.
+//! A worker takes batches from three lanes: `concurrency` slots for big jobs, four slots for small jobs and one slot for
+//! batches with many passwords. It checks the rows of a batch on the blocking pool, applies them in one transaction,
+//! counts the batch, and acknowledges it last.
 //! Any number of workers may run, in any order, and may die at any point: a redelivered batch finds its ledger row.
 //!
 //! The path of a batch: `lane.rs` receives it, `delivery.rs` settles it, `attempt.rs` does the work in between.
 
-mod apply_mode;
 mod attempt;
-mod check;
 mod counter_updates;
 mod delivery;
 mod lane;
 mod metrics;
-mod passwords;
-mod rules;
+mod slot;
 mod span;
 mod store;
 
@@ -26,10 +24,12 @@ use muster_runtime::{Shutdown, Tasks};
 use tokio::sync::RwLock;
 
 use attempt::Processor;
+use attempt::passwords::Passwords;
+use attempt::rules::RulesCache;
+use attempt::running::RunningBatches;
 use counter_updates::CounterUpdates;
+use lane::LaneConfig;
 pub use metrics::WorkerMetrics;
-use passwords::Passwords;
-use rules::RulesCache;
 pub use store::WorkerStore;
 
 /// The adapters and handles that the service works with.
@@ -54,9 +54,13 @@ pub struct WorkerConfig {
 }
 
 /// Maximum number of batches of small jobs processed at the same time, in addition to those of big jobs.
-const SMALL_LANE_SLOTS: usize = 1;
+const SMALL_LANE_SLOTS: usize = 4;
+/// Maximum number of batches with many passwords processed at the same time, in addition to the others.
+const SLOW_LANE_SLOTS: usize = 1;
+/// Maximum number of further batches of a lane that hash passwords.
+const MAX_HASHING: usize = 2;
 
-/// Starts consuming both lanes.
+/// Starts consuming all lanes.
 pub fn start(deps: &WorkerDeps, config: &WorkerConfig) {
     let codec = PayloadCodec::new(config.payload_key.as_ref());
     let processor = Arc::new(Processor {
@@ -64,14 +68,21 @@ pub fn start(deps: &WorkerDeps, config: &WorkerConfig) {
         queue: deps.queue.clone(),
         rules: RulesCache::new(deps.store.clone()),
         counter_updates: CounterUpdates::start(deps),
-        passwords: Passwords::new(deps.store.clone(), deps.tasks.clone()),
+        passwords: Passwords::new(deps.store.clone()),
         codec: Arc::new(codec),
         metrics: deps.metrics.clone(),
         tasks: deps.tasks.clone(),
         shutdown: deps.shutdown.clone(),
+        running: RunningBatches::default(),
         turns: RwLock::default(),
     });
-    deps.metrics.slots.set((config.concurrency + SMALL_LANE_SLOTS) as u64);
-    lane::start(deps, &processor, QueueName::Batch, config.concurrency);
-    lane::start(deps, &processor, QueueName::BatchSmall, SMALL_LANE_SLOTS);
+    let lanes = [
+        (QueueName::Batch, config.concurrency),
+        (QueueName::BatchSmall, SMALL_LANE_SLOTS),
+        (QueueName::BatchSlow, SLOW_LANE_SLOTS),
+    ];
+    deps.metrics.slots.set(lanes.iter().map(|(_, slots)| *slots as u64).sum());
+    for (queue, slots) in lanes {
+        lane::start(deps, &processor, LaneConfig { queue, slots, hashing: MAX_HASHING });
+    }
 }

@@ -29,12 +29,15 @@ pub(crate) enum BatchResult {
     NotRunning,
     /// Its message was dead-lettered.
     Rejected,
+    /// Its message was moved to the slow lane.
+    Moved,
     /// Its message was returned to the queue.
     Returned,
 }
 
 impl BatchResult {
-    const ALL: [Self; 5] = [Self::Applied, Self::AlreadyApplied, Self::NotRunning, Self::Rejected, Self::Returned];
+    const ALL: [Self; 6] =
+        [Self::Applied, Self::AlreadyApplied, Self::NotRunning, Self::Rejected, Self::Moved, Self::Returned];
 
     pub(crate) const fn as_str(self) -> &'static str {
         match self {
@@ -42,6 +45,7 @@ impl BatchResult {
             Self::AlreadyApplied => "already_applied",
             Self::NotRunning => "not_running",
             Self::Rejected => "rejected",
+            Self::Moved => "moved",
             Self::Returned => "returned",
         }
     }

@@ -13,6 +13,7 @@
 //! | `users` | [`field`] | the fields of a profile |
 //! | `rules` | [`key`], [`text`], [`spigit`], [`collaborator`] | the checks on the values of a row |
 //! | `users` | [`shape`], [`batch`], [`profile`], [`digest`] | checked rows, and the users that they change |
+//! | `users` | [`waiting`], [`hand_over`] | rows that want what another user has, decided together at the end |
 //! | `users` | [`plan`], [`decision`] | the writes of a batch; how a row, a conflict and a job end |
 //!
 //! # Glossary
@@ -62,7 +63,7 @@ mod users;
 pub use formats::{header, json_array, loose_csv, scanner, sniff, strict_csv};
 pub use jobs::{counts, file, idempotency, ids, job, rejection};
 pub use rules::{CheckRules, check_batch, collaborator, key, row_shape, spigit, text};
-pub use users::{batch, decision, digest, field, plan, profile, shape};
+pub use users::{batch, decision, digest, field, hand_over, plan, profile, shape, waiting};
 
 pub use batch::{CheckedBatch, CheckedRow};
 pub use counts::Counts;

@@ -4,6 +4,8 @@ pub mod batch;
 pub mod decision;
 pub mod digest;
 pub mod field;
+pub mod hand_over;
 pub mod plan;
 pub mod profile;
 pub mod shape;
+pub mod waiting;

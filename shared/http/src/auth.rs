@@ -13,8 +13,10 @@ use muster_domain::TenantId;
 use muster_ports::{Grant, Scope, TenantSettings, Tenants};
 use muster_runtime::SingleFlight;
 
+use crate::client::Client;
 use crate::error::ApiError;
 use crate::token::token_sha256;
+use crate::wrong_tokens::WrongTokens;
 
 /// The header that clients of the Collaborator API use.
 const VENDOR_HEADER: &str = "x-cbr-authorization";
@@ -31,12 +33,13 @@ type GrantLookups = SingleFlight<[u8; 32], Result<Option<Grant>, ApiError>>;
 pub struct Authorize {
     tenants: Arc<dyn Tenants>,
     lookups: Arc<GrantLookups>,
+    wrong_tokens: Arc<WrongTokens>,
 }
 
 impl Authorize {
     /// Looks tokens up in this store.
     pub fn new(tenants: Arc<dyn Tenants>) -> Self {
-        Self { tenants, lookups: Arc::default() }
+        Self { tenants, lookups: Arc::default(), wrong_tokens: Arc::default() }
     }
 
     async fn find_grant(&self, sha256: [u8; 32]) -> Result<Option<Grant>, ApiError> {
@@ -85,12 +88,17 @@ where
 
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, ApiError> {
         let sha256 = token_sha256(bearer(&parts.headers, parts.uri.query())?);
-        match Authorize::from_ref(state).find_grant(sha256).await? {
+        let authorize = Authorize::from_ref(state);
+        match authorize.find_grant(sha256).await? {
             Some(grant) => {
                 tracing::Span::current().record("tenant", tracing::field::display(grant.tenant));
                 Ok(Self { grant })
             }
-            None => Err(unauthorized("auth_invalid", "The token is not valid.")),
+            None => {
+                let address = parts.extensions.get::<Client>().and_then(|client| client.address);
+                authorize.wrong_tokens.record(address).await;
+                Err(unauthorized("auth_invalid", "The token is not valid."))
+            }
         }
     }
 }

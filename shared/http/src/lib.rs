@@ -2,26 +2,26 @@
 //! limits that `axum::serve` does not set.
 
 mod auth;
-mod drain;
+mod client;
 mod error;
 mod health;
 #[cfg(feature = "internals")]
 #[doc(hidden)]
 pub mod internals;
-mod lingering_close;
 mod metrics;
 mod path;
 mod request;
 mod serve;
 mod token;
-mod validate;
+mod wrong_tokens;
 
 pub use auth::{Authorize, Caller};
+pub use client::{Client, TrustedProxies};
 pub use error::ApiError;
 pub use health::{Ready, health};
 pub use metrics::HttpMetrics;
 pub use path::{IdPath, public_base_url};
-pub use serve::serve;
+pub use serve::{ServeOptions, serve};
 pub use token::token_sha256;
 
 /// The content type of every JSON response, in the spelling that the vendors' APIs use.

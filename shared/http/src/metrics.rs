@@ -11,6 +11,7 @@ use muster_telemetry::{Counter, Histogram, Meter};
 pub struct HttpMetrics {
     requests: Counter,
     seconds: Histogram,
+    unauthorized: Counter,
 }
 
 impl HttpMetrics {
@@ -18,6 +19,7 @@ impl HttpMetrics {
     pub fn new(meter: &Meter) -> Self {
         Self {
             requests: meter.lazy_counter("muster_http_requests_total", "Requests, by method, route and status class."),
+            unauthorized: meter.counter("muster_http_unauthorized_total", "Requests without a valid token."),
             seconds: meter.seconds(
                 "muster_http_request_seconds",
                 "Time from the head of a request to the head of its response, by method and route.",
@@ -30,6 +32,9 @@ impl HttpMetrics {
         let (method, route) = (("method", method_label(method)), ("route", route));
         self.requests.add(1, &[method, route, ("status", status_class(status))]);
         self.seconds.record(duration, &[method, route]);
+        if status == StatusCode::UNAUTHORIZED {
+            self.unauthorized.add(1, &[]);
+        }
     }
 }
 

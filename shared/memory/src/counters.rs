@@ -67,6 +67,10 @@ impl Counters for MemoryCounters {
         Ok(self.jobs().get(&job).map(view))
     }
 
+    async fn retire(&self, job: JobId) -> Result<(), CountersError> {
+        self.forget(job).await
+    }
+
     async fn forget(&self, job: JobId) -> Result<(), CountersError> {
         self.jobs().remove(&job);
         Ok(())

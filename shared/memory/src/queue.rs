@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use async_trait::async_trait;
 use muster_messages::Envelope;
-use muster_ports::{Consumer, Delivery, Publisher, Queue, QueueError, QueueName, Settle};
+use muster_ports::{Consumer, Delivery, Publisher, Queue, QueueDepth, QueueError, QueueName, Settle};
 use muster_runtime::{Shutdown, Tasks};
 use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore, mpsc};
 
@@ -33,6 +33,7 @@ struct Shared {
 struct Waiting {
     queues: HashMap<QueueName, VecDeque<Item>>,
     bytes: usize,
+    consumers: HashMap<QueueName, u64>,
 }
 
 struct Item {
@@ -54,7 +55,9 @@ impl Queue for MemoryQueue {
         let shutdown = self.shutdown.clone();
         let permits = Arc::new(Semaphore::new(usize::from(prefetch)));
         self.tasks.spawn("consume", async move {
-            shutdown.run_until_requested(deliver(shared, queue, permits, sender)).await;
+            *shared.waiting().consumers.entry(queue).or_default() += 1;
+            shutdown.run_until_requested(deliver(shared.clone(), queue, permits, sender)).await;
+            *shared.waiting().consumers.entry(queue).or_default() -= 1;
         });
         Consumer::new(receiver)
     }
@@ -71,6 +74,12 @@ impl Publisher for MemoryQueue {
             }
             room.await;
         }
+    }
+
+    async fn depth(&self, queue: QueueName) -> Result<QueueDepth, QueueError> {
+        let waiting = self.shared.waiting();
+        let messages = waiting.queues.get(&queue).map_or(0, |items| items.len() as u64);
+        Ok(QueueDepth { waiting: messages, consumers: waiting.consumers.get(&queue).copied().unwrap_or_default() })
     }
 
     async fn check_ready(&self) -> Result<(), QueueError> {

@@ -21,6 +21,9 @@ pub struct Envelope {
     pub body: Bytes,
 }
 
+/// The header with the time of the first publication.
+const PUBLISHED: &str = "published-ms";
+
 /// Why an envelope cannot be decoded.
 #[derive(Debug, thiserror::Error)]
 pub enum MessageError {
@@ -50,6 +53,19 @@ impl Envelope {
     pub fn with_headers(mut self, headers: Vec<(String, String)>) -> Self {
         self.headers.extend(headers);
         self
+    }
+
+    /// Adds the time of its first publication, in milliseconds since 1970.
+    #[must_use]
+    pub fn published_at(mut self, milliseconds: i64) -> Self {
+        self.headers.insert(PUBLISHED.to_owned(), milliseconds.to_string());
+        self
+    }
+
+    /// Returns the time of its first publication, in milliseconds since 1970. `None` if it has none: earlier versions of
+    /// Muster did not send it.
+    pub fn publication_time(&self) -> Option<i64> {
+        self.find_header(PUBLISHED)?.parse().ok()
     }
 
     /// Returns the value of a header, for example one of a trace.

@@ -56,6 +56,8 @@ pub trait Counters: Send + Sync {
     async fn rebuild(&self, job: JobId, ledger: &LedgerSnapshot) -> Result<(), CountersError>;
     /// Returns the view of a job, if there is one.
     async fn read(&self, job: JobId) -> Result<Option<View>, CountersError>;
+    /// Lets the view of a final job go: at once, or after the minutes in which a reader may still want it.
+    async fn retire(&self, job: JobId) -> Result<(), CountersError>;
     /// Removes the view of a job.
     async fn forget(&self, job: JobId) -> Result<(), CountersError>;
 }

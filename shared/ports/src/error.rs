@@ -33,6 +33,9 @@ pub enum StoreError {
     /// The URL of the database is invalid.
     #[error("the database URL is invalid; expected postgres://user:password@host:port/database")]
     InvalidUrl,
+    /// The server, or what lies before it, is set up so that Muster cannot keep its promises; a sentence for operators.
+    #[error("{0}")]
+    Unusable(&'static str),
     /// A stored value is invalid: another version of Muster wrote it, or it was edited by hand.
     #[error("stored data cannot be read: {0}")]
     Unreadable(&'static str),

@@ -10,6 +10,8 @@ use muster_domain::{
 };
 use serde::{Deserialize, Serialize};
 
+use crate::queue::QueueName;
+
 /// The stored upload of a job.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RawFile {
@@ -44,6 +46,14 @@ pub struct CutRules {
     pub epoch_rows: u64,
     /// The maximum size of the decoded file.
     pub unpacked_bytes: u64,
+    /// How many rows may fail before the rest of the file is given up.
+    #[serde(default = "default_max_failed_rows")]
+    pub max_failed_rows: u64,
+}
+
+/// For jobs that were accepted before there was this limit, too.
+fn default_max_failed_rows() -> u64 {
+    1_000_000
 }
 
 impl CutRules {
@@ -61,6 +71,7 @@ impl Default for CutRules {
             // The hash table of an epoch doubles its memory above 458,752 entries.
             epoch_rows: 450_000,
             unpacked_bytes: 64 << 30,
+            max_failed_rows: default_max_failed_rows(),
         }
     }
 }
@@ -239,6 +250,8 @@ pub struct Lease {
 pub struct SplitJob {
     /// The lease that the splitter holds.
     pub lease: Lease,
+    /// When the lease was granted, in milliseconds since 1970, by the clock of the database.
+    pub leased_ms: i64,
     /// The dialect of the file.
     pub dialect: Dialect,
     /// The stored upload.
@@ -257,6 +270,71 @@ impl SplitJob {
     pub fn stall_timeout_after(stalls: u32) -> Duration {
         Duration::from_secs((60 << stalls.min(4)).min(600))
     }
+}
+
+/// How a batch came to the worker.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Publication {
+    /// The queue from which it was delivered.
+    pub queue: QueueName,
+    /// When it was published, in milliseconds since 1970, by the clock of its splitter.
+    pub published_ms: i64,
+}
+
+/// A job that is being processed and not being stopped, and how much of it is applied.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct RunningJob {
+    /// The id of the job.
+    pub job: JobId,
+    /// The number of batches in its ledger.
+    pub applied: u64,
+    /// The number of its batches, once the file is split.
+    pub total_batches: Option<u64>,
+    /// When the file was split, in milliseconds since 1970.
+    pub split_ms: Option<i64>,
+    /// Whether no batch has been applied for so long that the missing ones may have been lost: a minute, then 2, 4, 8 and
+    /// 10 as long as the ledger does not grow between two stalls.
+    pub is_overdue: bool,
+}
+
+/// Whether a batch still has to be applied.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum BatchStatus {
+    /// It is to be applied.
+    Open,
+    /// It was applied, with these counts.
+    Applied(Counts),
+    /// Its job is final, deleted or being stopped, or does not need it any more.
+    NotRunning,
+}
+
+/// A batch in the ledger.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct AppliedBatch {
+    /// Its number.
+    pub batch: BatchNo,
+    /// How many of its rows failed.
+    pub failed: u64,
+}
+
+/// A stored upload that is due for removal.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct UploadToRemove {
+    /// Its job.
+    pub job: JobId,
+    /// Its key in the raw store.
+    pub raw_key: String,
+    /// Where it stands in the order of removal.
+    pub position: UploadPosition,
+}
+
+/// A position in the order of removal: the end of the job, in microseconds since 1970, and its id.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct UploadPosition {
+    /// When the job ended, in microseconds since 1970.
+    pub finished_us: i64,
+    /// The id of the job.
+    pub job: i64,
 }
 
 /// The result of a split.
@@ -311,6 +389,8 @@ pub struct BatchToApply {
     /// Whether the ledger row also records the users whom the rows name but do not write, so that they do not count
     /// as missing.
     pub records_named_users: bool,
+    /// How the batch came to the worker, if that is known.
+    pub publication: Option<Publication>,
 }
 
 /// The result of applying a batch.

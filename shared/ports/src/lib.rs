@@ -22,14 +22,14 @@ pub use dead_letters::{DeadLetter, DeadLetterCursor, DeadLetters};
 pub use error::{BoxError, CountersError, QueueError, RawStoreError, StoreError};
 pub use finish::finish_job_and_start_next;
 pub use job::{
-    Applied, BatchToApply, Cancellation, CreatedJob, Creation, CutRules, Deletion, FinishedJob, Idempotency,
-    JobFailure, JobQuery, JobRules, JobView, Lease, LedgerTotals, NewJob, RawFile, RejectionPage, SplitJob,
-    SplitResult,
+    Applied, AppliedBatch, BatchStatus, BatchToApply, Cancellation, CreatedJob, Creation, CutRules, Deletion,
+    FinishedJob, Idempotency, JobFailure, JobQuery, JobRules, JobView, Lease, LedgerTotals, NewJob, Publication,
+    RawFile, RejectionPage, RunningJob, SplitJob, SplitResult, UploadPosition, UploadToRemove,
 };
-pub use queue::{Consumer, Delivery, Publisher, Queue, QueueName, Settle};
+pub use queue::{Consumer, Delivery, Publisher, Queue, QueueDepth, QueueName, Settle};
 pub use rawstore::{RawReader, RawStore, RawUpload, StoredUpload};
 pub use split_request::publish_split_request;
-pub use store::{Batches, Jobs, Queries, Retention, Signals, Splits, Store, Tenants, Upkeep};
+pub use store::{Batches, Jobs, Queries, Retention, SignalHub, Signals, Splits, Store, Tenants, Upkeep};
 pub use tenant::{
     Grant, MissingUsers, NewToken, Scope, ShortRows, TenantRecord, TenantSettings, TokenRecord, UserRecord,
 };

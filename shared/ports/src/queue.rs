@@ -15,13 +15,18 @@ pub enum QueueName {
     Batch,
     /// The small lane: batches of jobs with up to five batches, which never wait for large jobs.
     BatchSmall,
+    /// The slow lane: batches with many passwords to hash, which no other batch waits for.
+    BatchSlow,
     /// Messages that could not be used, each with a reason.
     Dead,
 }
 
 impl QueueName {
     /// Every queue.
-    pub const ALL: [Self; 4] = [Self::Split, Self::Batch, Self::BatchSmall, Self::Dead];
+    pub const ALL: [Self; 5] = [Self::Split, Self::Batch, Self::BatchSmall, Self::BatchSlow, Self::Dead];
+
+    /// The queues of batches.
+    pub const LANES: [Self; 3] = [Self::Batch, Self::BatchSmall, Self::BatchSlow];
 
     /// Returns the name without the queue prefix. Its version is raised when the arguments of the queue change.
     pub const fn as_str(self) -> &'static str {
@@ -29,6 +34,7 @@ impl QueueName {
             Self::Split => "split.v1",
             Self::Batch => "batch.v1",
             Self::BatchSmall => "batch.small.v1",
+            Self::BatchSlow => "batch.slow.v1",
             Self::Dead => "dead.v1",
         }
     }
@@ -41,11 +47,22 @@ pub trait Queue: Publisher {
     fn consume(&self, queue: QueueName, prefetch: u16) -> Consumer;
 }
 
+/// How full a queue is, and whether it is consumed.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct QueueDepth {
+    /// The number of messages that wait for delivery. Delivered ones that are not settled do not count.
+    pub waiting: u64,
+    /// The number of consumers.
+    pub consumers: u64,
+}
+
 /// Publishes to queues.
 #[async_trait]
 pub trait Publisher: Send + Sync {
     /// Publishes a message. Returns once the queue has confirmed it.
     async fn publish(&self, queue: QueueName, message: Envelope) -> Result<(), QueueError>;
+    /// Returns how full a queue is.
+    async fn depth(&self, queue: QueueName) -> Result<QueueDepth, QueueError>;
     /// Checks that the queue can be reached.
     async fn check_ready(&self) -> Result<(), QueueError>;
 }

@@ -15,7 +15,7 @@ pub use batches::Batches;
 pub use jobs::Jobs;
 pub use queries::Queries;
 pub use retention::Retention;
-pub use signals::Signals;
+pub use signals::{SignalHub, Signals};
 pub use splits::Splits;
 pub use tenants::Tenants;
 pub use upkeep::Upkeep;

@@ -24,17 +24,18 @@ mod user;
 use std::sync::Arc;
 use std::time::Duration;
 
+use muster_domain::decision::accepts_batch;
 use muster_domain::plan::plan;
 use muster_domain::{Counts, JobState, Rejection};
 use muster_ports::{Applied, BatchToApply, StoreError};
 use muster_runtime::failpoint;
 use sqlx::postgres::PgConnection;
 
-use crate::database::Database;
-use crate::error::{MissingIndex, Retry, store_error};
+use crate::connection::database::Database;
+use crate::connection::error::{MissingIndex, Retry, store_error};
+use crate::connection::transaction::{self, Work};
 use crate::ledger;
 use crate::sql;
-use crate::transaction::{self, Work};
 pub(crate) use lookup::LookupHints;
 use lookup::LookupLevel;
 
@@ -137,12 +138,15 @@ async fn users_are_indexed(connection: &mut PgConnection) -> Result<bool, sqlx::
     sqlx::query_scalar(sql::USERS_ARE_INDEXED).fetch_one(connection).await
 }
 
-/// Locks the job row, shared, so that the job is not stopped while the batch is applied. False if the job is not
-/// running.
+/// Locks the job row, shared, so that the job is not stopped while the batch is applied. False if the job does not take
+/// the batch any more.
 async fn lock_running_job(connection: &mut PgConnection, batch: &BatchToApply) -> Result<bool, sqlx::Error> {
-    let row: Option<(String, bool)> =
+    let row: Option<(String, bool, Option<i32>)> =
         sqlx::query_as(sql::LOCK_JOB_SHARED).bind(batch.tenant.0).bind(batch.job.0).fetch_optional(connection).await?;
-    Ok(row.is_some_and(|(state, stopping)| state == JobState::Processing.as_str() && !stopping))
+    Ok(row.is_some_and(|(state, stopping, total)| {
+        let total = total.map(|total| u64::from(total.cast_unsigned()));
+        JobState::parse(&state).is_some_and(|state| accepts_batch(state, stopping, total, batch.batch))
+    }))
 }
 
 async fn write_users(

@@ -6,7 +6,7 @@ use muster_ports::BatchToApply;
 use muster_sql::ledger;
 use sqlx::postgres::PgConnection;
 
-use crate::query::{fetch_row, unreadable};
+use crate::connection::query::{fetch_row, unreadable};
 use crate::sql;
 
 /// Inserts the ledger row of a batch, without counts. False if the batch is already in the ledger.
@@ -17,6 +17,8 @@ pub(crate) async fn claim(connection: &mut PgConnection, batch: &BatchToApply) -
         .bind(batch.batch.0.cast_signed())
         .bind(batch.first_offset.cast_signed())
         .bind(batch.end_offset.cast_signed())
+        .bind(batch.publication.map(|publication| publication.queue.as_str()))
+        .bind(batch.publication.map(|publication| publication.published_ms))
         .execute(connection)
         .await?;
     Ok(done.rows_affected() > 0)

@@ -12,17 +12,13 @@
 //! Errors carry SQLSTATEs and names of constraints. The server's messages can hold values and are dropped.
 
 mod apply;
-mod database;
-mod error;
+mod connection;
 mod ledger;
 mod migrate;
 mod missing;
-mod query;
-mod repair;
 mod signals;
 pub mod sql;
 pub mod statements;
 mod store;
-mod transaction;
 
 pub use store::{PostgresConfig, PostgresStore};

@@ -18,6 +18,7 @@ migrations! {
     "0003_upkeep",
     "0004_collaborator",
     "0005_apply_path",
+    "0006_soundness",
 }
 
 /// Returns the migrations for sqlx. (With its macro, Cargo would compile the whole database driver a second time.)

@@ -8,7 +8,7 @@ use muster_domain::{JobId, TenantId};
 use muster_sql::SqlRow;
 use sqlx::postgres::PgConnection;
 
-use crate::query::{fetch_row, unreadable};
+use crate::connection::query::{fetch_row, unreadable};
 use crate::sql;
 
 /// Blocks missing users, unless the guard forbids it. `None` if another transaction has done so.

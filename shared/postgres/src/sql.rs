@@ -12,20 +12,30 @@ muster_sql::statements! {
     }
     "jobs" {
         CREATE_JOB => "create_job",
-        DELETE_ATTEMPTS => "delete_attempts",
-        DELETE_JOB => "delete_job",
-        DELETE_LEDGER => "delete_ledger",
-        DELETE_REJECTIONS => "delete_rejections",
-        FIND_JOB => "find_job",
         FIND_KEYED_JOB => "find_keyed_job",
         FIRST_UNFINISHED => "first_unfinished",
         JOB_STATE => "job_state",
         JOB_TENANT => "job_tenant",
-        LIST_JOBS => "list_jobs",
-        LIST_REJECTIONS => "list_rejections",
         LOCK_JOB => "lock_job",
         LOCK_TENANT => "lock_tenant",
         RELEASE_IDEMPOTENCY_KEY => "release_idempotency_key",
+    }
+    "deletion" {
+        DELETE_ATTEMPTS => "delete_attempts",
+        DELETE_JOB => "delete_job",
+        DELETE_LEDGER => "delete_ledger",
+        RECORD_DELETION => "record_deletion",
+        NEXT_DELETED_JOB => "next_deleted_job",
+        FORGET_DELETED_JOB => "forget_deleted_job",
+    }
+    "status" {
+        FIND_JOB => "find_job",
+        LIST_JOBS => "list_jobs",
+        LIST_REJECTIONS => "list_rejections",
+    }
+    "schema" {
+        IS_MIGRATED => "is_migrated",
+        SCHEMA_VERSION => "schema_version",
     }
     "finish" {
         BEGIN_STOP => "begin_stop",
@@ -46,12 +56,14 @@ muster_sql::statements! {
     }
     "splits" {
         APPLIED_BATCHES => "applied_batches",
+        LOCK_SPLIT => "lock_split",
         FINISH_SPLIT => "finish_split",
         LEASE_SPLIT => "lease_split",
         RELEASE_LEASE => "release_lease",
         RENEW_LEASE => "renew_lease",
     }
     "batches" {
+        BATCH_STATUS => "batch_status",
         CLAIM_BATCH => "claim_batch",
         COUNT_ATTEMPTS => "count_attempts",
         UNDO_ATTEMPT => "undo_attempt",
@@ -88,15 +100,13 @@ muster_sql::statements! {
     "upkeep" {
         IS_BATCH_OUTSTANDING => "is_batch_outstanding",
         RESET_UNFINISHED => "reset_unfinished",
-        IS_MIGRATED => "is_migrated",
-        JOBS_TO_FINISH => "jobs_to_finish",
         JOBS_TO_SPLIT => "jobs_to_split",
         JOBS_TO_STOP => "jobs_to_stop",
         TRY_ACQUIRE_LEADERSHIP => "try_acquire_leadership",
         LEDGER_ROWS => "ledger_rows",
-        RESTART_STALLED_SPLITS => "restart_stalled_splits",
+        RESTART_SPLIT => "restart_split",
+        NEWEST_PUBLICATION => "newest_publication",
         RUNNING_JOBS => "running_jobs",
-        SCHEMA_VERSION => "schema_version",
         UPLOADS_WITHOUT_JOB => "uploads_without_job",
     }
     "retention" {

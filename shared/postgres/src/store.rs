@@ -18,10 +18,11 @@ use sqlx::Connection;
 use sqlx::postgres::{PgConnectOptions, PgConnection, PgPoolOptions};
 
 use crate::apply::LookupHints;
-use crate::database::Database;
-use crate::error::store_error;
+use crate::connection::database::Database;
+use crate::connection::error::store_error;
+use crate::connection::repair::Repair;
+use crate::connection::session;
 use crate::migrate;
-use crate::repair::Repair;
 use crate::signals::SignalSource;
 
 /// How to reach the database.
@@ -45,25 +46,12 @@ pub struct PostgresStore {
     lookup_hints: Arc<LookupHints>,
 }
 
-/// Timeouts of the server, all shorter than that of the client ([`crate::transaction::CLIENT_DEADLINE`]).
-const SERVER_DEADLINES: [(&str, &str); 4] = [
-    ("statement_timeout", "60s"),
-    ("lock_timeout", "10s"),
-    ("idle_in_transaction_session_timeout", "15s"),
-    // Not a timeout: "create temporary table if not exists" would send a notice each time.
-    ("client_min_messages", "warning"),
-];
-
-/// Settings of the planner (docs/decisions/0005). A cached plan that was made while a table was empty still scans the
-/// whole table after it has grown (a million rows then took more than a minute instead of ten seconds), so every
-/// statement is planned for each execution. And current storage reads randomly almost as fast as sequentially.
-const PLANNING: [(&str, &str); 2] = [("plan_cache_mode", "force_custom_plan"), ("random_page_cost", "1.1")];
-
 impl PostgresStore {
     /// Prepares the pool; the first connection is opened when it is needed. `shutdown` ends the listener.
     pub fn new(config: &PostgresConfig, shutdown: Shutdown) -> Result<Self, StoreError> {
-        let options = connect_options(config)?.options(SERVER_DEADLINES).options(PLANNING);
+        let options = connect_options(config)?;
         let pool = PgPoolOptions::new()
+            .after_connect(|connection, _| Box::pin(session::prepare(connection)))
             .max_connections(config.max_connections)
             .acquire_timeout(config.acquire_timeout)
             .connect_lazy_with(options);
@@ -74,6 +62,11 @@ impl PostgresStore {
             signals,
             lookup_hints: Arc::default(),
         })
+    }
+
+    /// Checks that what lies between Muster and the server keeps its promises, for the start of a service.
+    pub async fn check_sessions(&self) -> Result<(), StoreError> {
+        session::check(&self.database.pool).await
     }
 
     /// Creates or updates the schema.

@@ -5,10 +5,11 @@
 
 use std::sync::Arc;
 
-use lapin::options::{BasicPublishOptions, ConfirmSelectOptions};
+use lapin::options::{BasicPublishOptions, ConfirmSelectOptions, QueueDeclareOptions};
+use lapin::types::FieldTable;
 use lapin::{Channel, Confirmation, Connection};
 use muster_messages::Envelope;
-use muster_ports::{QueueError, QueueName};
+use muster_ports::{QueueDepth, QueueError, QueueName};
 use tokio::sync::{Mutex, Semaphore};
 
 use crate::config::RabbitConfig;
@@ -67,6 +68,18 @@ impl RabbitPublisher {
             Confirmation::Nack(None) => Err(QueueError::Full(queue.as_str())),
             Confirmation::NotRequested => Err(QueueError::Unavailable(None)),
         }
+    }
+
+    /// Asks the broker how full a queue is.
+    pub(crate) async fn depth(&self, queue: QueueName) -> Result<QueueDepth, QueueError> {
+        let channel = connection::open_channel(&*self.connection().await?).await?;
+        let (name, options) = (self.config.queue_name(queue), QueueDeclareOptions::durable().passive());
+        let declared = channel.queue_declare(name.as_str().into(), options, FieldTable::default());
+        let declared = connection::with_deadline(declared).await?;
+        let depth =
+            QueueDepth { waiting: declared.message_count().into(), consumers: declared.consumer_count().into() };
+        let _ = connection::with_deadline(channel.close(200, "".into())).await;
+        Ok(depth)
     }
 
     async fn take_channel(&self) -> Result<Channel, QueueError> {

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use muster_messages::Envelope;
-use muster_ports::{Consumer, DeadLetterCursor, DeadLetters, Publisher, Queue, QueueError, QueueName};
+use muster_ports::{Consumer, DeadLetterCursor, DeadLetters, Publisher, Queue, QueueDepth, QueueError, QueueName};
 use muster_runtime::{Shutdown, Tasks};
 
 use crate::config::RabbitConfig;
@@ -47,6 +47,10 @@ impl Queue for RabbitQueue {
 impl Publisher for RabbitQueue {
     async fn publish(&self, queue: QueueName, message: Envelope) -> Result<(), QueueError> {
         self.publisher.publish(queue, message).await
+    }
+
+    async fn depth(&self, queue: QueueName) -> Result<QueueDepth, QueueError> {
+        self.publisher.depth(queue).await
     }
 
     async fn check_ready(&self) -> Result<(), QueueError> {

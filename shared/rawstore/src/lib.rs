@@ -5,6 +5,7 @@
 //! 30 s per request of the HTTP clients of `object_store`, and the ETag detects an object that changes meanwhile.
 
 mod error;
+mod free_space;
 mod read;
 mod staged;
 mod upload;
@@ -25,6 +26,7 @@ use object_store::{ObjectStore, ObjectStoreExt};
 use url::Url;
 
 use error::raw_store_error;
+use free_space::Disk;
 
 /// Why a raw store cannot be opened.
 #[derive(Debug, thiserror::Error)]
@@ -89,9 +91,13 @@ impl ObjectRawStore {
 impl RawStore for ObjectRawStore {
     async fn begin(&self, key: &str) -> Result<Box<dyn RawUpload>, RawStoreError> {
         let path = Path::from(key);
+        let disk = self.folder.clone().map(Disk);
+        if let Some(disk) = &disk {
+            disk.check(0)?;
+        }
         let upload = self.store.put_multipart(&path).await.map_err(raw_store_error)?;
         let completion_probe = self.folder.is_none().then(|| (self.store.clone(), path));
-        Ok(Box::new(upload::Upload::new(upload, self.chunk_bytes, completion_probe)))
+        Ok(Box::new(upload::Upload::new(upload, self.chunk_bytes, completion_probe, disk)))
     }
 
     async fn read(&self, key: &str, bytes: u64) -> Result<RawReader, RawStoreError> {

@@ -9,6 +9,7 @@ use object_store::path::Path;
 use object_store::{MultipartUpload, ObjectStore, ObjectStoreExt, WriteMultipart};
 
 use crate::error::raw_store_error;
+use crate::free_space::Disk;
 
 const MAX_PARTS_IN_FLIGHT: usize = 2;
 
@@ -17,6 +18,8 @@ pub(crate) struct Upload {
     bytes: u64,
     /// The object to check for if the response to the last request is lost (clouds only).
     completion_probe: Option<(Arc<dyn ObjectStore>, Path)>,
+    /// The disk of a local folder.
+    disk: Option<Disk>,
 }
 
 impl Upload {
@@ -24,8 +27,9 @@ impl Upload {
         upload: Box<dyn MultipartUpload>,
         part_bytes: usize,
         completion_probe: Option<(Arc<dyn ObjectStore>, Path)>,
+        disk: Option<Disk>,
     ) -> Self {
-        Self { parts: WriteMultipart::new_with_chunk_size(upload, part_bytes), bytes: 0, completion_probe }
+        Self { parts: WriteMultipart::new_with_chunk_size(upload, part_bytes), bytes: 0, completion_probe, disk }
     }
 }
 
@@ -33,6 +37,9 @@ impl Upload {
 impl RawUpload for Upload {
     async fn write(&mut self, chunk: Bytes) -> Result<(), RawStoreError> {
         self.parts.wait_for_capacity(MAX_PARTS_IN_FLIGHT).await.map_err(raw_store_error)?;
+        if let Some(disk) = &self.disk {
+            disk.check(chunk.len() as u64)?;
+        }
         self.bytes += chunk.len() as u64;
         // Copies the chunk: keeping slices of it would keep the network buffers alive.
         self.parts.write(&chunk);
@@ -40,7 +47,7 @@ impl RawUpload for Upload {
     }
 
     async fn finish(self: Box<Self>) -> Result<(), RawStoreError> {
-        let Self { parts, bytes, completion_probe } = *self;
+        let Self { parts, bytes, completion_probe, .. } = *self;
         let Err(error) = parts.finish().await else { return Ok(()) };
         // If the request to complete the upload was retried after a lost response, the cloud no longer knows the
         // upload. Only this upload writes to the key, so an object of the right size is the complete upload. A local

@@ -12,8 +12,10 @@ use secrecy::{ExposeSecret, SecretString};
 /// The timeout of a call to Redis. Short, because callers can do without the counters.
 const CALL_TIMEOUT: Duration = Duration::from_millis(500);
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(1);
-/// How long a view is kept after its last change.
-const VIEW_TTL_SECONDS: u32 = 7 * 24 * 3600;
+/// How long a view is kept after its last change. A view that is missed is rebuilt from the ledger.
+const VIEW_TTL_SECONDS: u32 = 3600;
+/// How long the view of a final job is kept. By then no reader has a state of the job from before its end.
+const FINAL_VIEW_TTL_SECONDS: i64 = 300;
 const MAX_CONNECTIONS: usize = 16;
 /// The fields of the hash of totals, besides its sentinel.
 const TOTAL_FIELDS: [&str; 9] =
@@ -111,6 +113,18 @@ impl Counters for RedisCounters {
         let values: Vec<u64> = values.into_iter().map(Option::unwrap_or_default).collect();
         let Some((counts, &[bytes, batches])) = values.split_first_chunk() else { return Ok(None) };
         Ok(Some(View { counts: Counts::from_array(*counts), bytes, batches }))
+    }
+
+    async fn retire(&self, job: JobId) -> Result<(), CountersError> {
+        let mut pipeline = redis::pipe();
+        for key in self.keys(job) {
+            pipeline.expire(key, FINAL_VIEW_TTL_SECONDS).ignore();
+        }
+        let work = async {
+            let mut connection = self.pool.get().await.map_err(|error| CountersError(Box::new(error)))?;
+            pipeline.query_async(&mut connection).await.map_err(|error| CountersError(Box::new(error)))
+        };
+        with_timeout(work).await
     }
 
     async fn forget(&self, job: JobId) -> Result<(), CountersError> {

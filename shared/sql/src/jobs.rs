@@ -2,7 +2,7 @@
 
 use muster_domain::decision::SplitSummary;
 use muster_domain::{Charset, Compression, Dialect, Format, Handling, JobId, JobState, Rejection, TenantId};
-use muster_ports::{CutRules, JobRules, JobView, Lease, RawFile, SplitJob};
+use muster_ports::{CutRules, JobRules, JobView, Lease, RawFile, RunningJob, SplitJob, UploadPosition, UploadToRemove};
 
 use crate::ledger;
 use crate::rejections;
@@ -60,6 +60,7 @@ pub fn split_job(job: JobId, row: &impl SqlRow) -> Result<SplitJob, Unreadable> 
     let stalls = u32::try_from(row.count("stalls")?).map_err(|_| Unreadable("stalls"))?;
     Ok(SplitJob {
         lease: Lease { job, fence: row.number("lease_fence")? },
+        leased_ms: row.number("leased_ms")?,
         dialect: dialect(row)?,
         raw: RawFile {
             key: row.text("raw_key")?,
@@ -85,6 +86,24 @@ pub fn split_summary(row: &impl SqlRow) -> Result<(TenantId, SplitSummary), Unre
         blocks_missing_users: row.boolean("blocks_missing")?,
     };
     Ok((TenantId(row.number("tenant")?), summary))
+}
+
+/// A row of `uploads_to_remove.sql`.
+pub fn upload_to_remove(row: &impl SqlRow) -> Result<UploadToRemove, Unreadable> {
+    let job = row.number("id")?;
+    let position = UploadPosition { finished_us: row.number("finished_us")?, job };
+    Ok(UploadToRemove { job: JobId(job), raw_key: row.text("raw_key")?, position })
+}
+
+/// A row of `running_jobs.sql`.
+pub fn running_job(row: &impl SqlRow) -> Result<RunningJob, Unreadable> {
+    Ok(RunningJob {
+        job: JobId(row.number("id")?),
+        applied: row.count("applied")?,
+        total_batches: row.optional_count("total_batches")?,
+        split_ms: row.optional_number("split_ms")?,
+        is_overdue: row.boolean("is_overdue")?,
+    })
 }
 
 /// The stored form of the titles of a file.

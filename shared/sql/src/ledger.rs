@@ -1,8 +1,8 @@
 //! Rows of the ledger, and sums over the ledger of a job.
 
-use muster_domain::decision::LedgerSums;
+use muster_domain::decision::{self, LedgerSums};
 use muster_domain::{BatchNo, Counts};
-use muster_ports::LedgerSnapshot;
+use muster_ports::{AppliedBatch, BatchStatus, LedgerSnapshot};
 
 use crate::row::{SqlRow, Unreadable};
 
@@ -31,9 +31,28 @@ pub fn sums(row: &impl SqlRow) -> Result<LedgerSums, Unreadable> {
     })
 }
 
+/// A row of `applied_batches.sql`.
+pub fn applied_batch(row: &impl SqlRow) -> Result<AppliedBatch, Unreadable> {
+    Ok(AppliedBatch { batch: batch(row)?, failed: row.count("failed")? })
+}
+
 /// Adds a row of `ledger_rows.sql` to a view.
 pub fn add_to_view(view: &mut LedgerSnapshot, row: &impl SqlRow) -> Result<(), Unreadable> {
-    let batch = u32::try_from(row.count("batch")?).map_err(|_| Unreadable("batch"))?;
-    view.add(BatchNo(batch), &counts(row)?, row.count("bytes")?);
+    view.add(batch(row)?, &counts(row)?, row.count("bytes")?);
     Ok(())
+}
+
+fn batch(row: &impl SqlRow) -> Result<BatchNo, Unreadable> {
+    u32::try_from(row.count("batch")?).map(BatchNo).map_err(|_| Unreadable("batch"))
+}
+
+/// The row of `batch_status.sql`.
+pub fn batch_status(row: &impl SqlRow, number: BatchNo) -> Result<BatchStatus, Unreadable> {
+    if row.optional_number("created")?.is_some() {
+        return Ok(BatchStatus::Applied(counts(row)?));
+    }
+    let state = crate::jobs::job_state(row, "state")?;
+    let total_batches = row.optional_count("total_batches")?;
+    let is_open = decision::accepts_batch(state, row.boolean("stopping")?, total_batches, number);
+    Ok(if is_open { BatchStatus::Open } else { BatchStatus::NotRunning })
 }

@@ -4,8 +4,8 @@
 //! decides conflicts. `shared/postgres` must produce the same users and counts.
 
 use muster_domain::decision::{
-    Holders, RowDecision, RowKeys, decide_conflict, decide_row, expects_new_user, is_adoptable, named_keys,
-    reject_unwritable_row,
+    Holders, RowDecision, RowKeys, accepts_batch, decide_conflict, decide_row, expects_new_user, is_adoptable,
+    named_keys, reject_unwritable_row,
 };
 use muster_domain::profile::{StoredUser, merge_rows};
 use muster_domain::shape::{Columns, Identity};
@@ -14,7 +14,7 @@ use muster_ports::{Applied, BatchToApply};
 use muster_runtime::failpoint;
 use rusqlite::{CachedStatement, Connection, OptionalExtension, params};
 
-use crate::error::is_data_error;
+use crate::connection::error::is_data_error;
 use crate::ledger;
 use crate::sql;
 use crate::statements::for_shape;
@@ -58,11 +58,13 @@ pub(crate) fn apply(db: &Connection, batch: &BatchToApply) -> rusqlite::Result<A
 }
 
 fn is_running(db: &Connection, batch: &BatchToApply) -> rusqlite::Result<bool> {
-    let found: Option<(String, bool)> = db
+    let found: Option<(String, bool, Option<u32>)> = db
         .prepare_cached(sql::LOCK_JOB_SHARED)?
-        .query_row(params![batch.tenant.0, batch.job.0], |row| Ok((row.get(0)?, row.get(1)?)))
+        .query_row(params![batch.tenant.0, batch.job.0], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))
         .optional()?;
-    Ok(found.is_some_and(|(state, stopping)| state == JobState::Processing.as_str() && !stopping))
+    Ok(found.is_some_and(|(state, stopping, total)| {
+        JobState::parse(&state).is_some_and(|state| accepts_batch(state, stopping, total.map(u64::from), batch.batch))
+    }))
 }
 
 /// The prepared statements of a batch, kept because each lookup in the cache hashes the long text of a statement.
@@ -99,7 +101,7 @@ fn apply_row(
     let Statements { by_key, by_login, holders, writes, expects_new } = statements;
     if *expects_new && row.unset_required_field().is_none() {
         let merged = merge_rows(None, [row]);
-        if writes.write(None, batch, row, &merged.profile)? {
+        if !merged.has_too_many_attributes && writes.write(None, batch, row, &merged.profile)? {
             return Ok(Ok(merged.counts));
         }
     }

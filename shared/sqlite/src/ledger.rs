@@ -6,7 +6,7 @@ use muster_ports::BatchToApply;
 use muster_sql::ledger;
 use rusqlite::{Connection, OptionalExtension, params};
 
-use crate::row::decode;
+use crate::connection::row::decode;
 use crate::sql;
 
 /// The counts with which a batch was applied; `None` if it was not.
@@ -50,7 +50,9 @@ pub(crate) fn record(
         counts.blocked.cast_signed(),
         counts.unblocked.cast_signed(),
         named,
-        batch.rows.rows_without_key().cast_signed()
+        batch.rows.rows_without_key().cast_signed(),
+        batch.publication.map(|publication| publication.queue.as_str()),
+        batch.publication.map(|publication| publication.published_ms)
     ];
     db.prepare_cached(sql::RECORD_BATCH)?.execute(values).map(drop)
 }

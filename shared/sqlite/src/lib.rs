@@ -8,15 +8,13 @@
 //! with a comment that says why. WAL with `synchronous=FULL`: what was committed survives a power cut.
 
 mod apply;
-mod error;
+mod connection;
 mod ledger;
 mod migrate;
 mod missing;
-mod row;
 pub mod sql;
 pub mod statements;
 mod store;
-mod threads;
 mod user;
 
 pub use store::{OpenError, SqliteStore};

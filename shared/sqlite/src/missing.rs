@@ -8,7 +8,7 @@ use muster_domain::{JobId, TenantId};
 use muster_sql::{SqlRow, Unreadable};
 use rusqlite::{Connection, params};
 
-use crate::row::decode;
+use crate::connection::row::decode;
 use crate::sql;
 
 /// Blocks missing users, unless the guard forbids it.

@@ -12,14 +12,12 @@ use std::fs::{DirBuilder, File, TryLockError};
 use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 
-use muster_domain::JobId;
-use muster_ports::StoreError;
+use muster_ports::{SignalHub, StoreError};
 use rusqlite::functions::FunctionFlags;
 use rusqlite::{Connection, OpenFlags, TransactionBehavior};
-use tokio::sync::broadcast;
 
+use crate::connection::threads::Threads;
 use crate::migrate::{self, MigrateError};
-use crate::threads::Threads;
 
 const READERS: usize = 3;
 const CACHED_STATEMENTS: usize = 64;
@@ -43,7 +41,7 @@ pub enum OpenError {
 pub struct SqliteStore {
     writer: Threads,
     readers: Threads,
-    pub(crate) signals: broadcast::Sender<JobId>,
+    pub(crate) signals: SignalHub,
     _lock: Option<File>,
 }
 
@@ -66,7 +64,7 @@ impl SqliteStore {
         Ok(Self {
             writer: threads("sqlite writer", vec![writer])?,
             readers: threads("sqlite reader", readers)?,
-            signals: broadcast::channel(1024).0,
+            signals: SignalHub::default(),
             _lock: Some(lock),
         })
     }
@@ -83,7 +81,7 @@ impl SqliteStore {
         let mut connection = connection.map_err(|error| database(error.into()))?;
         migrate::run(&mut connection).map_err(database)?;
         let threads = Threads::in_place(connection);
-        Ok(Self { writer: threads.clone(), readers: threads, signals: broadcast::channel(1024).0, _lock: None })
+        Ok(Self { writer: threads.clone(), readers: threads, signals: SignalHub::default(), _lock: None })
     }
 
     /// Runs a transaction on the writing thread.

@@ -8,7 +8,7 @@ use muster_sql::users::UserColumns;
 use rusqlite::types::{ToSqlOutput, ValueRef};
 use rusqlite::{CachedStatement, Connection, Row, ToSql, params_from_iter};
 
-use crate::row::unreadable;
+use crate::connection::row::unreadable;
 use crate::statements::UserStatements;
 
 /// A statement that looks up users, and where its result has their columns.

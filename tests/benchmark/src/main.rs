@@ -11,19 +11,13 @@
 //! `tests/bench` starts private servers and runs this program on them.
 
 mod arguments;
-mod collaborator;
-mod cpu;
-mod embedded;
 mod files;
-mod latency;
-mod memory;
 mod plot;
-mod psql;
 mod report;
-mod rows;
-mod scale;
+mod scenarios;
 mod site;
-mod sqlite;
+mod usage;
+mod yardsticks;
 
 use std::io::Write;
 
@@ -59,14 +53,14 @@ async fn measure(args: &Arguments, site: &Site) -> anyhow::Result<Report> {
     let is_selected = |scenario: &&Scenario| args.only.is_empty() || args.only.contains(scenario);
     for scenario in Scenario::value_variants().iter().filter(is_selected) {
         match scenario {
-            Scenario::Rows => rows::measure(args, site, &mut report).await?,
-            Scenario::Repeats => rows::measure_repeats(args, site, &mut report).await?,
-            Scenario::Collaborator => collaborator::measure(args, site, &mut report).await?,
-            Scenario::Embedded => embedded::measure(args, site, &mut report).await?,
-            Scenario::Polling => latency::measure_polling(args, site, &mut report).await?,
-            Scenario::Dwell => latency::measure_dwell(args, site, &mut report).await?,
-            Scenario::Workers => scale::measure_workers(args, site, &mut report).await?,
-            Scenario::Sizes => scale::measure_sizes(args, site, &mut report).await?,
+            Scenario::Rows => scenarios::rows::measure(args, site, &mut report).await?,
+            Scenario::Repeats => scenarios::rows::measure_repeats(args, site, &mut report).await?,
+            Scenario::Collaborator => scenarios::collaborator::measure(args, site, &mut report).await?,
+            Scenario::Embedded => scenarios::embedded::measure(args, site, &mut report).await?,
+            Scenario::Polling => scenarios::latency::measure_polling(args, site, &mut report).await?,
+            Scenario::Dwell => scenarios::latency::measure_dwell(args, site, &mut report).await?,
+            Scenario::Workers => scenarios::scale::measure_workers(args, site, &mut report).await?,
+            Scenario::Sizes => scenarios::scale::measure_sizes(args, site, &mut report).await?,
         }
     }
     Ok(report)

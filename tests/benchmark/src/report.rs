@@ -7,8 +7,8 @@ use muster_client::group_thousands;
 use serde_json::{Value, json};
 
 use crate::arguments::{Arguments, Setting};
-use crate::cpu::{CpuSeconds, Part};
-use crate::memory::Series;
+use crate::usage::cpu::{CpuSeconds, Part};
+use crate::usage::memory::Series;
 
 /// The durations of one case in seconds, in the order of measurement.
 #[derive(Debug, Default)]

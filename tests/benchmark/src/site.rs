@@ -13,10 +13,10 @@ use tokio::process::{Child, Command};
 use tokio::sync::Mutex;
 
 use crate::arguments::Arguments;
-use crate::cpu::CpuSeconds;
-use crate::memory::{MemorySampler, Series};
-use crate::psql::Psql;
 use crate::report::Report;
+use crate::usage::cpu::CpuSeconds;
+use crate::usage::memory::{MemorySampler, Series};
+use crate::yardsticks::psql::Psql;
 
 const START_DEADLINE: Duration = Duration::from_mins(1);
 const POLL_INTERVAL: Duration = Duration::from_millis(50);

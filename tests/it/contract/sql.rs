@@ -52,8 +52,9 @@ fn both_stores_have_the_same_statements_in_the_same_folders() {
         "lookups/probe_email_holders",
         "lookups/probe_user_digests",
         "lookups/probe_users",
-        "upkeep/is_migrated",
-        "upkeep/schema_version",
+        "schema/is_migrated",
+        "schema/schema_version",
+        "splits/lock_split",
         "upkeep/try_acquire_leadership",
     ];
     let only_sqlite = ["batches/insert_rejection", "lookups/probe_holders", "lookups/probe_user"];

@@ -9,9 +9,9 @@ use muster_domain::{
     Rejection, RejectionCode, TenantId, key, spigit,
 };
 use muster_ports::{
-    Applied, BatchToApply, Cancellation, CreatedJob, Creation, CutRules, Deletion, Idempotency, JobFailure,
-    MissingUsers, NewJob, NewToken, RawFile, RejectionPage, Scope, ShortRows, SplitJob, SplitResult, Store,
-    TenantSettings,
+    Applied, AppliedBatch, BatchStatus, BatchToApply, Cancellation, CreatedJob, Creation, CutRules, Deletion,
+    Idempotency, JobFailure, MissingUsers, NewJob, NewToken, RawFile, RejectionPage, Scope, ShortRows, SplitJob,
+    SplitResult, Store, TenantSettings,
 };
 use muster_postgres::{PostgresConfig, PostgresStore};
 use muster_runtime::Shutdown;
@@ -49,6 +49,8 @@ suite!(
     a_job_has_one_split_lease_and_a_stale_one_is_ignored,
     a_redelivered_batch_changes_nothing,
     concurrent_deliveries_of_a_batch_apply_it_once,
+    a_batch_is_open_until_it_is_applied_or_its_job_ends,
+    a_split_that_gives_up_cannot_end_before_an_applied_batch,
     a_job_is_finished_once_and_only_when_complete,
     batches_of_a_job_that_is_not_running_are_dropped,
     a_running_job_cannot_be_deleted,
@@ -128,6 +130,7 @@ pub(super) fn batch(tenant: TenantId, job: JobId, number: u32, offsets: (u64, u6
         rows: Arc::new(rows(users)),
         row_by_row: false,
         records_named_users: false,
+        publication: None,
     }
 }
 
@@ -261,7 +264,8 @@ async fn a_redelivered_batch_changes_nothing(store: Arc<dyn Store>) {
     assert_eq!(again, Applied::AlreadyApplied(counts));
     assert_eq!(store.find_user(tenant, "x").await.unwrap(), None);
     assert_eq!(store.find_user(tenant, "a").await.unwrap().unwrap().values["email"], "a@x");
-    assert_eq!(store.applied_batches(job, BatchNo(0)).await.unwrap(), [BatchNo(1)]);
+    let applied = store.applied_batches(job, BatchNo(0)).await.unwrap();
+    assert_eq!(applied, [AppliedBatch { batch: BatchNo(1), failed: 0 }]);
     let totals = store.ledger_totals(job).await.unwrap();
     assert_eq!((totals.batches, totals.counts, totals.bytes), (1, counts, 50));
     let view = store.ledger_snapshot(job).await.unwrap();
@@ -285,6 +289,37 @@ async fn concurrent_deliveries_of_a_batch_apply_it_once(store: Arc<dyn Store>) {
     assert_eq!(store.ledger_totals(job).await.unwrap().counts.created, 10);
 }
 
+async fn a_batch_is_open_until_it_is_applied_or_its_job_ends(store: Arc<dyn Store>) {
+    let tenant = create_tenant(&*store, "one").await;
+    let job = create_job(&*store, tenant).await;
+    let status = async |number| store.batch_status(job, BatchNo(number)).await.unwrap();
+    assert_eq!(status(1).await, BatchStatus::NotRunning, "the job has not started");
+    lease_split(&*store, job).await;
+    assert_eq!(status(1).await, BatchStatus::Open);
+    let Applied::Committed(counts) = store.apply_batch(batch(tenant, job, 1, (0, 50), &["a"])).await.unwrap() else {
+        panic!("expected the batch to be applied");
+    };
+    assert_eq!(status(1).await, BatchStatus::Applied(counts));
+    store.cancel_job(tenant, job).await.unwrap();
+    assert_eq!(status(2).await, BatchStatus::NotRunning);
+    assert_eq!(status(1).await, BatchStatus::Applied(counts));
+    assert_eq!(store.batch_status(JobId(job.0 + 1), BatchNo(1)).await.unwrap(), BatchStatus::NotRunning);
+}
+
+async fn a_split_that_gives_up_cannot_end_before_an_applied_batch(store: Arc<dyn Store>) {
+    let tenant = create_tenant(&*store, "one").await;
+    let job = create_job(&*store, tenant).await;
+    let split = lease_split(&*store, job).await;
+    store.apply_batch(batch(tenant, job, 2, (50, 100), &["b"])).await.unwrap();
+    let error = Rejection::new(3, None, RejectionCode::TooManyErrors, "more than 0 rows failed".to_owned());
+    let end = |batches| SplitResult { file_error: Some(error.clone()), ..split_end(batches, 1, 50) };
+    assert!(!store.finish_split(split.lease, end(1)).await.unwrap(), "batch 2 is applied");
+    assert!(store.finish_split(split.lease, end(2)).await.unwrap());
+    let late = store.apply_batch(batch(tenant, job, 3, (100, 150), &["c"])).await.unwrap();
+    assert_eq!(late, Applied::NotRunning, "an earlier split published it");
+    assert_eq!(store.find_user(tenant, "c").await.unwrap(), None);
+}
+
 async fn a_job_is_finished_once_and_only_when_complete(store: Arc<dyn Store>) {
     let tenant = create_tenant(&*store, "one").await;
     let job = create_job(&*store, tenant).await;
@@ -293,9 +328,13 @@ async fn a_job_is_finished_once_and_only_when_complete(store: Arc<dyn Store>) {
     assert_eq!(store.finish_job(job).await.unwrap(), None, "the split is unfinished");
     assert!(store.finish_split(split.lease, split_end(2, 2, 100)).await.unwrap());
     assert_eq!(store.finish_job(job).await.unwrap(), None, "a batch is missing");
-    assert_eq!(store.jobs_to_finish().await.unwrap(), []);
+    let progress = async || {
+        let running = store.running_jobs().await.unwrap();
+        running.iter().map(|job| (job.job, job.applied, job.total_batches)).collect::<Vec<_>>()
+    };
+    assert_eq!(progress().await, [(job, 1, Some(2))]);
     store.apply_batch(batch(tenant, job, 1, (0, 50), &["a"])).await.unwrap();
-    assert_eq!(store.jobs_to_finish().await.unwrap(), [job]);
+    assert_eq!(progress().await, [(job, 2, Some(2))]);
     let (one, two) = tokio::join!(store.finish_job(job), store.finish_job(job));
     let finished: Vec<_> = [one.unwrap(), two.unwrap()].into_iter().flatten().collect();
     assert_eq!(finished.len(), 1);
@@ -335,7 +374,7 @@ async fn a_running_job_cannot_be_deleted(store: Arc<dyn Store>) {
     assert_eq!(store.list_rejections(one, first, page).await.unwrap().len(), 1);
     let deleted = store.delete_job(one, first).await.unwrap();
     assert_eq!(deleted, Deletion::Deleted { raw_key: "1/abc".to_owned(), next: Some(second) });
-    assert_eq!(store.list_rejections(one, first, page).await.unwrap(), []);
+    assert_eq!(store.find_job(one, first).await.unwrap(), None);
     assert!(store.find_user(one, "a").await.unwrap().is_some(), "users stay");
 }
 

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use muster_domain::{BatchNo, JobId, TenantId};
-use muster_ports::{Deletion, RejectionPage, Store};
+use muster_ports::{BatchToApply, Deletion, Publication, QueueName, RejectionPage, Store};
 use muster_sqlite::SqliteStore;
 use muster_testkit::Servers;
 use tempfile::TempDir;
@@ -87,6 +87,9 @@ suite!(
     a_batch_is_missing_until_it_is_applied_or_its_job_ends,
     attempts_are_counted_undone_and_removed,
     an_upload_is_due_for_removal_after_its_retention,
+    uploads_are_due_page_by_page,
+    what_a_deleted_job_leaves_is_removed_in_chunks,
+    the_newest_applied_publication_of_a_queue_is_known,
     rejections_are_removed_in_chunks_and_marked_as_removed_at_the_first,
     a_job_whose_upload_and_rejections_were_removed_can_be_deleted,
 );
@@ -121,17 +124,23 @@ async fn stalled_splits_are_restarted_after_a_timeout_that_doubles_until_the_led
     let store = &*fixture.store;
     let tenant = create_tenant(store, "one").await;
     let job = create_job(store, tenant).await;
+    let overdue = async || -> Vec<JobId> {
+        let running = store.running_jobs().await.unwrap();
+        running.into_iter().filter(|job| job.is_overdue).map(|job| job.job).collect()
+    };
     let assert_restarted_after = async |seconds: u32| {
         let split = lease_split(store, job).await;
         assert!(store.finish_split(split.lease, split_end(3, 3, 150)).await.unwrap());
         let early = seconds - 10;
         fixture.move_back("jobs", &["split_at"], early).await;
         fixture.move_back("ledger", &["applied_at"], early).await;
-        assert_eq!(store.restart_stalled_splits().await.unwrap(), [], "{early} seconds");
+        assert_eq!(overdue().await, [], "{early} seconds");
         fixture.move_back("jobs", &["split_at"], 11).await;
         fixture.move_back("ledger", &["applied_at"], 11).await;
-        assert_eq!(store.restart_stalled_splits().await.unwrap(), [job], "{seconds} seconds");
-        assert_eq!(store.restart_stalled_splits().await.unwrap(), [], "the new split is unfinished");
+        assert_eq!(overdue().await, [job], "{seconds} seconds");
+        assert!(store.restart_split(job).await.unwrap());
+        assert_eq!(overdue().await, [], "the new split is unfinished");
+        assert!(!store.restart_split(job).await.unwrap(), "there is no split to restart");
     };
     assert_restarted_after(60).await;
     assert_restarted_after(120).await;
@@ -179,15 +188,66 @@ async fn an_upload_is_due_for_removal_after_its_retention(fixture: Fixture) {
     let ended = fixture.run_job(tenant, &["a"]).await;
     let running = create_job(store, tenant).await;
     lease_split(store, running).await;
-    let due = async |after| store.uploads_to_remove(after, 10).await.unwrap();
+    let due = async |age| -> Vec<(JobId, String)> {
+        let uploads = store.uploads_to_remove(age, None, 10).await.unwrap();
+        uploads.into_iter().map(|upload| (upload.job, upload.raw_key)).collect()
+    };
     assert_eq!(due(HOUR).await, []);
     assert_eq!(due(Duration::ZERO).await, [(ended, "1/abc".to_owned())]);
     fixture.move_back("jobs", &["finished_at"], 3601).await;
     assert_eq!(due(HOUR).await, [(ended, "1/abc".to_owned())]);
-    assert_eq!(store.uploads_to_remove(HOUR, 0).await.unwrap(), [], "the limit is respected");
+    assert_eq!(store.uploads_to_remove(HOUR, None, 0).await.unwrap(), [], "the limit is respected");
     store.record_upload_removed(ended).await.unwrap();
     store.record_upload_removed(running).await.unwrap();
     assert_eq!(due(Duration::ZERO).await, []);
+}
+
+async fn uploads_are_due_page_by_page(fixture: Fixture) {
+    let store = &*fixture.store;
+    let tenant = create_tenant(store, "one").await;
+    let mut ended = Vec::new();
+    for user in ["a", "b", "c"] {
+        ended.push(fixture.run_job(tenant, &[user]).await);
+    }
+    let (mut found, mut after) = (Vec::new(), None);
+    loop {
+        let page = store.uploads_to_remove(Duration::ZERO, after, 1).await.unwrap();
+        let Some(upload) = page.first() else { break };
+        after = Some(upload.position);
+        found.push(upload.job);
+    }
+    assert_eq!(found, ended, "none is removed, and each is returned once");
+}
+
+async fn what_a_deleted_job_leaves_is_removed_in_chunks(fixture: Fixture) {
+    let store = &*fixture.store;
+    let tenant = create_tenant(store, "one").await;
+    let job = fixture.run_job(tenant, &["a", "", "", ""]).await;
+    assert!(matches!(store.delete_job(tenant, job).await.unwrap(), Deletion::Deleted { .. }));
+    let rejections =
+        async || store.list_rejections(tenant, job, RejectionPage { after_line: 0, limit: 10 }).await.unwrap().len();
+    assert_eq!(store.find_job(tenant, job).await.unwrap(), None);
+    assert_eq!(rejections().await, 3, "the deletion returns before they are removed");
+    assert!(store.remove_deleted(2).await.unwrap());
+    assert_eq!(rejections().await, 1);
+    assert!(store.remove_deleted(2).await.unwrap());
+    assert_eq!(rejections().await, 0);
+    assert!(!store.remove_deleted(2).await.unwrap(), "nothing is left");
+}
+
+async fn the_newest_applied_publication_of_a_queue_is_known(fixture: Fixture) {
+    let store = &*fixture.store;
+    let tenant = create_tenant(store, "one").await;
+    let job = create_job(store, tenant).await;
+    lease_split(store, job).await;
+    let publication = |published_ms| Some(Publication { queue: QueueName::Batch, published_ms });
+    for (number, published_ms) in [(1, 5_000), (2, 4_000)] {
+        let offsets = (u64::from(number) * 50 - 50, u64::from(number) * 50);
+        let batch = BatchToApply { publication: publication(published_ms), ..batch(tenant, job, number, offsets, &[]) };
+        store.apply_batch(batch).await.unwrap();
+    }
+    assert_eq!(store.newest_publication(QueueName::Batch).await.unwrap(), Some(5_000));
+    assert_eq!(store.newest_publication(QueueName::BatchSmall).await.unwrap(), None);
 }
 
 async fn rejections_are_removed_in_chunks_and_marked_as_removed_at_the_first(fixture: Fixture) {

@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 use muster_testkit::{FaultServers, Server, Servers, Traffic, wait_until};
 use tokio::sync::watch;
 
-use super::files::Dice;
+use super::trial::files::Dice;
 use super::{File, Proxies, Trial, start_site, verbose_options};
 use crate::MUSTER;
 

@@ -1,5 +1,9 @@
 //! A site under test, the files uploaded to it, and the irregularities that the test expects.
 
+pub(crate) mod files;
+pub(crate) mod invariants;
+pub(crate) mod model;
+
 use std::collections::BTreeSet;
 use std::time::Duration;
 
@@ -7,7 +11,7 @@ use muster_testkit::{Client, Site, wait_until};
 use serde_json::Value;
 use tokio::task::JoinHandle;
 
-use super::{File, invariants};
+use files::File;
 
 /// One upload of a trial.
 pub(crate) struct Upload {

@@ -9,7 +9,7 @@ use muster_runtime::{Shutdown, Tasks};
 use tokio::sync::Notify;
 use tokio::time::{Instant, sleep, sleep_until};
 
-use super::broker::Broker;
+use super::servers::broker::Broker;
 use super::world::{Event, World, lock};
 
 /// Pauses both shorter and longer than a lease of one minute.

@@ -1,5 +1,7 @@
 //! One run of one seed.
 
+mod error_log;
+
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -11,11 +13,11 @@ use muster_runtime::Tasks;
 use tokio::time::{Instant, sleep};
 
 use super::client::Client;
-use super::error_log::ErrorLog;
 use super::plan::Plan;
 use super::site::Site;
 use super::world::{Digest, Violation, World, print_line};
 use super::{chaos, files, verdict};
+use error_log::ErrorLog;
 
 /// The time after the last fault within which every job becomes final. The split of a job that lost
 /// batches is restarted within ten minutes.

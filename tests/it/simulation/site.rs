@@ -11,11 +11,11 @@ use muster_status::{StatusDeps, StatusMetrics};
 use muster_worker::{WorkerConfig, WorkerDeps, WorkerMetrics};
 use tokio::time::sleep;
 
-use super::broker::{Broker, SimQueue};
-use super::counters::{SharedCounters, SimCounters};
 use super::process::Process;
-use super::raw_store::{SharedUploads, SimRawStore};
-use super::store::{SimStore, Truth};
+use super::servers::broker::{Broker, SimQueue};
+use super::servers::counters::{SharedCounters, SimCounters};
+use super::servers::raw_store::{SharedUploads, SimRawStore};
+use super::servers::store::{SimStore, Truth};
 use super::world::{START_MS, World, lock};
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

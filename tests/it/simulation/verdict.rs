@@ -1,16 +1,18 @@
 //! The invariants of the final state, once every job is final.
 
+mod model;
+
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use muster_domain::{Counts, JobId, JobState, TenantId};
+use muster_domain::{Counts, JobId, JobState, RejectionCode, TenantId};
 use muster_ports::{Counters, JobQuery, JobView, Queries, RejectionPage, UserRecord};
 
 use super::client::Client;
 use super::files::KEEPER;
-use super::model::{self, Model, User};
 use super::site::Site;
 use super::world::lock;
+use model::{Model, User};
 
 /// The jobs of a tenant, oldest first.
 pub(crate) async fn jobs(site: &Site, tenant: TenantId) -> Vec<JobView> {
@@ -33,22 +35,42 @@ pub(crate) async fn check(site: &Arc<Site>, tenant: TenantId, client: &Client) -
     for (job, ran) in jobs_with_files(site, tenant, client).await? {
         let file = &client.files[ran.file];
         let batches = site.truth.batches(job);
-        // A canceled or deleted job may have applied only some of its batches.
-        let is_complete = ran.view.as_ref().is_some_and(|view| view.state != JobState::Canceled);
+        // A canceled or deleted job may have applied only some of its batches, and one that gave up the first ones.
+        let gave_up = ran.view.as_ref().is_some_and(gave_up);
+        let is_complete = ran.view.as_ref().is_some_and(|view| view.state != JobState::Canceled) && !gave_up;
         let result = model.run(file, |row| {
             let holds = |(first, end): (u64, u64)| (first..end).contains(&row.offset);
             is_complete || batches.values().any(|batch| holds((batch.first_offset, batch.end_offset)))
         });
         if let Some(view) = ran.view {
-            let wanted = if is_complete { result.state(file) } else { "CANCELED" };
+            let wanted = match (is_complete, gave_up) {
+                (true, _) => result.state(file),
+                (false, true) => "FAILED",
+                (false, false) => "CANCELED",
+            };
             check_job(site, tenant, &view, wanted, &result).await?;
             let file_error = view.file_error.as_ref().map(|error| error.line);
+            if gave_up {
+                let end = batches.values().map(|batch| batch.end_offset).max().unwrap_or_default();
+                let next = file.rows.iter().find(|row| row.offset >= end).map(|row| row.line);
+                let (failed, limit) = (result.rejections.len() as u64, site.world.plan.cut_rules.max_failed_rows);
+                if failed <= limit || file_error != next {
+                    return Err(format!(
+                        "job {job} gives up at line {file_error:?} after {failed} errors, expected {next:?} after {limit}"
+                    ));
+                }
+            }
             if is_complete && file_error != file.unclosed_quote_line {
                 return Err(format!("job {job} ends at line {file_error:?}, expected {:?}", file.unclosed_quote_line));
             }
         }
     }
     check_users(site, tenant, &model).await
+}
+
+/// Whether the job ended early because too many rows failed.
+fn gave_up(view: &JobView) -> bool {
+    view.file_error.as_ref().is_some_and(|error| error.code == RejectionCode::TooManyErrors)
 }
 
 /// The jobs of a tenant, including deleted ones, with their files. Fails if a job is missing or unexpectedly

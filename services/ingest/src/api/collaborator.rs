@@ -1,7 +1,7 @@
 //! The Collaborator API: `POST /api/v2/users-import/csv`, `/batch` and `/single`.
 //!
 //! A call is an upload that waits for the end of its job before it responds. The vendor's clients read no response
-//! before they have sent the whole body, so the body of a refused call is drained first.
+//! before they have sent the whole body, so the body of a refused call is drained first, if its token is valid.
 
 mod calls;
 mod errors;
@@ -13,12 +13,11 @@ use std::time::Duration;
 use axum::Router;
 use axum::body::Body;
 use axum::extract::{FromRequestParts, Request, State};
-use axum::http::request::Parts;
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::Response;
 use axum::routing::{any, post};
 use muster_domain::{Dialect, Format, Handling, JobId, TenantId};
-use muster_http::{ApiError, Caller, public_base_url};
+use muster_http::{ApiError, Caller, Client, public_base_url};
 use muster_ports::{Creation, CutRules, JobView, MissingUsers, Scope, Store};
 use serde_json::json;
 
@@ -42,9 +41,6 @@ const WAIT_TIMEOUT: Duration = Duration::from_mins(59);
 /// must end before its delivery counts as lost.
 const MAX_BATCH_ROWS: u32 = 500;
 
-/// How much of a body is drained if its sender is not admitted.
-const UNAUTHENTICATED_DRAIN_BYTES: u64 = 128 << 20;
-
 pub(crate) fn routes() -> Router<Ingest> {
     let import = |call| post(move |State(ingest), request| import(ingest, call, request)).fallback(not_allowed);
     Router::new()
@@ -66,20 +62,28 @@ async fn not_allowed() -> Response {
 /// Imports users and returns the counts when the job is final.
 ///
 /// Requires the scope `import:write`. Returns 200 if at least one row was imported, and 400 if none was. Returns 202
-/// with the URL of the job's status if the client sent `Prefer: respond-async` or the job takes longer than
-/// [`WAIT_TIMEOUT`]. The body of a refused call is drained within limits before the response, unless the client waits
-/// for `100 Continue`.
+/// with the URL of the job's status if the client sent `Prefer: respond-async`, the job takes longer than
+/// [`WAIT_TIMEOUT`], or too many calls wait already. The body of a refused call is drained within limits before the
+/// response, unless the client waits for `100 Continue`.
 async fn import(ingest: Ingest, call: Call, request: Request) -> Response {
     let (mut parts, body) = request.into_parts();
     let headers = UploadHeaders::parse(&parts.headers);
     let subject = call.subject(headers.as_ref().ok());
     let length = headers.as_ref().ok().and_then(|headers| headers.content_length);
-    let result = match admit(&ingest, call, &mut parts, headers).await {
-        Ok(admitted) => run(&ingest, call, admitted, &parts.headers, body).await,
+    let caller = match Caller::from_request_parts(&mut parts, &ingest).await {
+        Ok(caller) => caller,
+        // The server drains a little of the body.
+        Err(error) => return error_response(error, subject),
+    };
+    let Ok(client) = Client::from_request_parts(&mut parts, &ingest).await;
+    let result = match admit(&ingest, call, &caller, &parts.headers, headers) {
+        Ok(admitted) => run(&ingest, call, admitted, &parts.headers, body, &client).await,
         Err(error) => {
             // Reading would send `100 Continue`, and the client would send a body that is discarded.
-            if !parts.headers.contains_key(header::EXPECT) {
-                BodyReader::new(body, &[]).drain(drain_limit(&ingest).min(UNAUTHENTICATED_DRAIN_BYTES), length).await;
+            if !parts.headers.contains_key(header::EXPECT)
+                && let Ok(_slot) = ingest.drains.take(caller.tenant())
+            {
+                BodyReader::new(body, &[]).drain(drain_limit(&ingest), length).await;
             }
             Err(error)
         }
@@ -99,20 +103,20 @@ struct Admitted {
     slot: Slot,
 }
 
-async fn admit(
+fn admit(
     ingest: &Ingest,
     call: Call,
-    parts: &mut Parts,
+    caller: &Caller,
+    all_headers: &HeaderMap,
     headers: Result<UploadHeaders, UploadError>,
 ) -> Result<Admitted, ApiError> {
-    let caller = Caller::from_request_parts(parts, ingest).await?;
     caller.require(Scope::ImportWrite)?;
     let headers = headers?;
     if !call.accepts(&headers) {
         return Err(UploadError::ContentTypeCollaborator.into());
     }
-    let idempotency = idempotency(&parts.headers)?;
-    let slot = ingest.slots.take(caller.tenant())?;
+    let idempotency = idempotency(all_headers)?;
+    let slot = ingest.uploads.take(caller.tenant())?;
     let blocks_missing_users = call != Call::Single && caller.settings().missing_users == MissingUsers::Block;
     let context = UploadContext {
         tenant: caller.tenant(),
@@ -134,16 +138,19 @@ async fn run(
     admitted: Admitted,
     headers: &HeaderMap,
     body: Body,
+    client: &Client,
 ) -> Result<Response, ApiError> {
     let Admitted { context, headers: upload_headers, slot } = admitted;
     let (tenant, store) = (context.tenant, ingest.deps.store.clone());
-    let limit = drain_limit(ingest);
+    let (limit, drains) = (drain_limit(ingest), ingest.drains.clone());
     let format = if upload_headers.is_json() { Format::Json } else { Format::Csv };
     // In a task of its own, so that a client that disconnects does not drop a transaction halfway.
     let receiving = ingest.deps.tasks.spawn("users import", async move {
         let mut body = BodyReader::new(body, &upload_headers.digests);
         let received = receive(call, &context, &*store, &upload_headers, &mut body).await;
-        if received.is_err() {
+        if received.is_err()
+            && let Ok(_slot) = drains.take(tenant)
+        {
             body.drain(limit, upload_headers.content_length).await;
         }
         drop(slot);
@@ -165,7 +172,8 @@ async fn run(
     if prefers_async(headers) {
         return Ok(accepted_response(&url));
     }
-    match tokio::time::timeout(WAIT_TIMEOUT, wait_for_job(ingest, tenant, job)).await {
+    let Ok(_slot) = ingest.waits.take(tenant) else { return Ok(accepted_response(&url)) };
+    match tokio::time::timeout(WAIT_TIMEOUT, wait_for_job(ingest, tenant, job, client)).await {
         Ok(WaitEnd::Final(view)) => build_reply(&*ingest.deps.store, tenant, call, format, &view).await,
         Ok(WaitEnd::Deleted) => {
             Err(ApiError::new(StatusCode::CONFLICT, "conflict", "The import was deleted before it ended."))
@@ -174,7 +182,8 @@ async fn run(
             "stopping",
             &format!("The service is stopping; the import continues. Its status is at {url}"),
         )),
-        Err(_) => Ok(accepted_response(&url)),
+        // A client that has gone does not see this response.
+        Ok(WaitEnd::ClientGone) | Err(_) => Ok(accepted_response(&url)),
     }
 }
 
@@ -215,11 +224,13 @@ enum WaitEnd {
     Final(Box<JobView>),
     Deleted,
     Stopping,
+    ClientGone,
 }
 
 /// Waits for the end of a job, without holding a slot or a database connection meanwhile.
-async fn wait_for_job(ingest: &Ingest, tenant: TenantId, job: JobId) -> WaitEnd {
-    let mut signals = ingest.deps.store.signals();
+async fn wait_for_job(ingest: &Ingest, tenant: TenantId, job: JobId, client: &Client) -> WaitEnd {
+    let mut signals = ingest.deps.store.signals(job);
+    let mut client_gone = std::pin::pin!(client.closed());
     loop {
         match ingest.deps.store.find_job(tenant, job).await {
             Ok(Some(view)) if view.state.is_final() => return WaitEnd::Final(Box::new(view)),
@@ -228,7 +239,8 @@ async fn wait_for_job(ingest: &Ingest, tenant: TenantId, job: JobId) -> WaitEnd 
             Err(error) => tracing::debug!(%job, %error, "could not load the job while waiting; will retry"),
         }
         tokio::select! {
-            () = signals.progress(job) => {}
+            () = signals.progress() => {}
+            () = &mut client_gone => return WaitEnd::ClientGone,
             () = ingest.deps.shutdown.requested() => return WaitEnd::Stopping,
         }
     }

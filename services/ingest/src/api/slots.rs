@@ -1,4 +1,4 @@
-//! Limits on concurrent uploads: in the process, and per tenant.
+//! Limits on what requests do at the same time: in the process, and per tenant.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use muster_domain::TenantId;
 use muster_http::ApiError;
 
-/// The slots that uploads occupy while they are received.
+/// The slots of one kind of work: receiving uploads, waiting for jobs, draining refused bodies.
 #[derive(Clone)]
 pub(crate) struct Slots {
     taken: Arc<Mutex<HashMap<TenantId, usize>>>,
@@ -14,7 +14,7 @@ pub(crate) struct Slots {
     max_per_tenant: usize,
 }
 
-/// The limit that leaves no slot for an upload.
+/// The limit that leaves no slot.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum LimitReached {
     /// The limit of the process.
@@ -34,10 +34,10 @@ impl Slots {
         Self { taken: Arc::default(), max_total, max_per_tenant }
     }
 
-    /// Takes a slot for an upload of a tenant.
+    /// Takes a slot for a request of a tenant.
     pub(crate) fn take(&self, tenant: TenantId) -> Result<Slot, LimitReached> {
         let mut taken = self.lock();
-        if taken.get(&tenant).is_some_and(|uploads| *uploads >= self.max_per_tenant) {
+        if taken.get(&tenant).is_some_and(|slots| *slots >= self.max_per_tenant) {
             return Err(LimitReached::Tenant);
         }
         if taken.values().sum::<usize>() >= self.max_total {
@@ -55,15 +55,16 @@ impl Slots {
 impl Drop for Slot {
     fn drop(&mut self) {
         let mut taken = self.slots.lock();
-        if let Some(uploads) = taken.get_mut(&self.tenant) {
-            *uploads -= 1;
-            if *uploads == 0 {
+        if let Some(slots) = taken.get_mut(&self.tenant) {
+            *slots -= 1;
+            if *slots == 0 {
                 taken.remove(&self.tenant);
             }
         }
     }
 }
 
+/// The response to an upload that gets no slot.
 impl From<LimitReached> for ApiError {
     fn from(limit: LimitReached) -> Self {
         match limit {
@@ -93,7 +94,7 @@ mod tests {
         assert_eq!(slots.take(three).err(), Some(LimitReached::Process));
         drop(first);
         drop(slots.take(three).unwrap());
-        assert_eq!(slots.lock().len(), 2, "tenants without uploads are removed from the map");
+        assert_eq!(slots.lock().len(), 2, "tenants without slots are removed from the map");
         slots.take(one).unwrap();
     }
 }

@@ -81,7 +81,7 @@ async fn post_file(
     body: Body,
 ) -> Result<Response, PostError> {
     caller.require(Scope::ImportWrite)?;
-    let slot = ingest.slots.take(caller.tenant())?;
+    let slot = ingest.uploads.take(caller.tenant())?;
     let upload_headers = UploadHeaders::parse(&headers)?;
     let idempotency = idempotency(&headers)?;
     let context = UploadContext {
@@ -154,6 +154,8 @@ async fn cancel_file(State(ingest): State<Ingest>, caller: Caller, IdPath(job): 
             }
             if now {
                 ingest.deps.metrics.count_finished(JobState::Canceled);
+                // Otherwise they expire an hour later.
+                let _ = ingest.deps.counters.retire(job).await;
                 tracing::info!(%job, tenant = %caller.tenant(), "job canceled");
             }
             Ok(json_response(StatusCode::OK, &json!({ "message": "File canceled." })))

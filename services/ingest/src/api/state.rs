@@ -13,7 +13,12 @@ use crate::config::IngestConfig;
 pub(crate) struct Ingest {
     pub(crate) deps: IngestDeps,
     pub(crate) config: Arc<IngestConfig>,
-    pub(crate) slots: Slots,
+    /// The slots of uploads that are being received.
+    pub(crate) uploads: Slots,
+    /// The slots of calls that wait for their job.
+    pub(crate) waits: Slots,
+    /// The slots of refused bodies that are drained for callers with a valid token.
+    pub(crate) drains: Slots,
     pub(crate) authorize: Authorize,
 }
 

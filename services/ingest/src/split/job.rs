@@ -9,6 +9,7 @@ use muster_ports::{JobFailure, Lease, QueueName, SplitJob, SplitResult};
 use muster_runtime::failpoint;
 use tokio::sync::OwnedSemaphorePermit;
 
+use super::clock::DatabaseClock;
 use super::cutter::{Cut, Cutter, Progress};
 use super::interruption::Interruption;
 use super::lanes::Lanes;
@@ -53,11 +54,11 @@ async fn split_file(
     split: &SplitJob,
     permit: OwnedSemaphorePermit,
 ) -> Result<SplitResult, Interruption> {
-    let job = split.lease.job;
     let store = &shared.deps.store;
-    let window = Window::open(store.clone(), job, split.stall_timeout).await?;
-    let lanes = Lanes::new(shared.clone(), job, split.dialect, permit);
-    let mut sink = BatchSink { shared, window, lanes };
+    let clock = DatabaseClock::new(split.leased_ms);
+    let window = Window::open(store.clone(), shared.deps.queue.clone(), split, clock).await?;
+    let lanes = Lanes::new(shared.clone(), split, clock, permit);
+    let mut sink = BatchSink { shared, window, lanes, max_failed_rows: split.cut.max_failed_rows };
     let end = match Source::open(&*shared.deps.raw, &split.raw).await {
         Ok(source) => cut_file(split, source, &mut sink).await?,
         Err(error) => {
@@ -102,6 +103,8 @@ async fn cut_file(split: &SplitJob, mut source: Source, sink: &mut BatchSink<'_>
             }
         };
         let at_end = piece.is_empty();
+        // Text without records gives no batch to wait for, and must not keep the thread from other tasks.
+        tokio::task::yield_now().await;
         let text = transcoder.decode(piece, at_end);
         let (cutter, text) = if let Some(cutter) = &mut cutter {
             (cutter, text)
@@ -114,38 +117,61 @@ async fn cut_file(split: &SplitJob, mut source: Source, sink: &mut BatchSink<'_>
         if text_bytes > split.cut.unpacked_bytes {
             break Some(too_large(cutter.line(), split.cut.unpacked_bytes));
         }
-        if let Err(error) = push_batches(cutter, text, at_end, sink).await? {
-            break Some(error.into());
-        }
-        if at_end {
-            break None;
+        match push_batches(cutter, text, at_end, sink).await? {
+            Ok(()) if at_end => break None,
+            Ok(()) => {}
+            Err(FileEnd::Record(error)) => break Some(error.into()),
+            Err(FileEnd::TooManyErrors(cut)) => return Ok(give_up(split, &cut)),
         }
     };
     let mut progress = Progress::default();
     if let Some(mut cutter) = cutter {
-        if let Some(cut) = cutter.take_last() {
-            sink.push(cut).await?;
+        if let Some(cut) = cutter.take_last()
+            && let Err(cut) = sink.push(cut).await?
+        {
+            return Ok(give_up(split, &cut));
         }
         progress = cutter.progress();
     }
     Ok(SplitResult { batches: progress.batches, rows: progress.rows, bytes: progress.end_offset, file_error })
 }
 
-/// Pushes the batches that end within a piece of text. The inner error is an error in the file.
+/// Why a file ends before its last record.
+enum FileEnd {
+    /// A record cannot be read.
+    Record(RecordError),
+    /// Too many rows have failed; this batch and all later ones are left out.
+    TooManyErrors(Box<Cut>),
+}
+
+/// The result of a split that ends before a batch because too many rows have failed.
+fn give_up(split: &SplitJob, cut: &Cut) -> SplitResult {
+    let message = format!("more than {} rows failed; the rest of the file was not read", split.cut.max_failed_rows);
+    SplitResult {
+        batches: cut.batch.0 - 1,
+        rows: cut.first_row - 1,
+        bytes: cut.first_offset,
+        file_error: Some(Rejection::new(cut.first_line, None, RejectionCode::TooManyErrors, message)),
+    }
+}
+
+/// Pushes the batches that end within a piece of text. The inner error ends the file.
 async fn push_batches(
     cutter: &mut Cutter,
     mut text: &[u8],
     at_end: bool,
     sink: &mut BatchSink<'_>,
-) -> Result<Result<(), RecordError>, Interruption> {
+) -> Result<Result<(), FileEnd>, Interruption> {
     loop {
         match cutter.read(text, at_end) {
             Ok((Some(cut), used)) => {
                 text = &text[used..];
-                sink.push(cut).await?;
+                if let Err(cut) = sink.push(cut).await? {
+                    return Ok(Err(FileEnd::TooManyErrors(cut)));
+                }
             }
             Ok((None, _)) => return Ok(Ok(())),
-            Err(error) => return Ok(Err(error)),
+            Err(error) => return Ok(Err(FileEnd::Record(error))),
         }
     }
 }
@@ -155,20 +181,25 @@ struct BatchSink<'a> {
     shared: &'a Arc<Shared>,
     window: Window,
     lanes: Lanes,
+    max_failed_rows: u64,
 }
 
 impl BatchSink<'_> {
-    /// Takes the next batch. A batch that starts an epoch waits until all earlier ones are applied.
-    async fn push(&mut self, cut: Cut) -> Result<(), Interruption> {
+    /// Takes the next batch. A batch that starts an epoch waits until all earlier ones are applied. The inner error is
+    /// the batch, if the file ends before it because too many rows have failed.
+    async fn push(&mut self, cut: Cut) -> Result<Result<(), Box<Cut>>, Interruption> {
         if cut.starts_epoch {
             self.flush().await?;
             self.window.wait_until_at_most(0).await?;
         }
         if self.window.was_applied(cut.batch) {
-            return Ok(());
+            return Ok(Ok(()));
+        }
+        if self.window.gives_up_before(cut.batch, self.max_failed_rows) {
+            return Ok(Err(Box::new(cut)));
         }
         let ready = self.lanes.admit(cut)?;
-        self.send(ready).await
+        self.send(ready).await.map(Ok)
     }
 
     /// Sends what is held back and waits until the queue has confirmed everything.

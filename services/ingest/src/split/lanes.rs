@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use muster_domain::{Dialect, JobId};
 use muster_messages::{BatchMessage, Envelope};
-use muster_ports::{QueueError, QueueName};
+use muster_ports::{QueueError, QueueName, SplitJob};
 use muster_runtime::{Backoff, failpoint};
 use muster_telemetry::context;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
@@ -12,6 +12,7 @@ use tokio::task::JoinSet;
 use tracing::Instrument;
 
 use super::Shared;
+use super::clock::DatabaseClock;
 use super::cutter::Cut;
 use super::interruption::Interruption;
 
@@ -23,6 +24,7 @@ pub(crate) struct Lanes {
     shared: Arc<Shared>,
     job: JobId,
     dialect: Dialect,
+    clock: DatabaseClock,
     /// Batches that are held back until the size of the job is known.
     held: Vec<Cut>,
     batches: usize,
@@ -34,11 +36,17 @@ pub(crate) struct Lanes {
 }
 
 impl Lanes {
-    pub(crate) fn new(shared: Arc<Shared>, job: JobId, dialect: Dialect, permit: OwnedSemaphorePermit) -> Self {
+    pub(crate) fn new(
+        shared: Arc<Shared>,
+        split: &SplitJob,
+        clock: DatabaseClock,
+        permit: OwnedSemaphorePermit,
+    ) -> Self {
         Self {
             shared,
-            job,
-            dialect,
+            job: split.lease.job,
+            dialect: split.dialect,
+            clock,
             held: Vec::new(),
             batches: 0,
             small: Some(permit),
@@ -83,7 +91,7 @@ impl Lanes {
         while let Some(published) = self.publishing.try_join_next() {
             published.map_err(|_| Interruption::Stopping)??;
         }
-        let publishing = seal_and_publish(self.shared.clone(), self.job, self.dialect, lane, cut);
+        let publishing = seal_and_publish(self.shared.clone(), self.job, self.dialect, self.clock, (lane, cut));
         let with_permit = async move {
             let published = publishing.await;
             drop(permit);
@@ -99,13 +107,13 @@ async fn seal_and_publish(
     shared: Arc<Shared>,
     job: JobId,
     dialect: Dialect,
-    lane: QueueName,
-    cut: Cut,
+    clock: DatabaseClock,
+    (lane, cut): (QueueName, Cut),
 ) -> Result<(), Interruption> {
     let sealing = shared.clone();
     let message = shared.deps.tasks.blocking(move || seal(&sealing, job, dialect, &cut)).await;
     let message = message.map_err(|_| Interruption::Stopping)??;
-    let message = Envelope::from(message).with_headers(context::inject());
+    let message = Envelope::from(message).with_headers(context::inject()).published_at(clock.now_ms());
     let mut backoff = Backoff::reconnect();
     loop {
         match shared.deps.queue.publish(lane, message.clone()).await {

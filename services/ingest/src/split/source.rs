@@ -12,6 +12,7 @@ use tokio::io::{AsyncRead, AsyncReadExt};
 use tokio_util::io::StreamReader;
 
 use crate::upload::compression::decompress;
+use crate::upload::ratio::RatioExceeded;
 
 const BUFFER_BYTES: usize = 64 * 1024;
 
@@ -111,6 +112,9 @@ async fn hash_of(raw: &dyn RawStore, file: &RawFile) -> Result<[u8; 32], RawStor
 }
 
 fn explain(error: &io::Error) -> ReadError {
+    if let Some(error) = error.get_ref().filter(|inner| inner.is::<RatioExceeded>()) {
+        return ReadError::Unusable(RejectionCode::UnpackedTooLarge, error.to_string());
+    }
     match error.get_ref().and_then(|inner| inner.downcast_ref::<RawStoreError>()) {
         Some(error) => read_error(error),
         None => ReadError::Unusable(

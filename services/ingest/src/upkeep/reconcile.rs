@@ -9,14 +9,16 @@ use std::collections::HashMap;
 use std::time::Duration;
 
 use muster_domain::JobId;
-use muster_ports::{StoreError, finish_job_and_start_next, publish_split_request};
+use muster_ports::{StoreError, publish_split_request};
 use tokio::task::JoinHandle;
 use tokio::time::{Instant, MissedTickBehavior};
 
 use crate::IngestDeps;
 use crate::config::IngestConfig;
 use crate::metrics::Repair;
+use crate::upkeep::counters::CounterRepair;
 use crate::upkeep::dead_letters::triage;
+use crate::upkeep::repair::{self, Repairs};
 use crate::upkeep::retention::{self, RetentionPolicy};
 use crate::upkeep::sweep::sweep;
 
@@ -27,9 +29,6 @@ const LEADERSHIP_DURATION: Duration = Duration::from_secs(10);
 const SPLIT_REQUEST_INTERVAL: Duration = Duration::from_secs(5);
 /// How many ticks pass between two rounds of repairs other than split requests.
 const TICKS_BETWEEN_REPAIRS: u64 = 2;
-/// The number of checks in a row after which lagging counters are rebuilt: by then every worker has had the time to
-/// count.
-const CHECKS_BEFORE_REBUILD: u32 = 2;
 const SWEEP_INTERVAL: Duration = Duration::from_hours(1);
 /// How often the dead letters are triaged and retention runs.
 const UPKEEP_INTERVAL: Duration = Duration::from_secs(10);
@@ -40,8 +39,9 @@ pub(crate) fn start(deps: &IngestDeps, config: &IngestConfig) {
         deps: deps.clone(),
         holder: format!("{:016x}", rand::random::<u64>()),
         requested: HashMap::new(),
-        lagging: HashMap::new(),
-        last_sweep: None,
+        repairs: Repairs::default(),
+        counters: CounterRepair::default(),
+        sweep: None,
         policy: RetentionPolicy::new(config),
         upkeep: None,
     };
@@ -52,7 +52,7 @@ pub(crate) fn start(deps: &IngestDeps, config: &IngestConfig) {
         let mut count = 0;
         while shutdown.run_until_requested(ticks.tick()).await.is_some() {
             if let Err(error) = reconciler.run_pass(count).await {
-                tracing::debug!(%error, "reconciler pass failed; will retry");
+                tracing::warn!(%error, "reconciler pass failed; will retry");
             }
             count += 1;
         }
@@ -64,10 +64,10 @@ struct Reconciler {
     holder: String,
     /// When the split of a job was last requested.
     requested: HashMap<JobId, Instant>,
-    /// In how many checks in a row the counters of a job lagged its ledger.
-    lagging: HashMap<JobId, u32>,
-    /// When this process last started to sweep the raw store.
-    last_sweep: Option<Instant>,
+    repairs: Repairs,
+    counters: CounterRepair,
+    /// When this process last started to sweep the raw store, and its task.
+    sweep: Option<(Instant, JoinHandle<()>)>,
     policy: RetentionPolicy,
     /// When this process last started the upkeep, and its task.
     upkeep: Option<(Instant, JoinHandle<()>)>,
@@ -82,14 +82,11 @@ impl Reconciler {
         }
         self.request_waiting_splits().await?;
         if tick.is_multiple_of(TICKS_BETWEEN_REPAIRS) {
-            self.restart_stalled_splits().await?;
+            self.repair_running_jobs().await?;
             self.complete_stops().await?;
-            self.finish_complete_jobs().await?;
-            self.repair_counters().await?;
         }
-        if self.last_sweep.is_none_or(|at| at.elapsed() > SWEEP_INTERVAL) {
-            self.last_sweep = Some(Instant::now());
-            self.start_sweep();
+        if self.sweep.as_ref().is_none_or(|(at, task)| at.elapsed() > SWEEP_INTERVAL && task.is_finished()) {
+            self.sweep = Some((Instant::now(), self.start_sweep()));
         }
         if self.upkeep.as_ref().is_none_or(|(at, task)| at.elapsed() > UPKEEP_INTERVAL && task.is_finished()) {
             self.upkeep = Some((Instant::now(), self.start_upkeep()));
@@ -98,13 +95,13 @@ impl Reconciler {
     }
 
     /// In a task of its own: listing millions of uploads takes a while.
-    fn start_sweep(&self) {
+    fn start_sweep(&self) -> JoinHandle<()> {
         let deps = self.deps.clone();
         self.deps.tasks.spawn("sweep", async move {
             if let Some(Err(error)) = deps.shutdown.run_until_requested(sweep(&deps)).await {
                 tracing::warn!(%error, "could not sweep the raw store; will retry in an hour");
             }
-        });
+        })
     }
 
     /// In a task of its own: the broker or the raw store may be slow.
@@ -136,57 +133,24 @@ impl Reconciler {
         publish_split_request(&*self.deps.queue, job, Vec::new()).await.is_ok()
     }
 
-    async fn restart_stalled_splits(&self) -> Result<(), StoreError> {
-        for job in self.deps.store.restart_stalled_splits().await? {
-            tracing::warn!(%job, "batches of this job are missing; its split restarts");
-            self.deps.metrics.count_repair(Repair::SplitRestarted);
-            self.request_split(job).await;
-        }
-        Ok(())
-    }
-
-    async fn complete_stops(&self) -> Result<(), StoreError> {
-        for finished in self.deps.store.complete_stops().await? {
-            tracing::info!(job = %finished.job, state = finished.state.as_str(), "completed the stop of a job");
-            self.deps.metrics.count_repair(Repair::Stopped);
-            self.deps.metrics.count_finished(finished.state);
-        }
-        Ok(())
-    }
-
-    async fn finish_complete_jobs(&self) -> Result<(), StoreError> {
-        for job in self.deps.store.jobs_to_finish().await? {
-            if let Some(finished) = finish_job_and_start_next(&*self.deps.store, &*self.deps.queue, job).await? {
-                tracing::info!(%job, state = finished.state.as_str(), "job finished");
-                self.deps.metrics.count_repair(Repair::Finished);
-                self.deps.metrics.count_finished(finished.state);
-            }
-        }
-        Ok(())
-    }
-
-    /// Rebuilds counters that are missing, or that lagged the ledger in several checks in a row.
-    async fn repair_counters(&mut self) -> Result<(), StoreError> {
+    /// Repairs jobs that are being processed. A job that cannot be repaired keeps no other waiting.
+    async fn repair_running_jobs(&mut self) -> Result<(), StoreError> {
         let running = self.deps.store.running_jobs().await?;
-        self.lagging.retain(|job, _| running.contains(job));
-        for job in running {
-            // The ledger is read first, so that batches counted in between are not taken for a lag.
-            let applied = self.deps.store.ledger_totals(job).await?.batches;
-            let Ok(view) = self.deps.counters.read(job).await else { continue };
-            if view.is_some_and(|view| view.batches >= applied) {
-                self.lagging.remove(&job);
-                continue;
+        for job in &running {
+            if job.total_batches == Some(job.applied) {
+                self.repairs.start(&self.deps, job.job, repair::finish(self.deps.clone(), job.job));
+            } else if job.is_overdue {
+                let split_ms = job.split_ms.unwrap_or_default();
+                self.repairs.start(&self.deps, job.job, repair::restart_split(self.deps.clone(), job.job, split_ms));
             }
-            let checks = self.lagging.entry(job).or_default();
-            *checks += 1;
-            if view.is_none() || *checks >= CHECKS_BEFORE_REBUILD {
-                self.lagging.remove(&job);
-                let _ = self.deps.counters.forget(job).await;
-                // The ledger is read after the old view is gone: a worker that counts in between finds no view and
-                // rebuilds it too.
-                let _ = self.deps.counters.rebuild(job, &self.deps.store.ledger_snapshot(job).await?).await;
-                self.deps.metrics.count_repair(Repair::CountersRebuilt);
-            }
+        }
+        self.counters.check(&self.deps, &running).await;
+        Ok(())
+    }
+
+    async fn complete_stops(&mut self) -> Result<(), StoreError> {
+        for (tenant, job) in self.deps.store.jobs_to_stop().await? {
+            self.repairs.start(&self.deps, job, repair::complete_stop(self.deps.clone(), tenant, job));
         }
         Ok(())
     }

@@ -7,13 +7,19 @@
 
 use std::time::Duration;
 
-use muster_ports::{RawStoreError, StoreError};
+use futures_util::StreamExt;
+use muster_ports::{StoreError, UploadToRemove};
 
 use crate::IngestDeps;
 use crate::config::IngestConfig;
 use crate::metrics::Repair;
 
-const MAX_UPLOADS_PER_PASS: u32 = 100;
+/// The number of uploads per query.
+const UPLOADS_PER_PAGE: u32 = 500;
+/// The maximum number of pages per pass: enough for more jobs than end between two passes.
+const MAX_PAGES_PER_PASS: u32 = 20;
+/// The maximum number of uploads that are deleted at the same time.
+const MAX_CONCURRENT_DELETIONS: usize = 16;
 const MAX_REJECTIONS_PER_TRANSACTION: u32 = 5_000;
 /// The maximum number of transactions per pass that remove rejections.
 const MAX_TRANSACTIONS_PER_PASS: u32 = 100;
@@ -34,16 +40,8 @@ impl RetentionPolicy {
     }
 }
 
-#[derive(Debug, thiserror::Error)]
-pub(crate) enum RetentionError {
-    #[error(transparent)]
-    Raw(#[from] RawStoreError),
-    #[error(transparent)]
-    Store(#[from] StoreError),
-}
-
 /// Does a bounded amount of work; the next pass continues.
-pub(crate) async fn run_pass(deps: &IngestDeps, policy: RetentionPolicy) -> Result<(), RetentionError> {
+pub(crate) async fn run_pass(deps: &IngestDeps, policy: RetentionPolicy) -> Result<(), StoreError> {
     deps.store.remove_attempts(ATTEMPT_RETENTION, MAX_ATTEMPTS_PER_PASS).await?;
     if let Some(age) = policy.rejections {
         let mut transactions = 0;
@@ -53,13 +51,43 @@ pub(crate) async fn run_pass(deps: &IngestDeps, policy: RetentionPolicy) -> Resu
             transactions += 1;
         }
     }
+    let mut transactions = 0;
+    while transactions < MAX_TRANSACTIONS_PER_PASS && deps.store.remove_deleted(MAX_REJECTIONS_PER_TRANSACTION).await? {
+        transactions += 1;
+    }
     if let Some(age) = policy.uploads {
-        for (job, key) in deps.store.uploads_to_remove(age, MAX_UPLOADS_PER_PASS).await? {
-            deps.raw.delete(&key).await?;
-            deps.store.record_upload_removed(job).await?;
-            tracing::info!(%job, "removed the stored upload of a job");
-            deps.metrics.count_repair(Repair::UploadRemoved);
-        }
+        remove_uploads(deps, age).await?;
     }
     Ok(())
+}
+
+/// Removes stored uploads. One that cannot be removed keeps no other: the next pass tries it again.
+async fn remove_uploads(deps: &IngestDeps, age: Duration) -> Result<(), StoreError> {
+    let (mut after, mut failed) = (None, 0_u64);
+    for _ in 0..MAX_PAGES_PER_PASS {
+        let page = deps.store.uploads_to_remove(age, after, UPLOADS_PER_PAGE).await?;
+        let Some(last) = page.last() else { break };
+        after = Some(last.position);
+        let removals: Vec<_> = page.into_iter().map(|upload| remove_upload(deps.clone(), upload)).collect();
+        let mut removals = futures_util::stream::iter(removals).buffer_unordered(MAX_CONCURRENT_DELETIONS);
+        while let Some(removed) = removals.next().await {
+            failed += u64::from(!removed?);
+        }
+    }
+    if failed > 0 {
+        tracing::warn!(uploads = failed, "could not remove stored uploads; will retry");
+    }
+    Ok(())
+}
+
+/// Returns whether the upload could be removed.
+async fn remove_upload(deps: IngestDeps, upload: UploadToRemove) -> Result<bool, StoreError> {
+    if let Err(error) = deps.raw.delete(&upload.raw_key).await {
+        tracing::debug!(job = %upload.job, %error, "could not remove a stored upload");
+        return Ok(false);
+    }
+    deps.store.record_upload_removed(upload.job).await?;
+    tracing::debug!(job = %upload.job, "removed the stored upload of a job");
+    deps.metrics.count_repair(Repair::UploadRemoved);
+    Ok(true)
 }

@@ -9,28 +9,30 @@ use muster_domain::sniff::HEAD_BYTES;
 use tokio::io::{AsyncBufRead, AsyncRead, AsyncReadExt};
 
 use super::error::UploadError;
+use super::ratio::limit_ratio;
 
 /// The base-2 logarithm of the largest accepted zstd window, 8 MiB. Each window is memory of this process.
 const MAX_ZSTD_WINDOW_LOG: u32 = 23;
 
-/// Decompresses a stream, with all members of gzip and all frames of zstd.
+/// Decompresses a stream, with all members of gzip and all frames of zstd. Ends with [`RatioExceeded`](super::ratio) if
+/// it unpacks to much more than it is.
 pub(crate) fn decompress<'a>(
     compression: Compression,
-    compressed: impl AsyncBufRead + Send + 'a,
+    compressed: impl AsyncBufRead + Send + Unpin + 'a,
 ) -> Pin<Box<dyn AsyncRead + Send + 'a>> {
     match compression {
         Compression::Identity => Box::pin(compressed),
-        Compression::Gzip => {
+        Compression::Gzip => Box::pin(limit_ratio(compressed, |compressed| {
             let mut decoder = GzipDecoder::new(compressed);
             decoder.multiple_members(true);
-            Box::pin(decoder)
-        }
-        Compression::Zstd => {
+            decoder
+        })),
+        Compression::Zstd => Box::pin(limit_ratio(compressed, |compressed| {
             let parameters = [DParameter::window_log_max(MAX_ZSTD_WINDOW_LOG)];
             let mut decoder = ZstdDecoder::with_params(compressed, &parameters);
             decoder.multiple_members(true);
-            Box::pin(decoder)
-        }
+            decoder
+        })),
     }
 }
 

@@ -7,6 +7,8 @@ use muster_domain::sniff::Refusal;
 use muster_http::ApiError;
 use muster_ports::{RawStoreError, StoreError};
 
+use super::ratio::RatioExceeded;
+
 /// Why an upload is refused.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum UploadError {
@@ -32,6 +34,8 @@ pub(crate) enum UploadError {
     Charset,
     #[error("Content-Encoding must be gzip, zstd or absent")]
     ContentEncoding,
+    #[error(transparent)]
+    Ratio(#[from] RatioExceeded),
     #[error("the {0} data is corrupt")]
     Compression(&'static str),
     #[error("the SHA-256 digest in {0} is malformed; expected 32 bytes in base64")]
@@ -60,6 +64,9 @@ impl UploadError {
     pub(super) fn from_io(error: io::Error) -> Self {
         match error.downcast::<Self>() {
             Ok(error) => error,
+            Err(error) if error.get_ref().is_some_and(|inner| inner.is::<RatioExceeded>()) => {
+                Self::Ratio(RatioExceeded)
+            }
             Err(_) => Self::Compression("compressed"),
         }
     }
@@ -79,6 +86,7 @@ impl UploadError {
             }
             Self::Charset => (StatusCode::UNSUPPORTED_MEDIA_TYPE, "charset_unsupported"),
             Self::ContentEncoding => (StatusCode::UNSUPPORTED_MEDIA_TYPE, "encoding_unsupported"),
+            Self::Ratio(_) => (StatusCode::PAYLOAD_TOO_LARGE, "compression_ratio"),
             Self::Compression(_) => (bad, "compression_invalid"),
             Self::DigestInvalid(_) => (bad, "digest_invalid"),
             Self::DigestMismatch => (StatusCode::UNPROCESSABLE_ENTITY, "digest_mismatch"),

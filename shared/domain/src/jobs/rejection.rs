@@ -34,6 +34,8 @@ pub enum RejectionCode {
     CompressionInvalid,
     /// The decompressed file is larger than the limit.
     UnpackedTooLarge,
+    /// Too many rows of the file have failed; the rest is not read.
+    TooManyErrors,
     /// The stored upload is absent or differs from the bytes that were uploaded.
     RawMissing,
     /// The e-mail belongs to another user.
@@ -50,13 +52,15 @@ pub enum RejectionCode {
     TypeInvalid,
     /// The login belongs to another user.
     ConflictLogin,
+    /// The user would have too many attributes, or too large ones.
+    AttributesTooLarge,
     /// The batch of the row could not be applied, or an internal error prevented the check of the row.
     NotApplied,
 }
 
 impl RejectionCode {
     /// Every code, in the order of the API documentation.
-    pub const ALL: [Self; 23] = [
+    pub const ALL: [Self; 25] = [
         Self::ColumnCount,
         Self::ValueEmpty,
         Self::ValueTooLong,
@@ -71,6 +75,7 @@ impl RejectionCode {
         Self::RecordTooManyLines,
         Self::CompressionInvalid,
         Self::UnpackedTooLarge,
+        Self::TooManyErrors,
         Self::RawMissing,
         Self::ConflictEmail,
         Self::StatusInvalid,
@@ -79,6 +84,7 @@ impl RejectionCode {
         Self::JsonInvalid,
         Self::TypeInvalid,
         Self::ConflictLogin,
+        Self::AttributesTooLarge,
         Self::NotApplied,
     ];
 
@@ -99,6 +105,7 @@ impl RejectionCode {
             Self::RecordTooManyLines => "record_too_many_lines",
             Self::CompressionInvalid => "compression_invalid",
             Self::UnpackedTooLarge => "unpacked_too_large",
+            Self::TooManyErrors => "too_many_errors",
             Self::RawMissing => "raw_missing",
             Self::ConflictEmail => "conflict_email",
             Self::StatusInvalid => "status_invalid",
@@ -107,6 +114,7 @@ impl RejectionCode {
             Self::JsonInvalid => "json_invalid",
             Self::TypeInvalid => "type_invalid",
             Self::ConflictLogin => "conflict_login",
+            Self::AttributesTooLarge => "attributes_too_large",
             Self::NotApplied => "not_applied",
         }
     }

@@ -6,9 +6,9 @@
 use crate::batch::{CheckedBatch, CheckedRow};
 use crate::counts::Counts;
 use crate::field::Field;
-use crate::ids::JobId;
+use crate::ids::{BatchNo, JobId};
 use crate::job::JobState;
-use crate::profile::{MergedRows, StoredUser, Version, merge_rows};
+use crate::profile::{MAX_ATTRIBUTE_BYTES, MAX_ATTRIBUTES, MergedRows, StoredUser, Version, merge_rows};
 use crate::rejection::{Rejection, RejectionCode};
 use crate::shape::Identity;
 
@@ -40,6 +40,13 @@ pub fn decide_row<'a>(job: JobId, row: CheckedRow<'a>, stored: Option<&StoredUse
         return RowDecision::Reject(row.reject(Some(name), RejectionCode::ValueEmpty, format!("{name} is missing")));
     }
     let merged = merge_rows(stored.map(|user| &user.profile), [row]);
+    if merged.has_too_many_attributes {
+        let problem = format!(
+            "the user would have more than {MAX_ATTRIBUTES} further values or {} KiB of them; clear some first",
+            MAX_ATTRIBUTE_BYTES / 1024
+        );
+        return RowDecision::Reject(row.reject(None, RejectionCode::AttributesTooLarge, problem));
+    }
     if merged.written_by.is_none() {
         return RowDecision::Unchanged(merged.counts);
     }
@@ -121,6 +128,12 @@ pub fn reject_unwritable_row(row: &CheckedRow<'_>) -> Rejection {
 /// The keys of all users that the rows of a batch name, failed rows included.
 pub fn named_keys(batch: &CheckedBatch) -> Vec<&str> {
     batch.rows().map(|row| row.key()).chain(batch.failed_keys()).collect()
+}
+
+/// Whether a batch of a job may be applied: the job is running and is not being stopped. `total_batches` is known once
+/// the file is split; batches after the last one were published by an earlier split, which read more of the file.
+pub fn accepts_batch(state: JobState, stopping: bool, total_batches: Option<u64>, batch: BatchNo) -> bool {
+    state == JobState::Processing && !stopping && total_batches.is_none_or(|total| u64::from(batch.0) <= total)
 }
 
 /// What the ledger of a job, its table of applied batches, adds up to.

@@ -1,7 +1,8 @@
 //! Turns the checked rows of a batch into writes.
 //!
 //! Most users of a batch are independent of each other and are written in bulk. The others are *contested*: users
-//! whose e-mail or login is held by another user or claimed by another row, and users who hold such a value. Their
+//! whose e-mail or login is held by another user or claimed by another row, and users who hold such a value; also users
+//! who would get too many attributes. Their
 //! rows are applied row by row, in line order, after the bulk writes. A conflict then fails only one row, and an
 //! e-mail can pass from one user to another within a batch, as in a single-threaded run.
 
@@ -13,6 +14,7 @@ use crate::digest::RowDigest;
 use crate::ids::JobId;
 use crate::profile::{MergedRows, StoredUser, Version, merge_rows};
 use crate::shape::Identity;
+use crate::waiting::WaitingClaims;
 
 /// The stored users that a batch concerns.
 #[derive(Debug, Default)]
@@ -106,9 +108,23 @@ struct Group<'a> {
 }
 
 /// Plans the writes of a batch of this job.
-pub fn plan<'a>(job: JobId, batch: &'a CheckedBatch, existing: &'a Existing<'a>) -> Plan<'a> {
+pub fn plan<'a>(job: JobId, batch: &'a CheckedBatch, existing: &'a Existing<'a>, waiting: &WaitingClaims) -> Plan<'a> {
     let mut groups = group_by_user(batch);
     mark_contested(&mut groups, existing);
+    if !waiting.is_empty() {
+        for group in &mut groups {
+            group.contested |= group.rows.iter().any(|row| waiting.concerns(row));
+        }
+    }
+    plan_groups(job, groups, existing)
+}
+
+/// Plans the writes of rows that [`hand_over`](crate::hand_over) has decided to apply: nobody contests them.
+pub fn plan_decided<'a>(job: JobId, batch: &'a CheckedBatch, existing: &'a Existing<'a>) -> Plan<'a> {
+    plan_groups(job, group_by_user(batch), existing)
+}
+
+fn plan_groups<'a>(job: JobId, groups: Vec<Group<'a>>, existing: &'a Existing<'a>) -> Plan<'a> {
     let mut plan = Plan::default();
     for group in groups {
         if group.contested {
@@ -121,6 +137,10 @@ pub fn plan<'a>(job: JobId, batch: &'a CheckedBatch, existing: &'a Existing<'a>)
         }
         let stored = existing.users.get(group.key);
         let merged = merge_rows(stored.map(|user| &user.profile), group.rows.iter().copied());
+        if merged.has_too_many_attributes {
+            plan.contested.extend(group.rows);
+            continue;
+        }
         let Some(line) = merged.written_by else {
             plan.unchanged.add(&merged.counts);
             continue;
@@ -161,6 +181,7 @@ fn mark_contested(groups: &mut [Group<'_>], existing: &Existing<'_>) {
         contested.extend(contested_claims(groups, existing, logins, CheckedRow::username_key));
         contested.extend(incomplete_users(groups, existing));
     }
+    contested.extend(changing_users(groups));
     for index in contested {
         groups[index].contested = true;
     }
@@ -203,6 +224,19 @@ fn incomplete_users(groups: &[Group<'_>], existing: &Existing<'_>) -> Vec<usize>
     groups.iter().enumerate().filter(|(_, group)| is_incomplete(group)).map(|(index, _)| index).collect()
 }
 
+/// The groups whose rows set different e-mails or logins. Merged, they would want only the last ones.
+fn changing_users(groups: &[Group<'_>]) -> Vec<usize> {
+    fn differ<'a>(mut values: impl Iterator<Item = &'a str>) -> bool {
+        values.next().is_some_and(|first| values.any(|value| value != first))
+    }
+    let changes = |group: &Group<'_>| {
+        group.rows.len() > 1
+            && (differ(group.rows.iter().filter_map(CheckedRow::email_key))
+                || differ(group.rows.iter().filter_map(CheckedRow::username_key)))
+    };
+    groups.iter().enumerate().filter(|(_, group)| changes(group)).map(|(index, _)| index).collect()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -237,7 +271,7 @@ mod tests {
     /// (inserted keys, updated keys, unchanged rows, lines applied row by row)
     fn summary(existing: &Existing<'_>, records: &str) -> (Vec<String>, Vec<String>, u64, Vec<u64>) {
         let batch = batch(records);
-        let plan = plan(JobId(2), &batch, existing);
+        let plan = plan(JobId(2), &batch, existing, &WaitingClaims::default());
         (
             plan.inserts.iter().map(|write| write.key.to_owned()).collect(),
             plan.updates.iter().map(|(_, write)| write.key.to_owned()).collect(),
@@ -275,7 +309,7 @@ mod tests {
         let mut existing = stored(&[("a", "a@x")]);
         existing.users.get_mut("a").unwrap().version = Version { job: 9, line: 2 };
         let batch = batch("a@x,a,F,l\n");
-        let plan = plan(JobId(2), &batch, &existing);
+        let plan = plan(JobId(2), &batch, &existing, &WaitingClaims::default());
         assert_eq!((plan.outdated, plan.updates.len(), plan.unchanged.unchanged), (1, 0, 1));
     }
 

@@ -8,6 +8,12 @@ use crate::counts::Counts;
 use crate::field::{FIELD_COUNT, FIELDS, Field};
 use crate::ids::JobId;
 
+/// The maximum number of attributes of a user, and their maximum size in bytes: titles and values. Files add attributes
+/// to those of earlier files, so without a limit a user could become arbitrarily large.
+pub const MAX_ATTRIBUTES: usize = 200;
+/// See [`MAX_ATTRIBUTES`].
+pub const MAX_ATTRIBUTE_BYTES: usize = 64 * 1024;
+
 /// The job and line that last wrote a user. A later write has a greater version.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Version {
@@ -115,6 +121,11 @@ impl<'a> Profile<'a> {
         Some(serde_json::to_string(&self.attributes).expect("a map of strings can be written as JSON"))
     }
 
+    /// The number of attributes and their size in bytes.
+    fn attribute_size(&self) -> (usize, usize) {
+        (self.attributes.len(), self.attributes.iter().map(|(title, value)| title.len() + value.len()).sum())
+    }
+
     /// Merges the values of a row into the profile. Returns what changed.
     pub fn merge(&mut self, row: CheckedRow<'a>) -> Change {
         let mut change = Change::default();
@@ -167,15 +178,21 @@ pub struct MergedRows<'a> {
     pub written_by: Option<u64>,
     /// The outcomes of the rows.
     pub counts: Counts,
+    /// Whether a row added attributes beyond [`MAX_ATTRIBUTES`] or [`MAX_ATTRIBUTE_BYTES`]. Such a row must fail.
+    pub has_too_many_attributes: bool,
 }
 
 /// Merges the rows of one user, in line order, into the stored profile; `None` if the user is new.
 pub fn merge_rows<'a>(stored: Option<&Profile<'a>>, rows: impl IntoIterator<Item = CheckedRow<'a>>) -> MergedRows<'a> {
     let mut exists = stored.is_some();
-    let mut merged =
-        MergedRows { profile: stored.cloned().unwrap_or_default(), written_by: None, counts: Counts::default() };
+    let mut merged = MergedRows {
+        profile: stored.cloned().unwrap_or_default(),
+        written_by: None,
+        counts: Counts::default(),
+        has_too_many_attributes: false,
+    };
     for row in rows {
-        let change = merged.profile.merge(row);
+        let change = merge_row(&mut merged, row);
         let outcome = match (exists, change.profile) {
             (false, _) => &mut merged.counts.created,
             (true, true) => &mut merged.counts.updated,
@@ -194,6 +211,20 @@ pub fn merge_rows<'a>(stored: Option<&Profile<'a>>, rows: impl IntoIterator<Item
         exists = true;
     }
     merged
+}
+
+fn merge_row<'a>(merged: &mut MergedRows<'a>, row: CheckedRow<'a>) -> Change {
+    // Most files have no attributes; then nothing needs to be measured.
+    if row.attributes().next().is_none() {
+        return merged.profile.merge(row);
+    }
+    let before = merged.profile.attribute_size();
+    let change = merged.profile.merge(row);
+    let after = merged.profile.attribute_size();
+    // A user who is beyond a limit already, from an earlier version of Muster, may still be changed.
+    merged.has_too_many_attributes |=
+        (after.0 > MAX_ATTRIBUTES.max(before.0)) || (after.1 > MAX_ATTRIBUTE_BYTES.max(before.1));
+    change
 }
 
 #[cfg(test)]

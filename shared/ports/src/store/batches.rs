@@ -4,13 +4,15 @@ use async_trait::async_trait;
 use muster_domain::{BatchNo, JobId, TenantId};
 
 use crate::error::StoreError;
-use crate::job::{Applied, BatchToApply, JobRules};
+use crate::job::{Applied, BatchStatus, BatchToApply, JobRules};
 
 /// What a worker needs to check and apply batches.
 #[async_trait]
 pub trait Batches: Send + Sync {
     /// Returns what a worker needs to know about a job. `None` if the job does not exist.
     async fn job_rules(&self, job: JobId) -> Result<Option<JobRules>, StoreError>;
+    /// Returns whether a batch still has to be applied, so that a worker does no work that nobody needs.
+    async fn batch_status(&self, job: JobId, batch: BatchNo) -> Result<BatchStatus, StoreError>;
     /// Returns the number of recorded attempts at a batch. Only attempts at redelivered batches are recorded.
     async fn count_attempts(&self, job: JobId, batch: BatchNo) -> Result<u32, StoreError>;
     /// Records an attempt at a redelivered batch. Returns the number of recorded attempts.

@@ -28,6 +28,6 @@ pub trait Queries: Send + Sync {
     ) -> Result<Vec<Rejection>, StoreError>;
     /// Finds a user of a tenant by case-folded username.
     async fn find_user(&self, tenant: TenantId, username_key: &str) -> Result<Option<UserRecord>, StoreError>;
-    /// Subscribes to the progress of jobs, made in this process or in any other.
-    fn signals(&self) -> Signals;
+    /// Subscribes to the progress of a job, made in this process or in any other.
+    fn signals(&self, job: JobId) -> Signals;
 }

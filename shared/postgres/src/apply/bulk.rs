@@ -12,7 +12,7 @@ use super::Tally;
 use super::copy::CopyText;
 use super::lookup::LookupLevel;
 use super::user::{self, UserWrite};
-use crate::error::Retry;
+use crate::connection::error::Retry;
 use crate::sql;
 use crate::statements::{self, CREATE_STAGE};
 

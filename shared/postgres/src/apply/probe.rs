@@ -14,7 +14,7 @@ use sqlx::postgres::{PgConnection, PgRow};
 use sqlx::{ColumnIndex, Row, ValueRef};
 
 use super::lookup::LookupLevel;
-use crate::query::unreadable;
+use crate::connection::query::unreadable;
 use crate::sql;
 use crate::statements::{UserStatements, for_shape};
 

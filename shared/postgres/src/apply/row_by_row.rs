@@ -10,7 +10,7 @@ use sqlx::postgres::{PgConnection, PgRow};
 
 use super::user::{self, UserWrite};
 use super::{Tally, log_outdated, probe};
-use crate::error::{Retry, is_data_error, is_unique_violation};
+use crate::connection::error::{Retry, is_data_error, is_unique_violation};
 
 /// Applies contested rows.
 pub(super) async fn apply<'a>(

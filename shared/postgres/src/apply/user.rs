@@ -6,7 +6,7 @@ use muster_domain::profile::{MergedRows, StoredUser, Version};
 use muster_ports::BatchToApply;
 use sqlx::postgres::PgConnection;
 
-use crate::query::Statement;
+use crate::connection::query::Statement;
 use crate::statements;
 
 /// The values of one user to be written.

@@ -4,21 +4,28 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use muster_domain::{BatchNo, JobId, TenantId};
-use muster_ports::{Applied, BatchToApply, Batches, JobRules, StoreError};
-use muster_sql::jobs;
+use muster_ports::{Applied, BatchStatus, BatchToApply, Batches, JobRules, StoreError};
+use muster_sql::{jobs, ledger};
 use sqlx::postgres::PgConnection;
 
 use crate::apply;
-use crate::error::aborted;
+use crate::connection::error::aborted;
+use crate::connection::transaction::Work;
 use crate::sql;
 use crate::store::PostgresStore;
-use crate::transaction::Work;
 
 #[async_trait]
 impl Batches for PostgresStore {
     async fn job_rules(&self, job: JobId) -> Result<Option<JobRules>, StoreError> {
         let row = self.database.fetch_optional(sqlx::query(sql::JOB_RULES).bind(job.0)).await?;
         Ok(row.map(|row| jobs::job_rules(&row)).transpose()?)
+    }
+
+    async fn batch_status(&self, job: JobId, batch: BatchNo) -> Result<BatchStatus, StoreError> {
+        let statement = sqlx::query(sql::BATCH_STATUS).bind(job.0).bind(batch.0.cast_signed());
+        let row = self.database.fetch_optional(statement).await?;
+        let Some(row) = row else { return Ok(BatchStatus::NotRunning) };
+        Ok(ledger::batch_status(&row, batch)?)
     }
 
     async fn count_attempts(&self, job: JobId, batch: BatchNo) -> Result<u32, StoreError> {

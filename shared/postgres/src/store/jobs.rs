@@ -9,13 +9,13 @@ use muster_sql::jobs as stored;
 use sqlx::Row;
 use sqlx::postgres::PgConnection;
 
-use crate::error::Retry;
+use crate::connection::error::Retry;
+use crate::connection::query::Statement;
+use crate::connection::transaction::Work;
 use crate::ledger;
 use crate::missing;
-use crate::query::Statement;
 use crate::sql;
 use crate::store::PostgresStore;
-use crate::transaction::Work;
 
 #[async_trait]
 impl Jobs for PostgresStore {
@@ -140,7 +140,8 @@ impl Work for Delete {
             return Ok(Deletion::Processing);
         }
         let raw_key = row.try_get(1)?;
-        for statement in [sql::DELETE_REJECTIONS, sql::DELETE_LEDGER, sql::DELETE_JOB] {
+        // The reconciler removes the ledger and the rejections, which may be millions of rows.
+        for statement in [sql::RECORD_DELETION, sql::DELETE_JOB] {
             sqlx::query(statement).bind(tenant).bind(job).execute(&mut *connection).await?;
         }
         sqlx::query(sql::DELETE_ATTEMPTS).bind(job).execute(&mut *connection).await?;

@@ -67,7 +67,7 @@ impl Queries for PostgresStore {
         Ok(self.database.fetch_optional(statement).await?.map(|row| users::user(&row)).transpose()?)
     }
 
-    fn signals(&self) -> Signals {
-        self.signals.subscribe()
+    fn signals(&self, job: JobId) -> Signals {
+        self.signals.subscribe(job)
     }
 }

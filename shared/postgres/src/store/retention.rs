@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use muster_domain::JobId;
-use muster_ports::{Retention, StoreError};
-use muster_sql::SqlRow;
+use muster_ports::{Retention, StoreError, UploadPosition, UploadToRemove};
+use muster_sql::{SqlRow, jobs};
 
 use crate::sql;
 use crate::store::PostgresStore;
@@ -13,10 +13,19 @@ use crate::store::splits::milliseconds;
 
 #[async_trait]
 impl Retention for PostgresStore {
-    async fn uploads_to_remove(&self, after: Duration, limit: u32) -> Result<Vec<(JobId, String)>, StoreError> {
-        let statement = sqlx::query(sql::UPLOADS_TO_REMOVE).bind(milliseconds(after)).bind(i64::from(limit));
-        let upload = |row: &crate::query::Row| Ok((JobId(row.number("id")?), row.text("raw_key")?));
-        self.database.fetch_all(statement).await?.iter().map(upload).collect()
+    async fn uploads_to_remove(
+        &self,
+        age: Duration,
+        after: Option<UploadPosition>,
+        limit: u32,
+    ) -> Result<Vec<UploadToRemove>, StoreError> {
+        let statement = sqlx::query(sql::UPLOADS_TO_REMOVE)
+            .bind(milliseconds(age))
+            .bind(i64::from(limit))
+            .bind(after.map(|after| after.finished_us))
+            .bind(after.map(|after| after.job));
+        let rows = self.database.fetch_all(statement).await?;
+        Ok(rows.iter().map(jobs::upload_to_remove).collect::<Result<_, _>>()?)
     }
 
     async fn record_upload_removed(&self, job: JobId) -> Result<(), StoreError> {

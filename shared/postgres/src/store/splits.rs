@@ -3,11 +3,13 @@
 use std::time::Duration;
 
 use async_trait::async_trait;
-use muster_domain::{BatchNo, JobId, Rejection, TenantId};
-use muster_ports::{CutRules, JobFailure, Lease, SplitJob, SplitResult, Splits, StoreError};
+use muster_domain::{BatchNo, JobId, Rejection, RejectionCode, TenantId};
+use muster_ports::{AppliedBatch, CutRules, JobFailure, Lease, SplitJob, SplitResult, Splits, StoreError};
 use muster_runtime::failpoint;
-use muster_sql::{SqlRow, jobs};
+use muster_sql::{SqlRow, jobs, ledger};
+use sqlx::postgres::PgConnection;
 
+use crate::connection::transaction::Work;
 use crate::sql;
 use crate::store::PostgresStore;
 use crate::store::jobs::CompleteStop;
@@ -33,10 +35,9 @@ impl Splits for PostgresStore {
         self.database.execute(statement).await.map(drop)
     }
 
-    async fn applied_batches(&self, job: JobId, after: BatchNo) -> Result<Vec<BatchNo>, StoreError> {
+    async fn applied_batches(&self, job: JobId, after: BatchNo) -> Result<Vec<AppliedBatch>, StoreError> {
         let statement = sqlx::query(sql::APPLIED_BATCHES).bind(job.0).bind(after.0.cast_signed());
-        let batch = |row: &crate::query::Row| Ok(BatchNo(row.only::<i32>()?.cast_unsigned()));
-        self.database.fetch_all(statement).await?.iter().map(batch).collect()
+        Ok(self.database.fetch_all(statement).await?.iter().map(ledger::applied_batch).collect::<Result<_, _>>()?)
     }
 
     async fn fail_job(&self, lease: Lease, error: Rejection) -> Result<JobFailure, StoreError> {
@@ -54,7 +55,26 @@ impl Splits for PostgresStore {
     }
 
     async fn finish_split(&self, lease: Lease, end: SplitResult) -> Result<bool, StoreError> {
+        self.database.transact("finish split", FinishSplit { lease, end }).await
+    }
+}
+
+struct FinishSplit {
+    lease: Lease,
+    end: SplitResult,
+}
+
+impl Work for FinishSplit {
+    type Output = bool;
+
+    async fn run(self, connection: &mut PgConnection) -> Result<bool, sqlx::Error> {
+        let Self { lease, end } = self;
         let error = end.file_error.as_ref();
+        // Only then may an earlier split have published more batches than this one. Once the job is locked, all of them
+        // that are being applied are in the ledger; the others find that the job has fewer batches.
+        if error.is_some_and(|error| error.code == RejectionCode::TooManyErrors) {
+            sqlx::query(sql::LOCK_SPLIT).bind(lease.job.0).execute(&mut *connection).await?;
+        }
         let statement = sqlx::query(sql::FINISH_SPLIT)
             .bind(lease.job.0)
             .bind(lease.fence)
@@ -64,7 +84,7 @@ impl Splits for PostgresStore {
             .bind(error.map(|error| error.line.cast_signed()))
             .bind(error.map(|error| error.code.as_str()))
             .bind(error.map(|error| error.message.as_str()));
-        Ok(self.database.execute(statement).await? > 0)
+        Ok(statement.execute(connection).await?.rows_affected() > 0)
     }
 }
 

@@ -5,7 +5,7 @@ use muster_domain::TenantId;
 use muster_ports::{Grant, NewToken, Scope, StoreError, TenantRecord, TenantSettings, Tenants, TokenRecord};
 use muster_sql::tenants;
 
-use crate::query::Statement;
+use crate::connection::query::Statement;
 use crate::sql;
 use crate::store::PostgresStore;
 

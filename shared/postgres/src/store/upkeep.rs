@@ -4,9 +4,10 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use muster_domain::{BatchNo, JobId, TenantId};
-use muster_ports::{FinishedJob, LedgerSnapshot, StoreError, StoredUpload, Upkeep};
-use muster_sql::{SqlRow, ledger};
+use muster_ports::{FinishedJob, LedgerSnapshot, QueueName, RunningJob, StoreError, StoredUpload, Upkeep};
+use muster_sql::{SqlRow, jobs, ledger};
 
+use crate::connection::query::Row;
 use crate::sql;
 use crate::store::PostgresStore;
 use crate::store::jobs::CompleteStop;
@@ -23,31 +24,36 @@ impl Upkeep for PostgresStore {
     }
 
     async fn jobs_to_split(&self) -> Result<Vec<JobId>, StoreError> {
-        self.job_ids(sql::JOBS_TO_SPLIT).await
+        self.database
+            .fetch_all(sqlx::query(sql::JOBS_TO_SPLIT))
+            .await?
+            .iter()
+            .map(|row| row.only().map(JobId))
+            .collect()
     }
 
-    async fn restart_stalled_splits(&self) -> Result<Vec<JobId>, StoreError> {
-        self.job_ids(sql::RESTART_STALLED_SPLITS).await
+    async fn restart_split(&self, job: JobId) -> Result<bool, StoreError> {
+        Ok(self.database.execute(sqlx::query(sql::RESTART_SPLIT).bind(job.0)).await? > 0)
     }
 
-    async fn jobs_to_finish(&self) -> Result<Vec<JobId>, StoreError> {
-        self.job_ids(sql::JOBS_TO_FINISH).await
+    async fn newest_publication(&self, queue: QueueName) -> Result<Option<i64>, StoreError> {
+        self.database.fetch_one(sqlx::query(sql::NEWEST_PUBLICATION).bind(queue.as_str())).await?.only()
     }
 
-    async fn complete_stops(&self) -> Result<Vec<FinishedJob>, StoreError> {
-        let mut finished = Vec::new();
-        for row in self.database.fetch_all(sqlx::query(sql::JOBS_TO_STOP)).await? {
-            let stop = CompleteStop { tenant: TenantId(row.number("tenant")?), job: JobId(row.number("id")?) };
-            finished.extend(self.database.transact("stop job", stop).await?);
-        }
-        Ok(finished)
+    async fn jobs_to_stop(&self) -> Result<Vec<(TenantId, JobId)>, StoreError> {
+        let job = |row: &Row| Ok((TenantId(row.number("tenant")?), JobId(row.number("id")?)));
+        self.database.fetch_all(sqlx::query(sql::JOBS_TO_STOP)).await?.iter().map(job).collect()
+    }
+
+    async fn complete_stop(&self, tenant: TenantId, job: JobId) -> Result<Option<FinishedJob>, StoreError> {
+        self.database.transact("stop job", CompleteStop { tenant, job }).await
     }
 
     async fn uploads_without_job(&self, uploads: Vec<StoredUpload>, age: Duration) -> Result<Vec<String>, StoreError> {
         let (keys, times): (Vec<String>, Vec<i64>) = uploads.into_iter().map(|u| (u.key, u.stored_ms)).unzip();
         let age_ms = i64::try_from(age.as_millis()).unwrap_or(i64::MAX);
         let statement = sqlx::query(sql::UPLOADS_WITHOUT_JOB).bind(keys).bind(times).bind(age_ms);
-        self.database.fetch_all(statement).await?.iter().map(crate::query::Row::only).collect()
+        self.database.fetch_all(statement).await?.iter().map(Row::only).collect()
     }
 
     async fn is_batch_outstanding(&self, job: JobId, batch: BatchNo) -> Result<bool, StoreError> {
@@ -57,8 +63,24 @@ impl Upkeep for PostgresStore {
             .only()
     }
 
-    async fn running_jobs(&self) -> Result<Vec<JobId>, StoreError> {
-        self.job_ids(sql::RUNNING_JOBS).await
+    async fn running_jobs(&self) -> Result<Vec<RunningJob>, StoreError> {
+        let rows = self.database.fetch_all(sqlx::query(sql::RUNNING_JOBS)).await?;
+        Ok(rows.iter().map(jobs::running_job).collect::<Result<_, _>>()?)
+    }
+
+    /// Three statements, each a transaction: if a process dies between two of them, the next call takes the same job
+    /// and continues.
+    async fn remove_deleted(&self, limit: u32) -> Result<bool, StoreError> {
+        let Some(row) = self.database.fetch_optional(sqlx::query(sql::NEXT_DELETED_JOB)).await? else {
+            return Ok(false);
+        };
+        let (tenant, job) = (row.number("tenant")?, row.number("job")?);
+        self.database
+            .execute(sqlx::query(sql::REMOVE_REJECTIONS).bind(tenant).bind(job).bind(i64::from(limit)))
+            .await?;
+        self.database.execute(sqlx::query(sql::DELETE_LEDGER).bind(tenant).bind(job)).await?;
+        self.database.execute(sqlx::query(sql::FORGET_DELETED_JOB).bind(tenant).bind(job)).await?;
+        Ok(true)
     }
 
     async fn ledger_snapshot(&self, job: JobId) -> Result<LedgerSnapshot, StoreError> {
@@ -71,11 +93,5 @@ impl Upkeep for PostgresStore {
 
     async fn reset_unfinished(&self) -> Result<(), StoreError> {
         self.database.execute(sqlx::query(sql::RESET_UNFINISHED)).await.map(drop)
-    }
-}
-
-impl PostgresStore {
-    async fn job_ids(&self, statement: &'static str) -> Result<Vec<JobId>, StoreError> {
-        self.database.fetch_all(sqlx::query(statement)).await?.iter().map(|row| row.only().map(JobId)).collect()
     }
 }

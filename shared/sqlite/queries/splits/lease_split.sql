@@ -1,5 +1,5 @@
 -- lease_split: Leases the split of job ?1 for ?2 milliseconds, if the job may run, has cut version ?3 and no lease is
--- valid. Returns the new fencing token, what a splitter needs to read the file, and the number of stalls since the
+-- valid. Returns the new fencing token, the time, what a splitter needs to read the file, and the number of stalls since the
 -- ledger last grew.
 update jobs
 set
@@ -18,6 +18,7 @@ where id = ?1
     )
 returning
     lease_fence, dialect, raw_key, raw_bytes, raw_sha256, raw_encoding, titles, cut, raw_format, raw_charset,
+    cast(unixepoch('subsec') * 1000 as integer) as leased_ms,
     case
         when (select count(*) from ledger l where l.tenant = jobs.tenant and l.job = jobs.id) > stalled_batches then 0
         else stalls

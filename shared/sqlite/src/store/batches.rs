@@ -2,12 +2,12 @@
 
 use async_trait::async_trait;
 use muster_domain::{BatchNo, JobId, TenantId};
-use muster_ports::{Applied, BatchToApply, Batches, JobRules, StoreError};
-use muster_sql::jobs;
+use muster_ports::{Applied, BatchStatus, BatchToApply, Batches, JobRules, StoreError};
+use muster_sql::{jobs, ledger};
 use rusqlite::{OptionalExtension, params};
 
 use crate::apply;
-use crate::row::decode;
+use crate::connection::row::decode;
 use crate::sql;
 use crate::store::SqliteStore;
 
@@ -16,6 +16,15 @@ impl Batches for SqliteStore {
     async fn job_rules(&self, job: JobId) -> Result<Option<JobRules>, StoreError> {
         self.read(move |db| {
             db.prepare_cached(sql::JOB_RULES)?.query_row([job.0], decode(|row| jobs::job_rules(row))).optional()
+        })
+        .await
+    }
+
+    async fn batch_status(&self, job: JobId, batch: BatchNo) -> Result<BatchStatus, StoreError> {
+        self.read(move |db| {
+            let mut statement = db.prepare_cached(sql::BATCH_STATUS)?;
+            let status = statement.query_row(params![job.0, batch.0], decode(|row| ledger::batch_status(row, batch)));
+            Ok(status.optional()?.unwrap_or(BatchStatus::NotRunning))
         })
         .await
     }
@@ -57,8 +66,7 @@ impl Batches for SqliteStore {
         let job = batch.job;
         let applied = self.write(move |db| apply::apply(db, &batch)).await?;
         if matches!(applied, Applied::Committed(_)) {
-            // Having no subscriber is no error.
-            let _ = self.signals.send(job);
+            self.signals.notify(job);
         }
         Ok(applied)
     }

@@ -9,9 +9,9 @@ use muster_sql::jobs as stored;
 use rusqlite::types::Value;
 use rusqlite::{Connection, OptionalExtension, params, params_from_iter};
 
+use crate::connection::row::decode;
 use crate::ledger;
 use crate::missing;
-use crate::row::decode;
 use crate::sql;
 use crate::store::SqliteStore;
 
@@ -55,7 +55,8 @@ impl Jobs for SqliteStore {
             if state == JobState::Processing.as_str() {
                 return Ok(Deletion::Processing);
             }
-            for statement in [sql::DELETE_REJECTIONS, sql::DELETE_LEDGER, sql::DELETE_JOB] {
+            // The reconciler removes the ledger and the rejections, which may be millions of rows.
+            for statement in [sql::RECORD_DELETION, sql::DELETE_JOB] {
                 db.execute(statement, params![tenant.0, job.0])?;
             }
             db.execute(sql::DELETE_ATTEMPTS, [job.0])?;
@@ -81,8 +82,7 @@ impl Jobs for SqliteStore {
     async fn finish_job(&self, job: JobId) -> Result<Option<FinishedJob>, StoreError> {
         let finished = self.write(move |db| finish(db, job)).await?;
         if finished.is_some() {
-            // Having no subscriber is no error.
-            let _ = self.signals.send(job);
+            self.signals.notify(job);
         }
         Ok(finished)
     }

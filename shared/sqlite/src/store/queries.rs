@@ -6,8 +6,8 @@ use muster_ports::{JobQuery, JobView, LedgerTotals, Queries, RejectionPage, Sign
 use muster_sql::{jobs, rejections, users};
 use rusqlite::{OptionalExtension, params};
 
+use crate::connection::row::decode;
 use crate::ledger;
-use crate::row::decode;
 use crate::sql;
 use crate::statements::FIND_USER;
 use crate::store::SqliteStore;
@@ -70,7 +70,7 @@ impl Queries for SqliteStore {
         .await
     }
 
-    fn signals(&self) -> Signals {
-        Signals::new(self.signals.subscribe())
+    fn signals(&self, job: JobId) -> Signals {
+        self.signals.subscribe(job)
     }
 }

@@ -4,20 +4,28 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use muster_domain::JobId;
-use muster_ports::{Retention, StoreError};
+use muster_ports::{Retention, StoreError, UploadPosition, UploadToRemove};
+use muster_sql::jobs;
 use rusqlite::{OptionalExtension, params};
 
+use crate::connection::row::decode;
 use crate::sql;
 use crate::store::SqliteStore;
 use crate::store::splits::milliseconds;
 
 #[async_trait]
 impl Retention for SqliteStore {
-    async fn uploads_to_remove(&self, after: Duration, limit: u32) -> Result<Vec<(JobId, String)>, StoreError> {
+    async fn uploads_to_remove(
+        &self,
+        age: Duration,
+        after: Option<UploadPosition>,
+        limit: u32,
+    ) -> Result<Vec<UploadToRemove>, StoreError> {
         self.read(move |db| {
             let mut statement = db.prepare_cached(sql::UPLOADS_TO_REMOVE)?;
-            let values = params![milliseconds(after), limit];
-            statement.query_map(values, |row| Ok((JobId(row.get(0)?), row.get(1)?)))?.collect()
+            let (finished_us, job) = after.map(|after| (after.finished_us, after.job)).unzip();
+            let values = params![milliseconds(age), limit, finished_us, job];
+            statement.query_map(values, decode(|row| jobs::upload_to_remove(row)))?.collect()
         })
         .await
     }

@@ -4,11 +4,11 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use muster_domain::{BatchNo, JobId, Rejection, TenantId};
-use muster_ports::{CutRules, JobFailure, Lease, SplitJob, SplitResult, Splits, StoreError};
-use muster_sql::jobs;
+use muster_ports::{AppliedBatch, CutRules, JobFailure, Lease, SplitJob, SplitResult, Splits, StoreError};
+use muster_sql::{jobs, ledger};
 use rusqlite::{OptionalExtension, params};
 
-use crate::row::decode;
+use crate::connection::row::decode;
 use crate::sql;
 use crate::store::SqliteStore;
 use crate::store::jobs::complete_stop;
@@ -40,10 +40,10 @@ impl Splits for SqliteStore {
         .await
     }
 
-    async fn applied_batches(&self, job: JobId, after: BatchNo) -> Result<Vec<BatchNo>, StoreError> {
+    async fn applied_batches(&self, job: JobId, after: BatchNo) -> Result<Vec<AppliedBatch>, StoreError> {
         self.read(move |db| {
             let mut statement = db.prepare_cached(sql::APPLIED_BATCHES)?;
-            statement.query_map(params![job.0, after.0], |row| row.get(0).map(BatchNo))?.collect()
+            statement.query_map(params![job.0, after.0], decode(|row| ledger::applied_batch(row)))?.collect()
         })
         .await
     }

@@ -6,7 +6,7 @@ use muster_ports::{Grant, NewToken, Scope, StoreError, TenantRecord, TenantSetti
 use muster_sql::tenants;
 use rusqlite::{OptionalExtension, params};
 
-use crate::row::decode;
+use crate::connection::row::decode;
 use crate::sql;
 use crate::store::SqliteStore;
 

@@ -4,11 +4,11 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use muster_domain::{BatchNo, JobId, TenantId};
-use muster_ports::{FinishedJob, LedgerSnapshot, StoreError, StoredUpload, Upkeep};
-use muster_sql::ledger;
-use rusqlite::{Connection, params};
+use muster_ports::{FinishedJob, LedgerSnapshot, QueueName, RunningJob, StoreError, StoredUpload, Upkeep};
+use muster_sql::{jobs, ledger};
+use rusqlite::{OptionalExtension, params};
 
-use crate::row::{Row, unreadable};
+use crate::connection::row::{Row, decode, unreadable};
 use crate::sql;
 use crate::store::SqliteStore;
 use crate::store::jobs::complete_stop;
@@ -21,26 +21,29 @@ impl Upkeep for SqliteStore {
     }
 
     async fn jobs_to_split(&self) -> Result<Vec<JobId>, StoreError> {
-        self.read(|db| job_ids(db, sql::JOBS_TO_SPLIT)).await
+        self.read(|db| db.prepare_cached(sql::JOBS_TO_SPLIT)?.query_map([], |row| row.get(0).map(JobId))?.collect())
+            .await
     }
 
-    async fn restart_stalled_splits(&self) -> Result<Vec<JobId>, StoreError> {
-        self.write(|db| job_ids(db, sql::RESTART_STALLED_SPLITS)).await
+    async fn restart_split(&self, job: JobId) -> Result<bool, StoreError> {
+        self.write(move |db| Ok(db.prepare_cached(sql::RESTART_SPLIT)?.execute([job.0])? > 0)).await
     }
 
-    async fn jobs_to_finish(&self) -> Result<Vec<JobId>, StoreError> {
-        self.read(|db| job_ids(db, sql::JOBS_TO_FINISH)).await
+    async fn newest_publication(&self, queue: QueueName) -> Result<Option<i64>, StoreError> {
+        self.read(move |db| db.prepare_cached(sql::NEWEST_PUBLICATION)?.query_row([queue.as_str()], |row| row.get(0)))
+            .await
     }
 
-    async fn complete_stops(&self) -> Result<Vec<FinishedJob>, StoreError> {
-        self.write(|db| {
+    async fn jobs_to_stop(&self) -> Result<Vec<(TenantId, JobId)>, StoreError> {
+        self.read(|db| {
             let mut statement = db.prepare_cached(sql::JOBS_TO_STOP)?;
-            let stops = statement.query_map([], |row| Ok((TenantId(row.get(0)?), JobId(row.get(1)?))))?;
-            let stops = stops.collect::<rusqlite::Result<Vec<_>>>()?;
-            let ended = stops.into_iter().map(|(tenant, job)| complete_stop(db, tenant, job));
-            Ok(ended.collect::<rusqlite::Result<Vec<_>>>()?.into_iter().flatten().collect())
+            statement.query_map([], |row| Ok((TenantId(row.get(0)?), JobId(row.get(1)?))))?.collect()
         })
         .await
+    }
+
+    async fn complete_stop(&self, tenant: TenantId, job: JobId) -> Result<Option<FinishedJob>, StoreError> {
+        self.write(move |db| complete_stop(db, tenant, job)).await
     }
 
     async fn uploads_without_job(&self, uploads: Vec<StoredUpload>, age: Duration) -> Result<Vec<String>, StoreError> {
@@ -62,8 +65,27 @@ impl Upkeep for SqliteStore {
         self.read(move |db| db.query_row(sql::IS_BATCH_OUTSTANDING, params![job.0, batch.0], |row| row.get(0))).await
     }
 
-    async fn running_jobs(&self) -> Result<Vec<JobId>, StoreError> {
-        self.read(|db| job_ids(db, sql::RUNNING_JOBS)).await
+    async fn running_jobs(&self) -> Result<Vec<RunningJob>, StoreError> {
+        self.read(|db| {
+            let mut statement = db.prepare_cached(sql::RUNNING_JOBS)?;
+            statement.query_map([], decode(|row| jobs::running_job(row)))?.collect()
+        })
+        .await
+    }
+
+    async fn remove_deleted(&self, limit: u32) -> Result<bool, StoreError> {
+        self.write(move |db| {
+            let next = db
+                .prepare_cached(sql::NEXT_DELETED_JOB)?
+                .query_row([], |row| Ok((row.get::<_, i64>(0)?, row.get::<_, i64>(1)?)))
+                .optional()?;
+            let Some((tenant, job)) = next else { return Ok(false) };
+            db.prepare_cached(sql::REMOVE_REJECTIONS)?.execute(params![tenant, job, limit])?;
+            db.prepare_cached(sql::DELETE_LEDGER)?.execute(params![tenant, job])?;
+            db.prepare_cached(sql::FORGET_DELETED_JOB)?.execute(params![tenant, job])?;
+            Ok(true)
+        })
+        .await
     }
 
     async fn ledger_snapshot(&self, job: JobId) -> Result<LedgerSnapshot, StoreError> {
@@ -82,8 +104,4 @@ impl Upkeep for SqliteStore {
     async fn reset_unfinished(&self) -> Result<(), StoreError> {
         self.write(|db| db.execute(sql::RESET_UNFINISHED, []).map(drop)).await
     }
-}
-
-fn job_ids(db: &Connection, statement: &str) -> rusqlite::Result<Vec<JobId>> {
-    db.prepare_cached(statement)?.query_map([], |row| row.get(0).map(JobId))?.collect()
 }

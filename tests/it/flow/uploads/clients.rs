@@ -133,8 +133,8 @@ async fn slow_clients_do_not_slow_down_clients_of_other_tenants(mut site: Site) 
     let results = slow_clients.join_all().await;
     let count = |prefix: &str| results.iter().filter(|result| result.starts_with(prefix)).count();
     assert_eq!(count("closed"), 250, "the connections with slow heads");
-    assert_eq!(count("429 uploads_in_flight"), 250 - 32);
-    assert_eq!(count("408 body_too_slow"), 32);
+    assert_eq!(count("429 uploads_in_flight"), 250 - 16);
+    assert_eq!(count("408 body_too_slow"), 16);
     assert_no_files(&client).await;
 }
 

@@ -1,5 +1,7 @@
 //! Checks on single values of a Collaborator row.
 
+use std::collections::HashSet;
+
 use serde_json::Value;
 
 use super::input::Input;
@@ -11,6 +13,9 @@ use crate::text::{self, ValueError, invalid, value_missing};
 const MAX_PASSWORD_CHARS: usize = 1024;
 /// Maximum length of a JSON value in characters.
 const MAX_JSON_CHARS: usize = 64 * 1024;
+/// Maximum number of items in a list, and of characters in one of them.
+const MAX_LIST_ITEMS: usize = 1000;
+const MAX_LIST_ITEM_CHARS: usize = 1024;
 
 /// What a value must be, and what an empty value means.
 #[derive(Clone, Copy)]
@@ -106,13 +111,17 @@ fn date(value: &str) -> Result<String, ValueError> {
     }
 }
 
-/// The texts of a list in their order, without empty and repeated ones.
+/// The texts of a list in their order, without empty and repeated ones. Every limit is checked before the work that it
+/// limits, so that no cell costs more than a linear amount of work.
 fn list(input: &Input<'_>) -> Result<Vec<String>, ValueError> {
     let wrong_type =
         || invalid(RejectionCode::TypeInvalid, "has the wrong JSON type; expected a string or a list of strings");
     let items: Vec<&str> = match input {
         Input::Absent => Vec::new(),
-        Input::Cell(text) | Input::Text(text) => text.split(',').collect(),
+        Input::Cell(text) | Input::Text(text) => {
+            text::check_length(text, MAX_JSON_CHARS)?;
+            text.split(',').collect()
+        }
         Input::Other(Value::Array(items)) => {
             let texts: Option<Vec<&str>> = items.iter().map(Value::as_str).collect();
             let Some(texts) = texts else { return wrong_type() };
@@ -120,11 +129,15 @@ fn list(input: &Input<'_>) -> Result<Vec<String>, ValueError> {
         }
         Input::Other(_) => return wrong_type(),
     };
-    let mut list: Vec<String> = Vec::with_capacity(items.len());
+    let mut seen = HashSet::new();
+    let mut list = Vec::new();
     for item in items.into_iter().map(str::trim).filter(|item| !item.is_empty()) {
-        text::check_length(item, 1024)?;
+        text::check_length(item, MAX_LIST_ITEM_CHARS)?;
         text::check_characters(item)?;
-        if !list.iter().any(|known| known == item) {
+        if seen.insert(item) {
+            if list.len() == MAX_LIST_ITEMS {
+                return invalid(RejectionCode::ValueTooLong, format!("has more than {MAX_LIST_ITEMS} items"));
+            }
             list.push(item.to_owned());
         }
     }
@@ -156,8 +169,19 @@ fn json(input: &Input<'_>) -> Result<String, ValueError> {
 
 /// The JSON text, unless it contains the character U+0000, which Postgres cannot store even if it is escaped.
 fn storable_json(value: &Value) -> Result<String, ValueError> {
-    let text = value.to_string();
-    if text.contains("\\u0000") { invalid(RejectionCode::NulByte, "has a NUL character") } else { Ok(text) }
+    if has_nul(value) {
+        return invalid(RejectionCode::NulByte, "has a NUL character");
+    }
+    Ok(value.to_string())
+}
+
+fn has_nul(value: &Value) -> bool {
+    match value {
+        Value::String(text) => text.contains('\0'),
+        Value::Array(items) => items.iter().any(has_nul),
+        Value::Object(entries) => entries.iter().any(|(key, value)| key.contains('\0') || has_nul(value)),
+        Value::Null | Value::Bool(_) | Value::Number(_) => false,
+    }
 }
 
 /// Checks the password and appends it to the text of the batch; `None` if there is none.

@@ -1,9 +1,0 @@
--- find_job: Returns job ?2 of tenant ?1, with the same columns as list_jobs.
-select
-    id, state, case when raw_encoding = 'identity' then raw_bytes end as plain_bytes, total_bytes, total_rows,
-    file_error_line, file_error_code, file_error_message, created, updated, unchanged, failed, warnings,
-    created_at as created_ms, started_at as started_ms, finished_at as finished_ms,
-    cast(unixepoch('subsec') * 1000 as integer) as now_ms,
-    reports_closed_at is not null as reports_removed, blocked, unblocked, missing_kept
-from jobs
-where tenant = ?1 and id = ?2

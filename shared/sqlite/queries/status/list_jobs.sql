@@ -1,0 +1,16 @@
+-- list_jobs: Returns up to ?4 jobs of tenant ?1, newest first: those in state ?2 (any if null) with ids below ?3 (any
+-- if null).
+select
+    id, state, total_bytes, total_rows,
+    -- Batches are counted in decoded text, whose size is known before the split only if it is stored as it is.
+    case when raw_encoding = 'identity' and raw_charset = 'utf-8' then raw_bytes end as plain_bytes,
+    file_error_line, file_error_code, file_error_message, created, updated, unchanged, failed, warnings,
+    created_at as created_ms, started_at as started_ms, finished_at as finished_ms,
+    cast(unixepoch('subsec') * 1000 as integer) as now_ms,
+    reports_closed_at is not null as reports_removed, blocked, unblocked, missing_kept
+from jobs
+where tenant = ?1
+    and (?2 is null or state = ?2)
+    and (?3 is null or id < ?3)
+order by id desc
+limit ?4

@@ -1,0 +1,4 @@
+//! The CPU time and the memory that processes use.
+
+pub(crate) mod cpu;
+pub(crate) mod memory;

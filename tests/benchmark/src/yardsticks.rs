@@ -1,0 +1,4 @@
+//! The scripts that Muster is compared with.
+
+pub(crate) mod psql;
+pub(crate) mod sqlite;
