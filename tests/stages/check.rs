@@ -4,6 +4,7 @@ use divan::counter::{BytesCount, ItemsCount};
 use divan::{Bencher, black_box};
 use muster_domain::plan::{Existing, plan};
 use muster_domain::scanner::RecordLimits;
+use muster_domain::waiting::WaitingClaims;
 use muster_domain::{CheckedBatch, Handling, JobId, RowDigest, spigit};
 
 use crate::sample;
@@ -56,5 +57,5 @@ fn plan_of_new_users(bencher: Bencher<'_, '_>) {
     bencher
         .counter(BytesCount::new(bytes))
         .counter(ItemsCount::new(sample::BATCH_ROWS))
-        .bench(|| plan(JobId(1), &batch, &existing).inserts.len());
+        .bench(|| plan(JobId(1), &batch, &existing, &WaitingClaims::default()).inserts.len());
 }

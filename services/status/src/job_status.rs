@@ -44,6 +44,7 @@ pub(crate) async fn render(
         "warnings": counts.warnings,
         "blocked_users": counts.blocked,
         "unblocked_users": counts.unblocked,
+        "waiting_users": job.waiting_rows,
         "missing_users_kept": job.missing_not_blocked,
         "percent": progress.percent,
         "rows_per_second": progress.rows_per_second,

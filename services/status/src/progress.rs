@@ -151,6 +151,7 @@ mod tests {
             started_ms: Some(1000),
             finished_ms: None,
             now_ms: 3000,
+            waiting_rows: 0,
             missing_not_blocked: None,
             rejections_removed: false,
         }

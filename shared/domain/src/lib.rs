@@ -34,8 +34,8 @@
 //! | batch | a numbered slice of the rows of one job: the unit of queueing, transaction, acknowledgement and retry | |
 //! | row | one record of a file | |
 //! | line | the physical line on which a row starts, counted from 1 | |
-//! | epoch | a run of consecutive batches in which no user occurs in two batches | |
-//! | lane | the queue that a batch takes: `small` or `bulk` | |
+//! | epoch | a run of consecutive batches in which no user, e-mail or login occurs in two batches | |
+//! | lane | the queue that a batch takes: `small`, `bulk` or `slow` | |
 //! | ledger | the table of applied batches | |
 //! | counters | the view of the ledger in Redis | |
 //! | outcome | of a row: `created`, `updated`, `unchanged` or `failed` | results of calls |
@@ -46,6 +46,7 @@
 //! | attempt | one try to apply a batch | |
 //! | lookup | a query for users before a write | |
 //! | contested | of a row: its e-mail or login is held by another user or claimed by another row | |
+//! | waiting row | a row to be decided when the rest of its file is applied, because it wants what another user has | batches on a queue |
 //! | missing user | a user with a uid whom no row of a Collaborator file names | values and things that are absent |
 //! | compression | `identity`, `gzip` or `zstd` | charsets |
 //! | charset | the character encoding of a file | compression |

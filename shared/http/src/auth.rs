@@ -89,17 +89,13 @@ where
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, ApiError> {
         let sha256 = token_sha256(bearer(&parts.headers, parts.uri.query())?);
         let authorize = Authorize::from_ref(state);
-        match authorize.find_grant(sha256).await? {
-            Some(grant) => {
-                tracing::Span::current().record("tenant", tracing::field::display(grant.tenant));
-                Ok(Self { grant })
-            }
-            None => {
-                let address = parts.extensions.get::<Client>().and_then(|client| client.address);
-                authorize.wrong_tokens.record(address).await;
-                Err(unauthorized("auth_invalid", "The token is not valid."))
-            }
+        if let Some(grant) = authorize.find_grant(sha256).await? {
+            tracing::Span::current().record("tenant", tracing::field::display(grant.tenant));
+            return Ok(Self { grant });
         }
+        let address = Client::of(parts).address;
+        authorize.wrong_tokens.record(address).await;
+        Err(unauthorized("auth_invalid", "The token is not valid."))
     }
 }
 

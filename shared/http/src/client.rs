@@ -1,10 +1,8 @@
 //! The client of a request: its address, and whether it is still there.
 
-use std::convert::Infallible;
 use std::net::IpAddr;
 use std::sync::Arc;
 
-use axum::extract::FromRequestParts;
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, HeaderName};
 use ipnet::IpNet;
@@ -30,7 +28,7 @@ impl TrustedProxies {
     }
 }
 
-/// The client at the other end of a connection. An extractor, which is absent in tests without a connection.
+/// The client at the other end of a connection.
 #[derive(Clone, Debug)]
 pub struct Client {
     pub(crate) address: Option<IpAddr>,
@@ -45,22 +43,19 @@ impl Client {
         Self { address, stream: Some(stream) }
     }
 
+    /// The client of a request. In tests without a connection it has no address and never closes.
+    pub fn of(parts: &Parts) -> Self {
+        parts.extensions.get().cloned().unwrap_or(Self { address: None, stream: None })
+    }
+
     /// Waits until the client has closed its side of the connection, or has reset it. Does not end if the client sent
-    /// more than the request, because its end is hidden behind what it sent.
+    /// more than the request, because what it sent comes before its end.
     pub async fn closed(&self) {
         let Some(stream) = &self.stream else { return std::future::pending().await };
         match stream.peek(&mut [0]).await {
             Ok(0) | Err(_) => {}
             Ok(_) => std::future::pending().await,
         }
-    }
-}
-
-impl<S: Sync> FromRequestParts<S> for Client {
-    type Rejection = Infallible;
-
-    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Infallible> {
-        Ok(parts.extensions.get().cloned().unwrap_or(Self { address: None, stream: None }))
     }
 }
 

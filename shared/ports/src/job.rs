@@ -33,8 +33,8 @@ pub struct RawFile {
 /// same batches.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct CutRules {
-    /// Raised when the same rules would cut other batches than before. A splitter ignores jobs with a version that it
-    /// does not know.
+    /// Raised when the same rules would cut other batches than before. A splitter cuts jobs of earlier versions as those
+    /// did, and ignores jobs with a version that it does not know.
     pub version: u32,
     /// The limits on one record.
     pub record: RecordLimits,
@@ -58,7 +58,7 @@ fn default_max_failed_rows() -> u64 {
 
 impl CutRules {
     /// The version of the cut rules that this build implements.
-    pub const VERSION: u32 = 1;
+    pub const VERSION: u32 = 2;
 }
 
 impl Default for CutRules {
@@ -68,8 +68,8 @@ impl Default for CutRules {
             record: RecordLimits::default(),
             batch_rows: 2000,
             batch_bytes: 512 * 1024,
-            // The hash table of an epoch doubles its memory above 458,752 entries.
-            epoch_rows: 450_000,
+            // The hash table of an epoch doubles its memory above 458,752 entries, and a row has two.
+            epoch_rows: 225_000,
             unpacked_bytes: 64 << 30,
             max_failed_rows: default_max_failed_rows(),
         }
@@ -196,6 +196,8 @@ pub struct JobView {
     pub started_ms: Option<i64>,
     /// When the job became final.
     pub finished_ms: Option<i64>,
+    /// How many rows wait, until the rest of the file is applied, because they want what another user has.
+    pub waiting_rows: u64,
     /// How many missing users were not blocked because of the tenant's guard; `None` if the guard was not exceeded.
     pub missing_not_blocked: Option<u64>,
     /// Whether the rejections of the job have been removed or are being removed.

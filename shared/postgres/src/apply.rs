@@ -7,6 +7,7 @@
 //! | which users exist, who holds which e-mail | [`probe`] |
 //! | changed and new users in bulk | [`bulk`], rows in COPY form by [`copy`], a few by [`user`] |
 //! | contested users row by row | [`row_by_row`], each by [`user`] |
+//! | rows that want what another user has | [`waiting`] |
 //! | rejections, counts, commit | here and [`crate::ledger`] |
 //!
 //! Concurrent transactions: another delivery of the same batch waits at the claim and then finds the batch claimed.
@@ -20,13 +21,15 @@ mod lookup;
 mod probe;
 mod row_by_row;
 mod user;
+pub(crate) mod waiting;
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use muster_domain::decision::accepts_batch;
 use muster_domain::plan::plan;
-use muster_domain::{Counts, JobState, Rejection};
+use muster_domain::waiting::WaitingClaims;
+use muster_domain::{CheckedBatch, CheckedRow, Counts, JobState, Rejection};
 use muster_ports::{Applied, BatchToApply, StoreError};
 use muster_runtime::failpoint;
 use sqlx::postgres::PgConnection;
@@ -38,6 +41,7 @@ use crate::ledger;
 use crate::sql;
 pub(crate) use lookup::LookupHints;
 use lookup::LookupLevel;
+use waiting::WaitingRow;
 
 /// Begins a transaction that looks up many keys. The settings leave the planner only one cheap plan: the index of the
 /// key (docs/decisions/0005).
@@ -100,34 +104,55 @@ impl Work for Apply {
 
     async fn run(self, connection: &mut PgConnection) -> Result<Applied, sqlx::Error> {
         let batch = &*self.batch;
-        if !lock_running_job(connection, batch).await? {
-            return Ok(Applied::NotRunning);
-        }
+        let Some(job) = lock_running_job(connection, batch).await? else { return Ok(Applied::NotRunning) };
         if !ledger::claim(connection, batch).await? {
             return Ok(Applied::AlreadyApplied(ledger::counts(connection, batch).await?));
         }
-        let mut tally = Tally { counts: batch.rows.initial_counts(), rejections: batch.rows.rejections().to_vec() };
-        write_users(connection, batch, self.level, &mut tally).await?;
+        let claims = if job.has_waiting { waiting::claims(connection, batch).await? } else { WaitingClaims::default() };
+        // Contested rows are applied after all others, so their values must be known before.
+        let level = if claims.is_empty() { self.level } else { self.level.with_holders() };
+        let mut tally = Tally::new(&batch.rows, claims);
+        write_users(connection, batch, level, &mut tally).await?;
         failpoint!("users_written");
         ledger::insert_rejections(connection, batch, &tally.rejections).await?;
         let named = if batch.records_named_users { probe::named_ids(connection, batch).await? } else { Vec::new() };
         if !users_are_indexed(connection).await? {
             return Err(MissingIndex.into());
         }
-        ledger::write_counts(connection, batch, &tally.counts, &named).await?;
+        waiting::insert(connection, batch, &tally.waiting).await?;
+        ledger::write_counts(connection, batch, &tally.counts, tally.waiting.len() as u64, &named).await?;
         Ok(Applied::Committed(tally.counts))
     }
 }
 
-/// The counts and rejections that the steps of an attempt add up.
+/// What the steps of an attempt add up: counts, rejections and rows that wait.
 #[derive(Default)]
-struct Tally {
-    counts: Counts,
-    rejections: Vec<Rejection>,
+pub(crate) struct Tally {
+    pub(crate) counts: Counts,
+    pub(crate) rejections: Vec<Rejection>,
+    pub(crate) waiting: Vec<WaitingRow>,
+    /// What the waiting rows of the job name and want, as far as it concerns the rows of the batch.
+    claims: WaitingClaims,
+    /// Whether a row that wants what another user has fails, because the rest of its file has been applied.
+    conflicts_fail: bool,
 }
 
 impl Tally {
-    fn reject(&mut self, rejection: Rejection) {
+    fn new(rows: &CheckedBatch, claims: WaitingClaims) -> Self {
+        Self { counts: rows.initial_counts(), rejections: rows.rejections().to_vec(), claims, ..Self::default() }
+    }
+
+    /// The tally of rows about which [`hand_over`](muster_domain::hand_over) has decided.
+    pub(crate) fn of_decided_rows() -> Self {
+        Self { conflicts_fail: true, ..Self::default() }
+    }
+
+    fn wait(&mut self, row: &CheckedRow<'_>) {
+        self.claims.add(row);
+        self.waiting.push(WaitingRow::new(row));
+    }
+
+    pub(crate) fn reject(&mut self, rejection: Rejection) {
         self.counts.failed += 1;
         self.rejections.push(rejection);
     }
@@ -138,15 +163,25 @@ async fn users_are_indexed(connection: &mut PgConnection) -> Result<bool, sqlx::
     sqlx::query_scalar(sql::USERS_ARE_INDEXED).fetch_one(connection).await
 }
 
-/// Locks the job row, shared, so that the job is not stopped while the batch is applied. False if the job does not take
+/// A job that takes the batch.
+struct RunningJob {
+    /// Whether rows of earlier batches wait.
+    has_waiting: bool,
+}
+
+/// Locks the job row, shared, so that the job is not stopped while the batch is applied. `None` if the job does not take
 /// the batch any more.
-async fn lock_running_job(connection: &mut PgConnection, batch: &BatchToApply) -> Result<bool, sqlx::Error> {
-    let row: Option<(String, bool, Option<i32>)> =
+async fn lock_running_job(
+    connection: &mut PgConnection,
+    batch: &BatchToApply,
+) -> Result<Option<RunningJob>, sqlx::Error> {
+    let row: Option<(String, bool, Option<i32>, bool)> =
         sqlx::query_as(sql::LOCK_JOB_SHARED).bind(batch.tenant.0).bind(batch.job.0).fetch_optional(connection).await?;
-    Ok(row.is_some_and(|(state, stopping, total)| {
+    let running = row.filter(|(state, stopping, total, _)| {
         let total = total.map(|total| u64::from(total.cast_unsigned()));
-        JobState::parse(&state).is_some_and(|state| accepts_batch(state, stopping, total, batch.batch))
-    }))
+        JobState::parse(state).is_some_and(|state| accepts_batch(state, *stopping, total, batch.batch))
+    });
+    Ok(running.map(|(.., has_waiting)| RunningJob { has_waiting }))
 }
 
 async fn write_users(
@@ -160,7 +195,7 @@ async fn write_users(
     }
     let (found, unchanged) = probe::Found::look_up(connection, batch, level).await?;
     let existing = found.existing(batch.rows.identity(), unchanged)?;
-    let plan = plan(batch.job, &batch.rows, &existing);
+    let plan = plan(batch.job, &batch.rows, &existing, &tally.claims);
     if plan.outdated > 0 {
         log_outdated(batch, plan.outdated);
     }

@@ -53,11 +53,12 @@ pub(crate) async fn insert_rejections(
     Ok(())
 }
 
-/// Writes the counts of a claimed batch, and the ids of the users that its rows name if the job needs them.
+/// Writes the counts of a claimed batch, the number of its rows that wait, and the ids of the users that its rows name if the job needs them.
 pub(crate) async fn write_counts(
     connection: &mut PgConnection,
     batch: &BatchToApply,
     counts: &Counts,
+    waiting: u64,
     named: &[i64],
 ) -> Result<(), sqlx::Error> {
     let number = |count: u64| i32::try_from(count).unwrap_or(i32::MAX);
@@ -74,6 +75,7 @@ pub(crate) async fn write_counts(
         .bind(number(counts.unblocked))
         .bind(batch.records_named_users.then_some(named))
         .bind(number(batch.rows.rows_without_key()))
+        .bind(number(waiting))
         .execute(connection)
         .await?;
     Ok(())

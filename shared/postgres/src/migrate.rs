@@ -19,6 +19,7 @@ migrations! {
     "0004_collaborator",
     "0005_apply_path",
     "0006_soundness",
+    "0007_waiting_rows",
 }
 
 /// Returns the migrations for sqlx. (With its macro, Cargo would compile the whole database driver a second time.)

@@ -3,33 +3,17 @@
 //! It is part of the transaction that makes the job final. By then every batch of the job is in the ledger. If the
 //! transaction fails, nothing has changed, and the next process to finish the job starts again.
 
-use muster_domain::decision::{MissingGuard, MissingResult, SplitSummary};
-use muster_domain::{JobId, TenantId};
+use muster_domain::decision::{MissingGuard, MissingResult};
 use muster_sql::SqlRow;
 use sqlx::postgres::PgConnection;
 
+use crate::apply::waiting::FinalBatch;
 use crate::connection::query::{fetch_row, unreadable};
 use crate::sql;
 
-/// Blocks missing users, unless the guard forbids it. `None` if another transaction has done so.
-pub(crate) async fn block(
-    connection: &mut PgConnection,
-    tenant: TenantId,
-    job: JobId,
-    split: &SplitSummary,
-) -> Result<Option<MissingResult>, sqlx::Error> {
-    let batch = i32::try_from(split.batches + 1).unwrap_or(i32::MAX);
-    // A concurrent transaction waits here until this one ends; then the batch is claimed and the job final.
-    let claimed = sqlx::query(sql::CLAIM_MISSING_USERS_BATCH)
-        .bind(tenant.0)
-        .bind(job.0)
-        .bind(batch)
-        .bind(split.bytes.cast_signed())
-        .execute(&mut *connection)
-        .await?;
-    if claimed.rows_affected() == 0 {
-        return Ok(None);
-    }
+/// Blocks missing users, unless the guard forbids it. The extra batch at the end of the job is claimed.
+pub(crate) async fn block(connection: &mut PgConnection, last: &FinalBatch) -> Result<MissingResult, sqlx::Error> {
+    let FinalBatch { tenant, job, batch, .. } = *last;
     let guard = fetch_row(connection, sqlx::query(sql::MISSING_GUARD).bind(tenant.0)).await?;
     let guard = MissingGuard {
         percent: guard.count("missing_guard_percent").map_err(unreadable)?,
@@ -39,7 +23,7 @@ pub(crate) async fn block(
     let (missing, active) = (found.count("missing").map_err(unreadable)?, found.count("active").map_err(unreadable)?);
     if guard.forbids(missing, active) {
         tracing::warn!(%job, %tenant, missing, active, "too many users are missing from a file; none is blocked");
-        return Ok(Some(MissingResult { blocked: 0, kept: Some(missing) }));
+        return Ok(MissingResult { blocked: 0, kept: Some(missing) });
     }
     let done =
         sqlx::query(sql::BLOCK_MISSING).bind(tenant.0).bind(job.0).bind(i64::MAX).execute(&mut *connection).await?;
@@ -47,9 +31,9 @@ pub(crate) async fn block(
     sqlx::query(sql::RECORD_BLOCKED)
         .bind(tenant.0)
         .bind(job.0)
-        .bind(batch)
+        .bind(batch.0.cast_signed())
         .bind(i32::try_from(blocked).unwrap_or(i32::MAX))
         .execute(connection)
         .await?;
-    Ok(Some(MissingResult { blocked, kept: None }))
+    Ok(MissingResult { blocked, kept: None })
 }

@@ -38,6 +38,9 @@ muster_sql::statements! {
         SCHEMA_VERSION => "schema_version",
     }
     "finish" {
+        LOCK_COMPLETE_JOB => "lock_complete_job",
+        FIND_STOPPED_JOB => "find_stopped_job",
+        CLAIM_FINAL_BATCH => "claim_final_batch",
         BEGIN_STOP => "begin_stop",
         CANCEL_JOB => "cancel_job",
         FIND_COMPLETE_JOB => "find_complete_job",
@@ -46,12 +49,20 @@ muster_sql::statements! {
         NOTIFY_JOB => "notify_job",
         COMPLETE_STOP => "complete_stop",
     }
+    "hand_over" {
+        INSERT_WAITING => "insert_waiting",
+        PROBE_WAITING => "probe_waiting",
+        NUMBER_WAITING => "number_waiting",
+        WAITING_ROWS => "waiting_rows",
+        RELEASE_EMAILS => "release_emails",
+        RELEASE_LOGINS => "release_logins",
+        DELETE_WAITING => "delete_waiting",
+    }
     "missing_users" {
         BLOCK_MISSING => "block_missing",
         RECORD_BLOCKED => "record_blocked",
         COUNT_MISSING => "count_missing",
         CLEAR_NAMED_USERS => "clear_named_users",
-        CLAIM_MISSING_USERS_BATCH => "claim_missing_users_batch",
         MISSING_GUARD => "missing_guard",
     }
     "splits" {

@@ -14,6 +14,7 @@ use crate::sql;
 pub(crate) struct UserStatements {
     pub(crate) probe_user_digests: String,
     pub(crate) probe_users: String,
+    pub(crate) number_waiting: String,
     pub(crate) copy_users: String,
     pub(crate) copy_stage: String,
     pub(crate) update_staged: String,
@@ -42,6 +43,7 @@ impl UserStatements {
         Self {
             probe_user_digests: fill(sql::PROBE_USER_DIGESTS),
             probe_users: fill(sql::PROBE_USERS),
+            number_waiting: fill(sql::NUMBER_WAITING),
             copy_users: fill(sql::COPY_USERS),
             copy_stage: fill(sql::COPY_STAGE),
             update_staged: fill(sql::UPDATE_STAGED),

@@ -1,6 +1,7 @@
 //! Jobs, splits and rules as they are stored.
 
 use muster_domain::decision::SplitSummary;
+use muster_domain::hand_over::NumberedRow;
 use muster_domain::{Charset, Compression, Dialect, Format, Handling, JobId, JobState, Rejection, TenantId};
 use muster_ports::{CutRules, JobRules, JobView, Lease, RawFile, RunningJob, SplitJob, UploadPosition, UploadToRemove};
 
@@ -31,6 +32,7 @@ pub fn job_view(row: &impl SqlRow) -> Result<JobView, Unreadable> {
         started_ms: row.optional_number("started_ms")?,
         finished_ms: row.optional_number("finished_ms")?,
         now_ms: row.number("now_ms")?,
+        waiting_rows: row.count("waiting_rows")?,
         missing_not_blocked: row.optional_count("missing_kept")?,
         rejections_removed: row.boolean("reports_removed")?,
     })
@@ -84,6 +86,8 @@ pub fn split_summary(row: &impl SqlRow) -> Result<(TenantId, SplitSummary), Unre
         bytes: row.count("total_bytes")?,
         ends_early: row.boolean("is_unreadable")?,
         blocks_missing_users: row.boolean("blocks_missing")?,
+        waiting_rows: row.count("waiting_rows")?,
+        dialect: dialect(row)?,
     };
     Ok((TenantId(row.number("tenant")?), summary))
 }
@@ -103,6 +107,47 @@ pub fn running_job(row: &impl SqlRow) -> Result<RunningJob, Unreadable> {
         total_batches: row.optional_count("total_batches")?,
         split_ms: row.optional_number("split_ms")?,
         is_overdue: row.boolean("is_overdue")?,
+    })
+}
+
+/// The row of `find_stopped_job.sql`.
+#[derive(Clone, Copy, Debug)]
+pub struct StoppedJob {
+    /// Whether the job ends because its file is unreadable; if not, it was canceled.
+    pub is_unreadable: bool,
+    /// The dialect of the file.
+    pub dialect: Dialect,
+    /// The number of the last applied batch.
+    pub last_batch: u64,
+    /// Where in the decoded file the last applied batch ends.
+    pub end_offset: u64,
+    /// Whether rows wait.
+    pub has_waiting: bool,
+}
+
+/// The row of `find_stopped_job.sql`.
+pub fn stopped_job(row: &impl SqlRow) -> Result<StoppedJob, Unreadable> {
+    Ok(StoppedJob {
+        is_unreadable: row.boolean("is_unreadable")?,
+        dialect: dialect(row)?,
+        last_batch: row.count("last_batch")?,
+        end_offset: row.count("end_offset")?,
+        has_waiting: row.boolean("has_waiting")?,
+    })
+}
+
+/// A row of `number_waiting.sql`.
+pub fn numbered_row(row: &impl SqlRow) -> Result<NumberedRow, Unreadable> {
+    Ok(NumberedRow {
+        line: row.count("line")?,
+        is_complete: row.boolean("is_complete")?,
+        key: row.count("key_number")?,
+        email: row.optional_count("email_number")?,
+        login: row.optional_count("login_number")?,
+        user_id: row.optional_number("user_id")?,
+        email_holder: row.optional_number("email_holder")?,
+        login_holder: row.optional_number("login_holder")?,
+        is_adoptable: row.boolean("is_adoptable")?,
     })
 }
 

@@ -48,11 +48,13 @@ fn batch(row: &impl SqlRow) -> Result<BatchNo, Unreadable> {
 
 /// The row of `batch_status.sql`.
 pub fn batch_status(row: &impl SqlRow, number: BatchNo) -> Result<BatchStatus, Unreadable> {
-    if row.optional_number("created")?.is_some() {
+    let total_batches = row.optional_count("total_batches")?;
+    // The batch after the last one is the extra batch at the end of the job, which no message is about.
+    let is_of_file = total_batches.is_none_or(|total| u64::from(number.0) <= total);
+    if is_of_file && row.optional_number("created")?.is_some() {
         return Ok(BatchStatus::Applied(counts(row)?));
     }
     let state = crate::jobs::job_state(row, "state")?;
-    let total_batches = row.optional_count("total_batches")?;
     let is_open = decision::accepts_batch(state, row.boolean("stopping")?, total_batches, number);
     Ok(if is_open { BatchStatus::Open } else { BatchStatus::NotRunning })
 }

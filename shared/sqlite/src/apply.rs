@@ -9,6 +9,7 @@ use muster_domain::decision::{
 };
 use muster_domain::profile::{StoredUser, merge_rows};
 use muster_domain::shape::{Columns, Identity};
+use muster_domain::waiting::WaitingClaims;
 use muster_domain::{CheckedRow, Counts, JobState, Rejection};
 use muster_ports::{Applied, BatchToApply};
 use muster_runtime::failpoint;
@@ -19,12 +20,11 @@ use crate::ledger;
 use crate::sql;
 use crate::statements::for_shape;
 use crate::user::{self, Lookup, UserWrites};
+use crate::waiting;
 
 /// Applies a batch.
 pub(crate) fn apply(db: &Connection, batch: &BatchToApply) -> rusqlite::Result<Applied> {
-    if !is_running(db, batch)? {
-        return Ok(Applied::NotRunning);
-    }
+    let Some(has_waiting) = running_job(db, batch)? else { return Ok(Applied::NotRunning) };
     if let Some(counts) = ledger::counts(db, batch)? {
         return Ok(Applied::AlreadyApplied(counts));
     }
@@ -33,15 +33,24 @@ pub(crate) fn apply(db: &Connection, batch: &BatchToApply) -> rusqlite::Result<A
         ledger::insert_rejection(db, batch, rejection)?;
     }
     let mut statements = Statements::prepare(db, batch)?;
+    let (mut claims, mut waiting) = (WaitingClaims::default(), 0);
     for row in batch.rows.rows() {
-        match apply_row(&mut statements, batch, row) {
-            Ok(Ok(outcome)) => {
+        if has_waiting {
+            waiting::add_claims(db, batch, &row, &mut claims)?;
+        }
+        match apply_row(&mut statements, batch, row, &claims) {
+            Ok(RowEnd::Applied(outcome)) => {
                 statements.expects_new = expects_new_user(&row, &outcome);
                 counts.add(&outcome);
             }
-            Ok(Err(rejection)) => {
+            Ok(RowEnd::Rejected(rejection)) => {
                 counts.failed += 1;
                 ledger::insert_rejection(db, batch, &rejection)?;
+            }
+            Ok(RowEnd::Waits | RowEnd::Conflicts(_)) => {
+                waiting += 1;
+                claims.add(&row);
+                waiting::insert(db, batch, &row)?;
             }
             // SQLite undoes the statement that failed, not the transaction.
             Err(error) if batch.row_by_row && is_data_error(&error) => {
@@ -53,22 +62,35 @@ pub(crate) fn apply(db: &Connection, batch: &BatchToApply) -> rusqlite::Result<A
     }
     failpoint!(blocking "users_written");
     let named = if batch.records_named_users { Some(named_ids(db, batch)?) } else { None };
-    ledger::record(db, batch, &counts, named.as_deref())?;
+    ledger::record(db, batch, &counts, waiting, named.as_deref())?;
     Ok(Applied::Committed(counts))
 }
 
-fn is_running(db: &Connection, batch: &BatchToApply) -> rusqlite::Result<bool> {
-    let found: Option<(String, bool, Option<u32>)> = db
+/// Whether rows of earlier batches of the job wait; `None` if the job does not take the batch any more.
+fn running_job(db: &Connection, batch: &BatchToApply) -> rusqlite::Result<Option<bool>> {
+    let found: Option<(String, bool, Option<u32>, bool)> = db
         .prepare_cached(sql::LOCK_JOB_SHARED)?
-        .query_row(params![batch.tenant.0, batch.job.0], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))
+        .query_row(params![batch.tenant.0, batch.job.0], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?)))
         .optional()?;
-    Ok(found.is_some_and(|(state, stopping, total)| {
-        JobState::parse(&state).is_some_and(|state| accepts_batch(state, stopping, total.map(u64::from), batch.batch))
-    }))
+    let running = found.filter(|(state, stopping, total, _)| {
+        let accepts = |state| accepts_batch(state, *stopping, total.map(u64::from), batch.batch);
+        JobState::parse(state).is_some_and(accepts)
+    });
+    Ok(running.map(|(.., has_waiting)| has_waiting))
+}
+
+/// What happened to a row.
+pub(crate) enum RowEnd {
+    Applied(Counts),
+    Rejected(Rejection),
+    /// It wants what a waiting row wants, or its user has a waiting row.
+    Waits,
+    /// It wants what another user has; this is its rejection if the rest of the file is applied.
+    Conflicts(Rejection),
 }
 
 /// The prepared statements of a batch, kept because each lookup in the cache hashes the long text of a statement.
-struct Statements<'db> {
+pub(crate) struct Statements<'db> {
     by_key: Lookup<'db>,
     by_login: Lookup<'db>,
     holders: CachedStatement<'db>,
@@ -79,7 +101,7 @@ struct Statements<'db> {
 }
 
 impl<'db> Statements<'db> {
-    fn prepare(db: &'db Connection, batch: &BatchToApply) -> rusqlite::Result<Self> {
+    pub(crate) fn prepare(db: &'db Connection, batch: &BatchToApply) -> rusqlite::Result<Self> {
         let (identity, columns) = (batch.rows.identity(), batch.rows.columns());
         let by_login = &for_shape(Identity::Username, Columns::All).probe;
         Ok(Self {
@@ -92,28 +114,36 @@ impl<'db> Statements<'db> {
     }
 }
 
-/// The counts of a row, or why it fails.
-fn apply_row(
+/// Applies a row, unless it has to wait.
+pub(crate) fn apply_row(
     statements: &mut Statements<'_>,
     batch: &BatchToApply,
     row: CheckedRow<'_>,
-) -> rusqlite::Result<Result<Counts, Rejection>> {
+    claims: &WaitingClaims,
+) -> rusqlite::Result<RowEnd> {
     let Statements { by_key, by_login, holders, writes, expects_new } = statements;
-    if *expects_new && row.unset_required_field().is_none() {
+    if *expects_new && row.unset_required_field().is_none() && !claims.concerns(&row) {
         let merged = merge_rows(None, [row]);
         if !merged.has_too_many_attributes && writes.write(None, batch, row, &merged.profile)? {
-            return Ok(Ok(merged.counts));
+            return Ok(RowEnd::Applied(merged.counts));
         }
     }
     let keys = RowKeys::new(&row);
     let mut rows = by_key.statement.query(params![batch.tenant.0, keys.key])?;
     let stored = rows.next()?.map(|row| user::read(row, &by_key.columns)).transpose()?;
     let Some(login) = keys.login.filter(|_| stored.is_none()) else {
+        if claims.must_wait(&row, stored.as_ref()) {
+            return Ok(RowEnd::Waits);
+        }
         return write_row(holders, writes, batch, row, stored.as_ref());
     };
     let mut rows = by_login.statement.query(params![batch.tenant.0, login])?;
     let stored = rows.next()?.map(|row| user::read(row, &by_login.columns)).transpose()?;
-    write_row(holders, writes, batch, row, stored.filter(is_adoptable).as_ref())
+    let stored = stored.filter(is_adoptable);
+    if claims.must_wait(&row, stored.as_ref()) {
+        return Ok(RowEnd::Waits);
+    }
+    write_row(holders, writes, batch, row, stored.as_ref())
 }
 
 fn write_row(
@@ -122,19 +152,19 @@ fn write_row(
     batch: &BatchToApply,
     row: CheckedRow<'_>,
     stored: Option<&StoredUser<'_>>,
-) -> rusqlite::Result<Result<Counts, Rejection>> {
+) -> rusqlite::Result<RowEnd> {
     let merged = match decide_row(batch.job, row, stored) {
-        RowDecision::Reject(rejection) => return Ok(Err(rejection)),
-        RowDecision::Unchanged(counts) => return Ok(Ok(counts)),
+        RowDecision::Reject(rejection) => return Ok(RowEnd::Rejected(rejection)),
+        RowDecision::Unchanged(counts) => return Ok(RowEnd::Applied(counts)),
         RowDecision::Outdated => {
             tracing::error!(job = %batch.job, batch = %batch.batch, users = 1, "version check failed: user already written by a later row");
-            return Ok(Ok(RowDecision::OUTDATED_COUNTS));
+            return Ok(RowEnd::Applied(RowDecision::OUTDATED_COUNTS));
         }
         RowDecision::Write { merged, .. } => merged,
     };
     let id = stored.map(|user| user.id);
     if writes.write(id, batch, row, &merged.profile)? {
-        return Ok(Ok(merged.counts));
+        return Ok(RowEnd::Applied(merged.counts));
     }
     let wanted = params![batch.tenant.0, RowKeys::new(&row).login, row.email_key()];
     let read =
@@ -142,7 +172,7 @@ fn write_row(
     let holders = holders.query_row(wanted, read)?;
     // There is one writer, so nothing changed since the lookup: another user holds the e-mail or login.
     let conflict = decide_conflict(&row, id, holders).ok_or(rusqlite::Error::QueryReturnedNoRows)?;
-    Ok(Err(conflict))
+    Ok(RowEnd::Conflicts(conflict))
 }
 
 /// The ids of the users whom the rows name, failed rows included, as a JSON array.

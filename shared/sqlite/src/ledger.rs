@@ -29,11 +29,12 @@ pub(crate) fn insert_rejection(db: &Connection, batch: &BatchToApply, rejection:
     db.prepare_cached(sql::INSERT_REJECTION)?.execute(values).map(drop)
 }
 
-/// Writes the ledger row of a batch, with the ids of the users that its rows name if the job needs them.
+/// Writes the ledger row of a batch, with the number of rows that wait and the ids of the users that its rows name if the job needs them.
 pub(crate) fn record(
     db: &Connection,
     batch: &BatchToApply,
     counts: &Counts,
+    waiting: u64,
     named: Option<&str>,
 ) -> rusqlite::Result<()> {
     let values = params![
@@ -52,7 +53,8 @@ pub(crate) fn record(
         named,
         batch.rows.rows_without_key().cast_signed(),
         batch.publication.map(|publication| publication.queue.as_str()),
-        batch.publication.map(|publication| publication.published_ms)
+        batch.publication.map(|publication| publication.published_ms),
+        waiting.cast_signed()
     ];
     db.prepare_cached(sql::RECORD_BATCH)?.execute(values).map(drop)
 }

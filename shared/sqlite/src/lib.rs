@@ -9,6 +9,7 @@
 
 mod apply;
 mod connection;
+mod hand_over;
 mod ledger;
 mod migrate;
 mod missing;
@@ -16,5 +17,6 @@ pub mod sql;
 pub mod statements;
 mod store;
 mod user;
+mod waiting;
 
 pub use store::{OpenError, SqliteStore};

@@ -3,12 +3,13 @@
 use rusqlite::Connection;
 
 /// In order. Migrations are only ever added.
-const MIGRATIONS: [&str; 5] = [
+const MIGRATIONS: [&str; 6] = [
     include_str!("../migrations/0001_first_schema.sql"),
     include_str!("../migrations/0002_idempotency_key.sql"),
     include_str!("../migrations/0003_upkeep.sql"),
     include_str!("../migrations/0004_collaborator.sql"),
     include_str!("../migrations/0005_soundness.sql"),
+    include_str!("../migrations/0006_waiting_rows.sql"),
 ];
 
 /// Why the schema cannot be created or updated.

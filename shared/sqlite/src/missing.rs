@@ -3,23 +3,18 @@
 //! It is part of the transaction that makes the job final, and there is one writer, so no other write can interfere.
 //! `shared/postgres` must produce the same users and counts.
 
-use muster_domain::decision::{MissingGuard, MissingResult, SplitSummary};
-use muster_domain::{JobId, TenantId};
+use muster_domain::decision::{MissingGuard, MissingResult};
 use muster_sql::{SqlRow, Unreadable};
 use rusqlite::{Connection, params};
 
 use crate::connection::row::decode;
 use crate::sql;
+use crate::waiting::FinalBatch;
 
 /// Blocks missing users, unless the guard forbids it.
-pub(crate) fn block(
-    db: &Connection,
-    tenant: TenantId,
-    job: JobId,
-    split: &SplitSummary,
-) -> rusqlite::Result<MissingResult> {
-    let batch = split.batches.cast_signed() + 1;
-    db.execute(sql::CLAIM_MISSING_USERS_BATCH, params![tenant.0, job.0, batch, split.bytes.cast_signed()])?;
+pub(crate) fn block(db: &Connection, last: &FinalBatch) -> rusqlite::Result<MissingResult> {
+    let FinalBatch { tenant, job, batch, .. } = *last;
+    db.execute(sql::CLAIM_FINAL_BATCH, params![tenant.0, job.0, batch.0, last.end_offset.cast_signed()])?;
     let guard = db.query_row(
         sql::MISSING_GUARD,
         [tenant.0],
@@ -41,6 +36,6 @@ pub(crate) fn block(
     }
     let blocked = db.execute(sql::BLOCK_MISSING, params![tenant.0, job.0, i64::MAX])?;
     let blocked = i64::try_from(blocked).unwrap_or(i64::MAX);
-    db.execute(sql::RECORD_BLOCKED, params![tenant.0, job.0, batch, blocked])?;
+    db.execute(sql::RECORD_BLOCKED, params![tenant.0, job.0, batch.0, blocked])?;
     Ok(MissingResult { blocked: blocked.cast_unsigned(), kept: None })
 }

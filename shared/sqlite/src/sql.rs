@@ -33,6 +33,8 @@ muster_sql::statements! {
         LIST_REJECTIONS => "list_rejections",
     }
     "finish" {
+        FIND_STOPPED_JOB => "find_stopped_job",
+        CLAIM_FINAL_BATCH => "claim_final_batch",
         BEGIN_STOP => "begin_stop",
         CANCEL_JOB => "cancel_job",
         FIND_COMPLETE_JOB => "find_complete_job",
@@ -40,12 +42,20 @@ muster_sql::statements! {
         LEDGER_SUMS => "ledger_sums",
         COMPLETE_STOP => "complete_stop",
     }
+    "hand_over" {
+        INSERT_WAITING => "insert_waiting",
+        PROBE_WAITING => "probe_waiting",
+        NUMBER_WAITING => "number_waiting",
+        WAITING_ROWS => "waiting_rows",
+        RELEASE_EMAILS => "release_emails",
+        RELEASE_LOGINS => "release_logins",
+        DELETE_WAITING => "delete_waiting",
+    }
     "missing_users" {
         BLOCK_MISSING => "block_missing",
         RECORD_BLOCKED => "record_blocked",
         COUNT_MISSING => "count_missing",
         CLEAR_NAMED_USERS => "clear_named_users",
-        CLAIM_MISSING_USERS_BATCH => "claim_missing_users_batch",
         MISSING_GUARD => "missing_guard",
     }
     "splits" {

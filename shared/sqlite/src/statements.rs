@@ -14,6 +14,7 @@ pub(crate) struct UserStatements {
     pub(crate) probe: String,
     pub(crate) insert: String,
     pub(crate) update: String,
+    pub(crate) number_waiting: String,
 }
 
 /// One user with every field, to be read back.
@@ -30,7 +31,12 @@ pub(crate) fn for_shape(identity: Identity, columns: Columns) -> &'static UserSt
 impl UserStatements {
     fn new(identity: Identity, columns: Columns) -> Self {
         let fill = |template| fill(template, identity, columns);
-        Self { probe: fill(sql::PROBE_USER), insert: fill(sql::INSERT_USER), update: fill(sql::UPDATE_USER) }
+        Self {
+            probe: fill(sql::PROBE_USER),
+            insert: fill(sql::INSERT_USER),
+            update: fill(sql::UPDATE_USER),
+            number_waiting: fill(sql::NUMBER_WAITING),
+        }
     }
 }
 

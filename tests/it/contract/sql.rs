@@ -47,6 +47,7 @@ fn both_stores_have_the_same_statements_in_the_same_folders() {
         "bulk/create_stage",
         "bulk/insert_staged",
         "bulk/update_staged",
+        "finish/lock_complete_job",
         "finish/notify_job",
         "jobs/lock_tenant",
         "lookups/probe_email_holders",

@@ -47,6 +47,38 @@ mod quick {
         trial.check().await;
     }
 
+    /// F32: without workers, batches that only wait are not published again.
+    #[tokio::test(flavor = "multi_thread")]
+    async fn waiting_batches_are_not_published_again() {
+        let mut site = start_site(verbose_options(0)).await;
+        let servers = site.servers.clone().unwrap();
+        let broker = Broker::connect(&servers).await;
+        let other = site.tenant("other", &[]).await;
+        site.client.upload(File::new_users(0, 5_000).csv()).await;
+        let queue = format!("{}.batch.small.v1", servers.prefix);
+        wait_until("the batches are published", || async {
+            let waiting = broker.count_waiting(&queue).await;
+            let split = servers.number("select count(*) from jobs where total_batches = 3").await;
+            if (waiting, split) == (Some(3), 1) { Ok(()) } else { Err((waiting, split)) }
+        })
+        .await;
+        servers.execute("update jobs set split_at = now() - interval '1 hour'").await;
+        // Each of these stops is completed by a pass of the reconciler, which looks for stalled splits first.
+        for _ in 0..3 {
+            let path = other.upload(File::new_users(0, 1).csv()).await;
+            let id = path.rsplit_once('/').unwrap().1.to_owned();
+            servers
+                .execute(&format!(
+                    "update jobs set state = 'PROCESSING', stopping = true, started_at = now() where id = {id}"
+                ))
+                .await;
+            assert_eq!(other.wait_until_final(&path).await["status"], "CANCELED");
+        }
+        assert_eq!(servers.number("select count(*) from jobs where total_batches = 3 and stalls = 0").await, 1);
+        assert_eq!(broker.count_waiting(&queue).await, Some(3));
+        site.start_worker().await;
+    }
+
     /// F53: the rows of a batch that panics at every attempt fail as `not_applied`, and its job ends.
     #[tokio::test(flavor = "multi_thread")]
     async fn a_batch_that_always_panics_fails_its_rows() {

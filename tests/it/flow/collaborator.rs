@@ -7,6 +7,7 @@ mod csv_formats;
 mod file_sizes;
 mod large_requests;
 mod missing_users;
+mod passwords;
 mod respond_async;
 mod samples;
 mod values;

@@ -1,6 +1,7 @@
 //! What an import does with the rows of a file.
 
 mod contested;
+mod hand_over;
 mod job_order;
 mod lookups;
 mod outcomes;

@@ -2,6 +2,7 @@
 
 mod bodies;
 mod clients;
+mod crowd;
 mod idempotency;
 mod protocol;
 mod refusals;

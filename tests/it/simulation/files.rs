@@ -134,6 +134,8 @@ impl Writer {
             1 => format!("user{user}.b@x"),
             2 if !self.is_first => "keeper@x".to_owned(),
             3 => format!("user{user}"),
+            // Hands on, swaps and rings.
+            4..=6 => format!("user{}@x", rng.usize(0..self.users)),
             _ => format!("user{user}@x"),
         };
         let mut cells = self.random_cells(rng, &name, &email);

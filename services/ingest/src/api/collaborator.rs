@@ -13,6 +13,7 @@ use std::time::Duration;
 use axum::Router;
 use axum::body::Body;
 use axum::extract::{FromRequestParts, Request, State};
+use axum::http::request::Parts;
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::Response;
 use axum::routing::{any, post};
@@ -40,6 +41,8 @@ const WAIT_TIMEOUT: Duration = Duration::from_mins(59);
 /// The maximum number of rows per batch. A batch may consist of new users with passwords, which are slow to hash, and
 /// must end before its delivery counts as lost.
 const MAX_BATCH_ROWS: u32 = 500;
+/// The maximum number of rows per epoch. A row has three hashes: of its uid, its e-mail and its login.
+const MAX_EPOCH_ROWS: u64 = 150_000;
 
 pub(crate) fn routes() -> Router<Ingest> {
     let import = |call| post(move |State(ingest), request| import(ingest, call, request)).fallback(not_allowed);
@@ -75,9 +78,8 @@ async fn import(ingest: Ingest, call: Call, request: Request) -> Response {
         // The server drains a little of the body.
         Err(error) => return error_response(error, subject),
     };
-    let Ok(client) = Client::from_request_parts(&mut parts, &ingest).await;
     let result = match admit(&ingest, call, &caller, &parts.headers, headers) {
-        Ok(admitted) => run(&ingest, call, admitted, &parts.headers, body, &client).await,
+        Ok(admitted) => run(&ingest, call, admitted, &parts, body).await,
         Err(error) => {
             // Reading would send `100 Continue`, and the client would send a body that is discarded.
             if !parts.headers.contains_key(header::EXPECT)
@@ -126,20 +128,18 @@ fn admit(
         idempotency,
         raw: ingest.deps.raw.clone(),
         max_bytes: ingest.config.max_upload_bytes,
-        cut: CutRules { batch_rows: ingest.config.cut.batch_rows.min(MAX_BATCH_ROWS), ..ingest.config.cut },
+        cut: CutRules {
+            batch_rows: ingest.config.cut.batch_rows.min(MAX_BATCH_ROWS),
+            epoch_rows: ingest.config.cut.epoch_rows.min(MAX_EPOCH_ROWS),
+            ..ingest.config.cut
+        },
         stored_bytes: ingest.deps.metrics.upload_bytes.clone(),
     };
     Ok(Admitted { context, headers, slot })
 }
 
-async fn run(
-    ingest: &Ingest,
-    call: Call,
-    admitted: Admitted,
-    headers: &HeaderMap,
-    body: Body,
-    client: &Client,
-) -> Result<Response, ApiError> {
+async fn run(ingest: &Ingest, call: Call, admitted: Admitted, parts: &Parts, body: Body) -> Result<Response, ApiError> {
+    let (headers, client) = (&parts.headers, Client::of(parts));
     let Admitted { context, headers: upload_headers, slot } = admitted;
     let (tenant, store) = (context.tenant, ingest.deps.store.clone());
     let (limit, drains) = (drain_limit(ingest), ingest.drains.clone());
@@ -173,7 +173,7 @@ async fn run(
         return Ok(accepted_response(&url));
     }
     let Ok(_slot) = ingest.waits.take(tenant) else { return Ok(accepted_response(&url)) };
-    match tokio::time::timeout(WAIT_TIMEOUT, wait_for_job(ingest, tenant, job, client)).await {
+    match tokio::time::timeout(WAIT_TIMEOUT, wait_for_job(ingest, tenant, job, &client)).await {
         Ok(WaitEnd::Final(view)) => build_reply(&*ingest.deps.store, tenant, call, format, &view).await,
         Ok(WaitEnd::Deleted) => {
             Err(ApiError::new(StatusCode::CONFLICT, "conflict", "The import was deleted before it ended."))

@@ -1,8 +1,8 @@
 //! Cuts decoded text into batches and epochs. Where it cuts depends only on the text and the cut rules, not on the
 //! pieces in which the text arrives.
 //!
-//! An epoch is a run of batches that can be applied in any order, because no user occurs in two of them. All batches of
-//! earlier epochs must be applied before.
+//! An epoch is a run of batches that can be applied in any order, because no user occurs in two of them, and no e-mail and
+//! no login is set in two of them. All batches of earlier epochs must be applied before.
 
 use std::collections::HashSet;
 
@@ -10,10 +10,13 @@ use muster_domain::BatchNo;
 use muster_domain::scanner::{RecordError, Scan};
 use muster_ports::CutRules;
 
-use super::records::{Layout, Records};
+use super::records::{Layout, RecordHashes, Records};
 
 /// How many rows more than its limit a batch may have, so that consecutive rows of one user stay together.
 const MAX_EXTRA_SAME_USER_ROWS: u32 = 100;
+
+/// From this version of the cut rules on, an epoch also ends at an e-mail or a login that it has already.
+const FIRST_VERSION_WITH_CLAIMS: u32 = 2;
 
 /// A file with this many batches is expected to fill whole epochs: memory for the keys of one is then reserved.
 const BIG_FILE_BATCHES: u32 = 20;
@@ -55,9 +58,9 @@ pub(crate) struct Cutter {
     expects_titles: bool,
     open: OpenBatch,
     progress: Progress,
-    /// Hashes of the keys of the users in the closed batches of the epoch. Two users with one hash cost a needless
-    /// epoch, nothing else.
-    epoch_keys: HashSet<u64>,
+    /// Hashes of the users, e-mails and logins in the closed batches of the epoch. Two of them with one hash cost a
+    /// needless epoch, nothing else.
+    epoch_hashes: HashSet<u64>,
     epoch_rows: u64,
 }
 
@@ -69,8 +72,9 @@ struct OpenBatch {
     first_offset: u64,
     rows: u32,
     records: Vec<u8>,
-    keys: Vec<u64>,
-    last_key: Option<u64>,
+    /// Hashes of its users, e-mails and logins.
+    hashes: Vec<u64>,
+    last_user: Option<u64>,
     starts_epoch: bool,
 }
 
@@ -84,7 +88,7 @@ impl Cutter {
             records,
             open: OpenBatch::default(),
             progress: Progress { end_offset: mark_bytes, ..Progress::default() },
-            epoch_keys: HashSet::new(),
+            epoch_hashes: HashSet::new(),
             epoch_rows: 0,
         }
     }
@@ -126,13 +130,17 @@ impl Cutter {
             self.progress.end_offset += self.record_and_lead_bytes();
             return None;
         }
-        let key = self.records.key();
+        let mut hashes = self.records.hashes();
+        if self.rules.version < FIRST_VERSION_WITH_CLAIMS {
+            hashes = RecordHashes { user: hashes.user, ..RecordHashes::default() };
+        }
+        let all = || [hashes.user, hashes.email, hashes.login].into_iter().flatten();
         // If this row does not fit in the open batch, and its user is in that batch, the user would be in two batches
-        // of one epoch. `epoch_keys` does not show that, because the batch is not closed yet. Example: batches of two
+        // of one epoch. `epoch_hashes` does not show that, because the batch is not closed yet. Example: batches of two
         // rows, and rows of the users A, B, A.
-        let in_closed_batch = key.is_some_and(|key| self.epoch_keys.contains(&key));
-        let batch_is_full = self.must_start_batch(key);
-        let in_closing_batch = batch_is_full && key.is_some_and(|key| self.open.keys.contains(&key));
+        let in_closed_batch = all().any(|hash| self.epoch_hashes.contains(&hash));
+        let batch_is_full = self.must_start_batch(hashes.user);
+        let in_closing_batch = batch_is_full && all().any(|hash| self.open.hashes.contains(&hash));
         let epoch_full = self.epoch_rows + u64::from(self.open.rows) >= self.rules.epoch_rows;
         let cut = if in_closed_batch || in_closing_batch || epoch_full {
             self.end_epoch()
@@ -141,12 +149,12 @@ impl Cutter {
         } else {
             None
         };
-        self.add(key);
+        self.add(hashes);
         cut
     }
 
-    /// Whether the current record, of the user with this key, does not fit in the open batch.
-    fn must_start_batch(&self, key: Option<u64>) -> bool {
+    /// Whether the current record, of the user with this hash, does not fit in the open batch.
+    fn must_start_batch(&self, user: Option<u64>) -> bool {
         let open = &self.open;
         if open.rows == 0 {
             return false;
@@ -156,14 +164,14 @@ impl Cutter {
         let Some(lead) = self.records.lead() else { return true };
         let over_bytes = open.records.len() + lead.len() + self.records.raw().len() > self.rules.batch_bytes;
         let over_rows = open.rows >= self.rules.batch_rows;
-        let same_user = key.is_some() && key == open.last_key;
+        let same_user = user.is_some() && user == open.last_user;
         let room_for_same_user = open.rows < self.rules.batch_rows + MAX_EXTRA_SAME_USER_ROWS;
         over_bytes || (over_rows && !(same_user && room_for_same_user))
     }
 
     fn end_epoch(&mut self) -> Option<Cut> {
         let cut = if self.open.rows > 0 { Some(self.close_batch(true)) } else { None };
-        self.epoch_keys.clear();
+        self.epoch_hashes.clear();
         self.epoch_rows = 0;
         self.open.starts_epoch = true;
         cut
@@ -177,9 +185,10 @@ impl Cutter {
             if self.progress.batches == BIG_FILE_BATCHES {
                 // Reserved in one step, because a set that grows needs memory for its old and its new table at once.
                 let rows = usize::try_from(self.rules.epoch_rows).unwrap_or_default();
-                self.epoch_keys.reserve(rows.saturating_sub(self.epoch_keys.len()));
+                let hashes = rows.saturating_mul(self.records.hashes_per_record());
+                self.epoch_hashes.reserve(hashes.saturating_sub(self.epoch_hashes.len()));
             }
-            self.epoch_keys.extend(closed.keys);
+            self.epoch_hashes.extend(closed.hashes);
             self.epoch_rows += u64::from(closed.rows);
         }
         self.open.records.reserve(capacity);
@@ -195,7 +204,7 @@ impl Cutter {
         }
     }
 
-    fn add(&mut self, key: Option<u64>) {
+    fn add(&mut self, hashes: RecordHashes) {
         if self.open.rows == 0 {
             self.open.first_line = self.records.line();
             self.open.first_row = self.progress.rows + 1;
@@ -206,8 +215,8 @@ impl Cutter {
         }
         self.open.records.extend_from_slice(self.records.raw());
         self.open.rows += 1;
-        self.open.keys.extend(key);
-        self.open.last_key = key;
+        self.open.hashes.extend([hashes.user, hashes.email, hashes.login].into_iter().flatten());
+        self.open.last_user = hashes.user;
         self.progress.rows += 1;
         self.progress.end_offset += self.record_and_lead_bytes();
     }

@@ -12,7 +12,7 @@ use tokio::io::{AsyncRead, AsyncReadExt};
 use tokio_util::io::StreamReader;
 
 use crate::upload::compression::decompress;
-use crate::upload::ratio::RatioExceeded;
+use crate::upload::ratio::{RatioExceeded, is_ratio_exceeded};
 
 const BUFFER_BYTES: usize = 64 * 1024;
 
@@ -112,8 +112,8 @@ async fn hash_of(raw: &dyn RawStore, file: &RawFile) -> Result<[u8; 32], RawStor
 }
 
 fn explain(error: &io::Error) -> ReadError {
-    if let Some(error) = error.get_ref().filter(|inner| inner.is::<RatioExceeded>()) {
-        return ReadError::Unusable(RejectionCode::UnpackedTooLarge, error.to_string());
+    if is_ratio_exceeded(error) {
+        return ReadError::Unusable(RejectionCode::UnpackedTooLarge, RatioExceeded.to_string());
     }
     match error.get_ref().and_then(|inner| inner.downcast_ref::<RawStoreError>()) {
         Some(error) => read_error(error),

@@ -7,7 +7,7 @@ use muster_domain::sniff::Refusal;
 use muster_http::ApiError;
 use muster_ports::{RawStoreError, StoreError};
 
-use super::ratio::RatioExceeded;
+use super::ratio::{RatioExceeded, is_ratio_exceeded};
 
 /// Why an upload is refused.
 #[derive(Debug, thiserror::Error)]
@@ -64,9 +64,7 @@ impl UploadError {
     pub(super) fn from_io(error: io::Error) -> Self {
         match error.downcast::<Self>() {
             Ok(error) => error,
-            Err(error) if error.get_ref().is_some_and(|inner| inner.is::<RatioExceeded>()) => {
-                Self::Ratio(RatioExceeded)
-            }
+            Err(error) if is_ratio_exceeded(&error) => Self::Ratio(RatioExceeded),
             Err(_) => Self::Compression("compressed"),
         }
     }

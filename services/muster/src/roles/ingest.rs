@@ -18,7 +18,7 @@ pub(crate) async fn run(args: IngestArgs) -> anyhow::Result<()> {
     let publisher: Arc<dyn Publisher> = queue.clone();
     let ready = adapters::readiness(store.clone(), Some(publisher));
     process.serve_admin(&args.process.metrics, ready.clone())?;
-    adapters::wait_for_store(&*store, &process.shutdown).await?;
+    adapters::wait_for_store(&store, &process.shutdown).await?;
     let deps = IngestDeps {
         store: store.clone(),
         dead_letters: Some(queue.clone()),

@@ -14,7 +14,7 @@ pub(crate) async fn run(args: StatusArgs) -> anyhow::Result<()> {
     let store = adapters::postgres_store(&process, &args.database, &pool)?;
     let ready = adapters::readiness(store.clone(), None);
     process.serve_admin(&args.process.metrics, ready.clone())?;
-    adapters::wait_for_store(&*store, &process.shutdown).await?;
+    adapters::wait_for_store(&store, &process.shutdown).await?;
     let deps = StatusDeps {
         store: store.clone(),
         counters: adapters::redis_counters(&args.counters)?,

@@ -19,7 +19,7 @@ pub(crate) async fn run(args: WorkerArgs) -> anyhow::Result<()> {
     let store = adapters::postgres_store(&process, &args.servers.database, &pool)?;
     let queue = Arc::new(adapters::rabbit_queue(&process, &args.servers.queue, "worker"));
     process.serve_admin(&args.process.metrics, adapters::readiness(store.clone(), Some(queue.clone())))?;
-    adapters::wait_for_store(&*store, &process.shutdown).await?;
+    adapters::wait_for_store(&store, &process.shutdown).await?;
     adapters::wait_for_queue(&*queue, &process.shutdown).await;
     let deps = WorkerDeps {
         store: store.clone(),

@@ -104,10 +104,33 @@ pub fn uid_of_cell(cell: &[u8]) -> Option<&str> {
     std::str::from_utf8(cell).ok().map(str::trim).filter(|uid| !uid.is_empty())
 }
 
-/// The uid in a JSON object, which identifies the user of the row.
-pub fn uid_of_json(object: &[u8]) -> Option<String> {
-    let value: Value = serde_json::from_slice(object).ok()?;
-    uid_of_cell(value.get("uid")?.as_str()?.as_bytes()).map(str::to_owned)
+/// What a JSON object says of the user of the row; absent values and values of a wrong type are `None`.
+#[derive(Debug, Default)]
+pub struct JsonKeys {
+    /// The uid, which identifies the user.
+    pub uid: Option<String>,
+    /// The e-mail.
+    pub email: Option<String>,
+    /// The login.
+    pub login: Option<String>,
+}
+
+/// What a JSON object says of the user of the row.
+pub fn keys_of_json(object: &[u8]) -> JsonKeys {
+    let Ok(value) = serde_json::from_slice::<Value>(object) else { return JsonKeys::default() };
+    let text = |name| value.get(name)?.as_str().map(str::to_owned);
+    let uid = text("uid").as_deref().and_then(|uid| uid_of_cell(uid.as_bytes())).map(str::to_owned);
+    JsonKeys { uid, email: text("email"), login: text("login") }
+}
+
+/// The column of a CSV file that has a field.
+///
+/// # Panics
+///
+/// If no column has the field.
+pub fn position_of(field: Field) -> usize {
+    let sets_field = |(_, target): &(&str, Target)| matches!(target, Target::Field(set, _) if *set == field);
+    KEYS.iter().position(sets_field).expect("a column has the field")
 }
 
 /// The position of a row in its file.

@@ -6,6 +6,7 @@
 use crate::batch::{CheckedBatch, CheckedRow};
 use crate::counts::Counts;
 use crate::field::Field;
+use crate::file::Dialect;
 use crate::ids::{BatchNo, JobId};
 use crate::job::JobState;
 use crate::profile::{MAX_ATTRIBUTE_BYTES, MAX_ATTRIBUTES, MergedRows, StoredUser, Version, merge_rows};
@@ -35,9 +36,8 @@ pub enum RowDecision<'a> {
 
 /// Decides about one row. `stored` is the user that [`RowKeys`] identify, or `None` if there is none.
 pub fn decide_row<'a>(job: JobId, row: CheckedRow<'a>, stored: Option<&StoredUser<'a>>) -> RowDecision<'a> {
-    if let (None, Some(field)) = (stored, row.unset_required_field()) {
-        let name = row.field_name(field);
-        return RowDecision::Reject(row.reject(Some(name), RejectionCode::ValueEmpty, format!("{name} is missing")));
+    if let (None, Some(rejection)) = (stored, reject_incomplete_row(&row)) {
+        return RowDecision::Reject(rejection);
     }
     let merged = merge_rows(stored.map(|user| &user.profile), [row]);
     if merged.has_too_many_attributes {
@@ -116,8 +116,19 @@ pub fn decide_conflict(row: &CheckedRow<'_>, own: Option<i64>, holders: Holders)
     } else {
         return None;
     };
+    Some(reject_taken(row, field, code))
+}
+
+/// The rejection of a row that wants a value of another user.
+pub(crate) fn reject_taken(row: &CheckedRow<'_>, field: Field, code: RejectionCode) -> Rejection {
     let name = row.field_name(field);
-    Some(row.reject(Some(name), code, format!("{name} belongs to another user")))
+    row.reject(Some(name), code, format!("{name} belongs to another user"))
+}
+
+/// The rejection of a row that would create a user, if it lacks what a new user needs.
+pub(crate) fn reject_incomplete_row(row: &CheckedRow<'_>) -> Option<Rejection> {
+    let name = row.field_name(row.unset_required_field()?);
+    Some(row.reject(Some(name), RejectionCode::ValueEmpty, format!("{name} is missing")))
 }
 
 /// The rejection of a row that passed every check of Muster, but whose write the database rejects.
@@ -164,32 +175,23 @@ pub struct SplitSummary {
     pub ends_early: bool,
     /// Whether users in no row of the file are to be blocked.
     pub blocks_missing_users: bool,
+    /// The number of rows that wait for a decision.
+    pub waiting_rows: u64,
+    /// The dialect of the file.
+    pub dialect: Dialect,
 }
 
-/// Whether a job can become final.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum EndDecision {
-    /// The applied batches are not exactly those of the file: their number differs, or they leave a gap. The job stays
-    /// open; the reconciler publishes what is missing.
-    Incomplete,
-    /// It becomes final with the counts of its ledger.
-    Finish,
-    /// Missing users are blocked first, in the same transaction.
-    BlockMissing,
+/// Whether the applied batches of a split job are those of the file: their number is right, and they leave no gap. If
+/// not, the job stays open; the reconciler publishes what is missing.
+pub fn covers_file(split: &SplitSummary, sums: &LedgerSums) -> bool {
+    sums.batches == split.batches && (sums.batches == 0 || (sums.is_contiguous && sums.end_offset == split.bytes))
 }
 
-/// Decides whether a split job can become final. Missing users are blocked only if the file was read to its end, some
-/// row did not fail, and every row identified a user; otherwise the job ends and blocks nobody.
-pub fn decide_end(split: &SplitSummary, sums: &LedgerSums) -> EndDecision {
-    let covers_the_file = sums.batches == 0 || (sums.is_contiguous && sums.end_offset == split.bytes);
-    if sums.batches != split.batches || !covers_the_file {
-        return EndDecision::Incomplete;
-    }
+/// Whether the users whom no row names can be determined: the file was read to its end, some row did not fail, and every
+/// row identified a user. `sums` include the decisions about waiting rows.
+pub fn can_tell_missing(split: &SplitSummary, sums: &LedgerSums) -> bool {
     let some_row_was_applied = sums.counts.rows() > sums.counts.failed;
-    if split.blocks_missing_users && !split.ends_early && some_row_was_applied && sums.rows_without_key == 0 {
-        return EndDecision::BlockMissing;
-    }
-    EndDecision::Finish
+    split.blocks_missing_users && !split.ends_early && some_row_was_applied && sums.rows_without_key == 0
 }
 
 /// The maximum number of missing users that one file may block: `percent` or `always_allowed`, whichever allows more. A
@@ -218,7 +220,7 @@ impl MissingGuard {
     }
 }
 
-/// The final state and counts of a job that [`decide_end`] lets finish.
+/// The final state and counts of a job. `sums` include the decisions about waiting rows.
 pub fn decide_final(split: &SplitSummary, sums: &LedgerSums, missing: MissingResult) -> (JobState, Counts) {
     let mut counts = sums.counts;
     counts.blocked += missing.blocked;
@@ -289,36 +291,41 @@ mod tests {
         assert_eq!(code(None, None, None), None);
     }
 
+    const SPLIT: SplitSummary = SplitSummary {
+        batches: 2,
+        bytes: 100,
+        ends_early: false,
+        blocks_missing_users: true,
+        waiting_rows: 0,
+        dialect: Dialect::Collaborator,
+    };
+
     #[test]
     fn a_job_ends_when_its_batches_cover_the_file() {
-        let split = SplitSummary { batches: 2, bytes: 100, ends_early: false, blocks_missing_users: false };
         let sums = LedgerSums { batches: 2, end_offset: 100, is_contiguous: true, ..LedgerSums::default() };
-        assert_eq!(decide_end(&split, &sums), EndDecision::Finish);
+        assert!(covers_file(&SPLIT, &sums));
         for wrong in [
             LedgerSums { batches: 1, ..sums },
             LedgerSums { end_offset: 99, ..sums },
             LedgerSums { is_contiguous: false, ..sums },
         ] {
-            assert_eq!(decide_end(&split, &wrong), EndDecision::Incomplete);
+            assert!(!covers_file(&SPLIT, &wrong));
         }
-        let empty = SplitSummary { batches: 0, bytes: 20, ..split };
-        assert_eq!(decide_end(&empty, &LedgerSums::default()), EndDecision::Finish);
+        assert!(covers_file(&SplitSummary { batches: 0, bytes: 20, ..SPLIT }, &LedgerSums::default()));
     }
 
     #[test]
     fn missing_users_can_be_determined_only_if_a_row_was_good_and_all_named_a_user() {
         let counts = |unchanged, failed| Counts { unchanged, failed, ..Counts::default() };
-        let decide = |counts, rows_without_key, ends_early| {
-            let split = SplitSummary { batches: 1, bytes: 9, ends_early, blocks_missing_users: true };
-            let sums =
-                LedgerSums { batches: 1, counts, bytes: 9, end_offset: 9, is_contiguous: true, rows_without_key };
-            decide_end(&split, &sums)
+        let can_tell = |counts, rows_without_key, ends_early| {
+            let sums = LedgerSums { counts, rows_without_key, ..LedgerSums::default() };
+            can_tell_missing(&SplitSummary { ends_early, ..SPLIT }, &sums)
         };
-        assert_eq!(decide(counts(1, 5), 0, false), EndDecision::BlockMissing);
-        assert_eq!(decide(counts(1, 5), 0, true), EndDecision::Finish);
-        assert_eq!(decide(counts(0, 5), 0, false), EndDecision::Finish);
-        assert_eq!(decide(counts(0, 0), 0, false), EndDecision::Finish);
-        assert_eq!(decide(counts(5, 1), 1, false), EndDecision::Finish);
+        assert!(can_tell(counts(1, 5), 0, false));
+        assert!(!can_tell(counts(1, 5), 0, true));
+        assert!(!can_tell(counts(0, 5), 0, false));
+        assert!(!can_tell(counts(0, 0), 0, false));
+        assert!(!can_tell(counts(5, 1), 1, false));
     }
 
     #[test]

@@ -11,9 +11,14 @@
 //! 4. If there is no such set: every row whose turn it is fails.
 //!
 //! A row that fails changes nothing and gives nothing up. The result depends only on the users before the file and on the
-//! order of its lines, not on batches or workers: see docs/decisions/0007.
+//! order of its lines, not on batches or workers: see docs/decisions/0006.
 
 use std::collections::{HashMap, HashSet};
+
+use crate::batch::CheckedRow;
+use crate::decision::{reject_incomplete_row, reject_taken, reject_unwritable_row};
+use crate::field::Field;
+use crate::rejection::{Rejection, RejectionCode};
 
 /// How often exchanges are looked for. Rings inside of rings need a round each; beyond this number, rows fail.
 const MAX_ROUNDS: u32 = 1_000;
@@ -81,6 +86,79 @@ pub struct Decisions {
     pub groups: Vec<Vec<usize>>,
     /// The rows that fail, by their positions.
     pub rejected: Vec<(usize, Reason)>,
+}
+
+/// A waiting row as a store numbers it. Equal keys, e-mails and logins have equal numbers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct NumberedRow {
+    /// The line of the row.
+    pub line: u64,
+    /// Whether the row has everything that a new user needs.
+    pub is_complete: bool,
+    /// The number of its key.
+    pub key: u64,
+    /// The number of the e-mail that it sets.
+    pub email: Option<u64>,
+    /// The number of the login that it sets; `None` if it identifies the user.
+    pub login: Option<u64>,
+    /// The id of the user with its key.
+    pub user_id: Option<i64>,
+    /// The id of the user with its e-mail.
+    pub email_holder: Option<i64>,
+    /// The id of the user with its login.
+    pub login_holder: Option<i64>,
+    /// Whether the user with its login has no uid.
+    pub is_adoptable: bool,
+}
+
+impl Waiting {
+    /// Builds the input of [`decide`]. `rows` are in line order; those for which `must_fail` returns true fail in any
+    /// case.
+    pub fn from_numbers(rows: &[NumberedRow], must_fail: impl Fn(u64) -> bool) -> Self {
+        let mut waiting = Self::default();
+        let (mut users, mut values, mut accounts) = (HashMap::new(), HashMap::new(), HashMap::new());
+        for row in rows {
+            let mut account_of = |id: i64| {
+                *accounts.entry(id).or_insert_with(|| {
+                    waiting.accounts.push(Account::default());
+                    waiting.accounts.len() - 1
+                })
+            };
+            let user_account = row.user_id.map(&mut account_of);
+            let (email_account, login_account) =
+                (row.email_holder.map(&mut account_of), row.login_holder.map(&mut account_of));
+            let user = *users.entry(row.key).or_insert_with(|| {
+                waiting.users.push(user_account);
+                waiting.users.len() - 1
+            });
+            let mut value_of = |is_login: bool, number: u64| {
+                let next = values.len();
+                *values.entry((is_login, number)).or_insert(next)
+            };
+            let email = row.email.map(|number| value_of(false, number));
+            let login = row.login.map(|number| value_of(true, number));
+            if let Some(account) = email_account {
+                waiting.accounts[account].email = email;
+            }
+            if let Some(account) = login_account {
+                waiting.accounts[account].login = login;
+                waiting.accounts[account].is_adoptable = row.is_adoptable;
+            }
+            waiting.rows.push(Row { user, email, login, is_complete: row.is_complete, must_fail: must_fail(row.line) });
+        }
+        waiting.values = values.len();
+        waiting
+    }
+}
+
+/// The rejection of a row for a reason other than [`Reason::Known`].
+pub fn reject(row: &CheckedRow<'_>, reason: Reason) -> Rejection {
+    match reason {
+        Reason::Known => reject_unwritable_row(row),
+        Reason::Incomplete => reject_incomplete_row(row).unwrap_or_else(|| reject_unwritable_row(row)),
+        Reason::Login => reject_taken(row, Field::Username, RejectionCode::ConflictLogin),
+        Reason::Email => reject_taken(row, Field::Email, RejectionCode::ConflictEmail),
+    }
 }
 
 /// Decides about all rows.
@@ -244,13 +322,11 @@ impl<'a> State<'a> {
 
     /// Whether no undecided row can change an account.
     fn is_settled(&self, account: usize) -> bool {
-        match self.user_of[account] {
-            Some(user) => self.turn_of(user).is_none(),
-            None => {
-                let Account { login, is_adoptable, .. } = self.accounts[account];
-                !is_adoptable || login.is_none_or(|login| self.head_of(login).is_none())
-            }
+        if let Some(user) = self.user_of[account] {
+            return self.turn_of(user).is_none();
         }
+        let Account { login, is_adoptable, .. } = self.accounts[account];
+        !is_adoptable || login.is_none_or(|login| self.head_of(login).is_none())
     }
 
     /// Applies rows that exchange values, or one row.
@@ -328,7 +404,7 @@ impl<'a> State<'a> {
             }
             let head = self.head_of(value);
             self.to_check.extend(head);
-            // Nobody is left who could adopt the user with this login.
+            // No row is left that could adopt the user with this login.
             if head.is_none()
                 && let Some(holder) = self.holders[value].filter(|holder| self.user_of[*holder].is_none())
             {
@@ -388,7 +464,9 @@ impl<'a> State<'a> {
                 && ring.iter().all(|row| self.wants(*row, self.own(*row)).all(|(value, _)| wanted.insert(value)))
         };
         let mut rings: Vec<Vec<usize>> = graph.closed_components().into_iter().filter(is_exchange).collect();
-        rings.iter_mut().for_each(|ring| ring.sort_unstable());
+        for ring in &mut rings {
+            ring.sort_unstable();
+        }
         rings
     }
 

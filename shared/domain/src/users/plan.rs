@@ -10,6 +10,7 @@ use std::collections::{HashMap, HashSet};
 
 use crate::batch::{CheckedBatch, CheckedRow};
 use crate::counts::Counts;
+use crate::decision::RowKeys;
 use crate::digest::RowDigest;
 use crate::ids::JobId;
 use crate::profile::{MergedRows, StoredUser, Version, merge_rows};
@@ -119,9 +120,17 @@ pub fn plan<'a>(job: JobId, batch: &'a CheckedBatch, existing: &'a Existing<'a>,
     plan_groups(job, groups, existing)
 }
 
-/// Plans the writes of rows that [`hand_over`](crate::hand_over) has decided to apply: nobody contests them.
+/// Plans the writes of rows that [`hand_over`](crate::hand_over) has decided to apply: nobody contests them. Only users
+/// that are adopted by their login are written row by row.
 pub fn plan_decided<'a>(job: JobId, batch: &'a CheckedBatch, existing: &'a Existing<'a>) -> Plan<'a> {
-    plan_groups(job, group_by_user(batch), existing)
+    let mut groups = group_by_user(batch);
+    for group in &mut groups {
+        let adopts = |row: &CheckedRow<'_>| {
+            RowKeys::new(row).login.is_some_and(|login| existing.login_holders.contains_key(login))
+        };
+        group.contested = !existing.has(group.key) && group.rows.iter().any(adopts);
+    }
+    plan_groups(job, groups, existing)
 }
 
 fn plan_groups<'a>(job: JobId, groups: Vec<Group<'a>>, existing: &'a Existing<'a>) -> Plan<'a> {

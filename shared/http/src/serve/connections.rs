@@ -120,8 +120,8 @@ impl Drop for ActiveRequest {
 mod tests {
     use super::*;
 
-    fn address(last: u8) -> Option<IpAddr> {
-        Some([192, 0, 2, last].into())
+    fn address(last: u8) -> IpAddr {
+        [192, 0, 2, last].into()
     }
 
     fn must_close(registration: &Registration) -> bool {
@@ -133,35 +133,35 @@ mod tests {
     #[test]
     fn the_longest_waiting_connection_makes_room() {
         let connections = Connections::new(2, 2);
-        let first = connections.register(address(1)).unwrap();
-        let second = connections.register(address(2)).unwrap();
-        let _third = connections.register(address(3)).unwrap();
+        let first = connections.register(Some(address(1))).unwrap();
+        let second = connections.register(Some(address(2))).unwrap();
+        let _third = connections.register(Some(address(3))).unwrap();
         assert!(must_close(&first) && !must_close(&second));
     }
 
     #[test]
     fn a_connection_that_handles_a_request_stays() {
         let connections = Connections::new(2, 2);
-        let first = connections.register(address(1)).unwrap();
+        let first = connections.register(Some(address(1))).unwrap();
         let request = first.begin_request();
-        let second = connections.register(address(2)).unwrap();
-        let third = connections.register(address(3)).unwrap();
+        let second = connections.register(Some(address(2))).unwrap();
+        let third = connections.register(Some(address(3))).unwrap();
         assert!(!must_close(&first) && must_close(&second));
         let _other = third.begin_request();
-        assert!(connections.register(address(4)).is_none(), "both connections handle requests");
+        assert!(connections.register(Some(address(4))).is_none(), "both connections handle requests");
         drop(request);
-        assert!(connections.register(address(4)).is_some());
+        assert!(connections.register(Some(address(4))).is_some());
         assert!(must_close(&first));
     }
 
     #[test]
     fn an_address_can_fill_only_its_share() {
         let connections = Connections::new(4, 2);
-        let other = connections.register(address(2)).unwrap();
-        let mine: Vec<_> = (0..3).map(|_| connections.register(address(1)).unwrap()).collect();
+        let other = connections.register(Some(address(2))).unwrap();
+        let mine: Vec<_> = (0..3).map(|_| connections.register(Some(address(1))).unwrap()).collect();
         assert!(must_close(&mine[0]) && !must_close(&mine[1]) && !must_close(&other));
         let _requests = [mine[1].begin_request(), mine[2].begin_request()];
-        assert!(connections.register(address(1)).is_none());
+        assert!(connections.register(Some(address(1))).is_none());
         assert!(connections.register(None).is_some(), "a proxy has no share");
     }
 }

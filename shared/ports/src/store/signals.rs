@@ -92,7 +92,7 @@ mod tests {
             two.progress().await;
             assert_eq!(started.elapsed(), MAX_WAIT);
             drop(one);
-            assert_eq!(hub.lock().len(), 1, "nobody waits for job 1 any more");
+            assert_eq!(hub.lock().len(), 1, "no subscription to job 1 is left");
         });
     }
 }

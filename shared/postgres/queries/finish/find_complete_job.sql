@@ -1,6 +1,10 @@
 -- find_complete_job: Returns job $1 if it is split, not being stopped, and has as many ledger rows as batches. This
 -- count is cheap; ledger_sums then shows whether the batches cover the file.
-select j.tenant, j.total_batches, j.total_bytes, j.file_error_code is not null as is_unreadable, j.blocks_missing
+select j.tenant, j.total_batches, j.total_bytes, j.file_error_code is not null as is_unreadable, j.blocks_missing,
+    j.dialect,
+    (
+        select coalesce(sum(w.waiting), 0)::bigint from ledger w where w.tenant = j.tenant and w.job = j.id and w.waiting > 0
+    ) as waiting_rows
 from jobs j
 where j.id = $1
     and j.state = 'PROCESSING'

@@ -1,4 +1,4 @@
--- lease_split: Leases the split of job $1 for $2 milliseconds, if the job may run, has cut version $3 and no lease is
+-- lease_split: Leases the split of job $1 for $2 milliseconds, if the job may run, has at most cut version $3 and no lease is
 -- valid. Returns the new fencing token, the time, what a splitter needs to read the file, and the number of stalls since the
 -- ledger last grew.
 update jobs j
@@ -11,7 +11,7 @@ where id = $1
     and state in ('PENDING', 'PROCESSING')
     and not stopping
     and total_batches is null
-    and cut_version = $3
+    and cut_version <= $3
     and (lease_until is null or lease_until < now())
     and not exists (
         select 1 from jobs e where e.tenant = j.tenant and e.id < j.id and e.state in ('PENDING', 'PROCESSING')

@@ -9,7 +9,10 @@ select
     (extract(epoch from started_at) * 1000)::bigint as started_ms,
     (extract(epoch from finished_at) * 1000)::bigint as finished_ms,
     (extract(epoch from now()) * 1000)::bigint as now_ms,
-    reports_closed_at is not null as reports_removed, blocked, unblocked, missing_kept
+    reports_closed_at is not null as reports_removed, blocked, unblocked, missing_kept,
+    case when finished_at is null then (
+        select coalesce(sum(l.waiting), 0)::bigint from ledger l where l.tenant = jobs.tenant and l.job = jobs.id and l.waiting > 0
+    ) else 0 end as waiting_rows
 from jobs
 where tenant = $1
     and ($2::text is null or state = $2)

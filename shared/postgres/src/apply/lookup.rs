@@ -31,6 +31,14 @@ impl LookupLevel {
             Self::Holders | Self::AroundConflicts => Self::AroundConflicts,
         }
     }
+
+    /// At least the level that knows the holders of e-mails and logins.
+    pub(super) fn with_holders(self) -> Self {
+        match self {
+            Self::Nothing | Self::Named => Self::Holders,
+            other => other,
+        }
+    }
 }
 
 /// The maximum number of jobs with a hint. Forgetting one costs a second attempt at a batch.

@@ -57,6 +57,10 @@ async fn apply_row(
 ) -> Result<(), sqlx::Error> {
     let found = find(connection, batch, row).await?;
     let stored = found.as_ref().map(probe::read_user).transpose()?;
+    if tally.claims.must_wait(&row, stored.as_ref()) {
+        tally.wait(&row);
+        return Ok(());
+    }
     let (merged, version) = match decide_row(batch.job, row, stored.as_ref()) {
         RowDecision::Reject(rejection) => {
             tally.reject(rejection);
@@ -84,7 +88,11 @@ async fn apply_row(
     }
     let holders = holders(connection, batch, row).await?;
     let conflict = decide_conflict(&row, stored.map(|user| user.id), holders).ok_or(Retry::Changed)?;
-    tally.reject(conflict);
+    if tally.conflicts_fail {
+        tally.reject(conflict);
+    } else {
+        tally.wait(&row);
+    }
     Ok(())
 }
 

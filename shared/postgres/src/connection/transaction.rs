@@ -17,6 +17,11 @@ pub(crate) trait Work: Send {
     /// How its transaction begins.
     const BEGIN: &'static str = "begin";
 
+    /// When the client stops waiting for the whole transaction.
+    fn deadline(&self) -> Duration {
+        CLIENT_DEADLINE
+    }
+
     /// Does the work. An error rolls the transaction back.
     fn run(self, connection: &mut PgConnection) -> impl Future<Output = Result<Self::Output, sqlx::Error>> + Send;
 }
@@ -24,7 +29,8 @@ pub(crate) trait Work: Send {
 /// Runs work in one READ COMMITTED transaction. Must be called in a task that is never dropped.
 pub(crate) async fn run<W: Work>(pool: &PgPool, work: W) -> Result<W::Output, sqlx::Error> {
     let mut connection = pool.acquire().await?;
-    let result = tokio::time::timeout(CLIENT_DEADLINE, in_transaction(&mut connection, work)).await;
+    let deadline = work.deadline();
+    let result = tokio::time::timeout(deadline, in_transaction(&mut connection, work)).await;
     let broken = match &result {
         Ok(Ok(_)) => false,
         Ok(Err(error)) => !leaves_connection_usable(error),

@@ -3,6 +3,6 @@
 -- wait.
 insert into ledger (
     tenant, job, batch, first_offset, end_offset, created, updated, unchanged, failed, warnings, blocked, unblocked,
-    named, unnamed, lane, published_at
+    named, unnamed, lane, published_at, waiting
 )
-values (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16)
+values (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17)

@@ -6,6 +6,9 @@ select
     file_error_line, file_error_code, file_error_message, created, updated, unchanged, failed, warnings,
     created_at as created_ms, started_at as started_ms, finished_at as finished_ms,
     cast(unixepoch('subsec') * 1000 as integer) as now_ms,
-    reports_closed_at is not null as reports_removed, blocked, unblocked, missing_kept
+    reports_closed_at is not null as reports_removed, blocked, unblocked, missing_kept,
+    case when finished_at is null then (
+        select coalesce(sum(l.waiting), 0) from ledger l where l.tenant = jobs.tenant and l.job = jobs.id and l.waiting > 0
+    ) else 0 end as waiting_rows
 from jobs
 where tenant = ?1 and id = ?2

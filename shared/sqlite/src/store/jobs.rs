@@ -1,8 +1,8 @@
 //! Accepting, finishing and deleting jobs.
 
 use async_trait::async_trait;
-use muster_domain::decision::{EndDecision, MissingResult, decide_end, decide_final};
-use muster_domain::{Counts, JobId, JobState, TenantId};
+use muster_domain::decision::{MissingResult, can_tell_missing, covers_file, decide_final};
+use muster_domain::{BatchNo, Counts, JobId, JobState, TenantId, row_shape};
 use muster_ports::{Cancellation, CreatedJob, Creation, Deletion, FinishedJob, Idempotency, Jobs, NewJob, StoreError};
 use muster_runtime::failpoint;
 use muster_sql::jobs as stored;
@@ -10,10 +10,12 @@ use rusqlite::types::Value;
 use rusqlite::{Connection, OptionalExtension, params, params_from_iter};
 
 use crate::connection::row::decode;
+use crate::hand_over;
 use crate::ledger;
 use crate::missing;
 use crate::sql;
 use crate::store::SqliteStore;
+use crate::waiting::{self, FinalBatch};
 
 #[async_trait]
 impl Jobs for SqliteStore {
@@ -108,7 +110,22 @@ fn first_unfinished(db: &Connection, tenant: TenantId) -> rusqlite::Result<Optio
 }
 
 /// Ends a job whose stop was started.
+/// Decides about the waiting rows of a job that is being stopped because its file is unreadable, or drops those of a
+/// canceled job.
+fn end_waiting(db: &Connection, tenant: TenantId, job: JobId) -> rusqlite::Result<()> {
+    let mut statement = db.prepare_cached(sql::FIND_STOPPED_JOB)?;
+    let stopped = statement.query_row(params![tenant.0, job.0], decode(|row| stored::stopped_job(row))).optional()?;
+    let Some(stopped) = stopped.filter(|stopped| stopped.has_waiting) else { return Ok(()) };
+    if !stopped.is_unreadable {
+        return waiting::delete(db, tenant, job);
+    }
+    let batch = BatchNo(u32::try_from(stopped.last_batch + 1).unwrap_or(u32::MAX));
+    let last = FinalBatch { tenant, job, batch, end_offset: stopped.end_offset, shape: row_shape(stopped.dialect) };
+    hand_over::decide_all(db, &last)
+}
+
 pub(crate) fn complete_stop(db: &Connection, tenant: TenantId, job: JobId) -> rusqlite::Result<Option<FinishedJob>> {
+    end_waiting(db, tenant, job)?;
     let counts = ledger::sums(db, tenant, job)?.counts;
     let values = [tenant.0, job.0].into_iter().chain(counts.to_array().map(u64::cast_signed));
     let read = decode(|row| stored::job_state(row, "state"));
@@ -121,15 +138,19 @@ fn finish(db: &Connection, job: JobId) -> rusqlite::Result<Option<FinishedJob>> 
     let mut complete = db.prepare_cached(sql::FIND_COMPLETE_JOB)?;
     let complete = complete.query_row([job.0], decode(|row| stored::split_summary(row))).optional()?;
     let Some((tenant, split)) = complete else { return Ok(None) };
-    let sums = ledger::sums(db, tenant, job)?;
-    let missing = match decide_end(&split, &sums) {
-        EndDecision::Incomplete => {
-            tracing::error!(%job, "the ledger has all batches but not the whole file; the job waits for repair");
-            return Ok(None);
-        }
-        EndDecision::Finish => MissingResult::default(),
-        EndDecision::BlockMissing => missing::block(db, tenant, job, &split)?,
-    };
+    let mut sums = ledger::sums(db, tenant, job)?;
+    if !covers_file(&split, &sums) {
+        tracing::error!(%job, "the ledger has all batches but not the whole file; the job waits for repair");
+        return Ok(None);
+    }
+    let batch = BatchNo(u32::try_from(split.batches + 1).unwrap_or(u32::MAX));
+    let last = FinalBatch { tenant, job, batch, end_offset: split.bytes, shape: row_shape(split.dialect) };
+    if split.waiting_rows > 0 {
+        hand_over::decide_all(db, &last)?;
+        failpoint!(blocking "waiting_decided");
+        sums = ledger::sums(db, tenant, job)?;
+    }
+    let missing = if can_tell_missing(&split, &sums) { missing::block(db, &last)? } else { MissingResult::default() };
     failpoint!(blocking "missing_blocked");
     let (state, counts) = decide_final(&split, &sums, missing);
     let head = [Value::from(tenant.0), Value::from(job.0), Value::from(state.as_str().to_owned())];

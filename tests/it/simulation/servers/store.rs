@@ -28,6 +28,8 @@ pub(crate) struct Committed {
     pub(crate) first_offset: u64,
     pub(crate) end_offset: u64,
     pub(crate) counts: Counts,
+    /// The number of batches of the job that were committed before.
+    pub(crate) order: usize,
 }
 
 /// What was committed, as observed at the port when each call commits.
@@ -63,6 +65,11 @@ impl Truth {
         applied || facts.dropped.contains(&(job, batch)) || facts.gone.contains(&job)
     }
 
+    /// Whether a job was finished: its rows were decided together.
+    pub(crate) fn is_finished(&self, job: i64) -> bool {
+        lock(&self.facts).finished.contains(&job)
+    }
+
     /// The committed batches of a job.
     pub(crate) fn batches(&self, job: i64) -> BTreeMap<u32, Committed> {
         lock(&self.facts).applied.get(&job).cloned().unwrap_or_default()
@@ -82,8 +89,9 @@ impl Truth {
         let mut facts = lock(&self.facts);
         match applied {
             Applied::Committed(counts) => {
-                let committed = Committed { counts, ..committed };
-                if facts.applied.entry(job).or_default().insert(batch, committed).is_some() {
+                let batches = facts.applied.entry(job).or_default();
+                let committed = Committed { counts, order: batches.len(), ..committed };
+                if batches.insert(batch, committed).is_some() {
                     self.world.report_violation(&format!("batch {job}:{batch} is applied twice"));
                 }
                 let before = facts.last_applied.insert(tenant, job).unwrap_or_default();
@@ -347,7 +355,7 @@ impl Batches for SimStore {
     async fn apply_batch(&self, batch: BatchToApply) -> Result<Applied, StoreError> {
         let (tenant, job, number) = (batch.tenant.0, batch.job.0, batch.batch.0);
         let (first_offset, end_offset) = (batch.first_offset, batch.end_offset);
-        let committed = Committed { first_offset, end_offset, counts: Counts::default() };
+        let committed = Committed { first_offset, end_offset, counts: Counts::default(), order: 0 };
         let event = Event::for_batch("apply_batch", job, number);
         let observe = |applied: &Applied| {
             let result = match applied {

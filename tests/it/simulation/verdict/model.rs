@@ -41,26 +41,108 @@ pub(crate) struct Model {
     pub(crate) users: BTreeMap<String, User>,
 }
 
+/// A row that passed its checks.
+struct Good {
+    line: u64,
+    checked: Checked,
+}
+
 impl Model {
-    /// Applies those rows of a file for which `is_applied` returns true.
+    /// Runs those rows of a file for which `is_applied` returns true, and decides about them together, by the literal
+    /// rules: who gets an e-mail that several want, or that another user gives up.
     pub(crate) fn run(&mut self, file: &File, is_applied: impl Fn(&Row) -> bool) -> JobResult {
         let mut result = JobResult::default();
-        for row in file.rows.iter().filter(|row| is_applied(row)) {
-            let checked = check(file, row);
-            result.warnings += checked.as_ref().map_or(0, |checked| checked.warnings);
-            match checked.and_then(|checked| self.reject_contested_email(checked)) {
-                Err(code) => result.rejections.push((row.line, code)),
-                Ok(checked) => self.write(&checked, &mut result),
+        let mut undecided = check_rows(file, file.rows.iter().filter(|row| is_applied(row)), &mut result);
+        while !undecided.is_empty() {
+            let turns = turns(&undecided);
+            let free = turns.iter().find(|turn| self.is_free(&undecided, **turn));
+            let taken = turns.iter().find(|turn| self.is_taken(&undecided, **turn));
+            if let Some(turn) = free {
+                let good = undecided.remove(*turn);
+                self.write(&good.checked, &mut result);
+            } else if let Some(turn) = taken {
+                result.rejections.push((undecided.remove(*turn).line, "conflict_email"));
+            } else if let Some(ring) = self.first_ring(&undecided, &turns) {
+                for turn in ring.into_iter().rev() {
+                    let good = undecided.remove(turn);
+                    self.write(&good.checked, &mut result);
+                }
+            } else {
+                for turn in turns.into_iter().rev() {
+                    result.rejections.push((undecided.remove(turn).line, "conflict_email"));
+                }
             }
         }
+        result.rejections.sort_unstable();
         result
     }
 
-    fn reject_contested_email(&self, checked: Checked) -> Result<Checked, &'static str> {
-        let email = checked.text("email").to_lowercase();
-        let held =
-            self.users.iter().any(|(key, user)| *key != checked.key() && user.columns["email"].to_lowercase() == email);
-        if held { Err("conflict_email") } else { Ok(checked) }
+    /// Runs the rows of the batches of a canceled job, in the order in which the batches were applied. Rows that wait are
+    /// dropped.
+    pub(crate) fn run_canceled(&mut self, file: &File, batches: &[(u64, u64)]) -> JobResult {
+        let mut result = JobResult::default();
+        let mut waiting: Vec<Good> = Vec::new();
+        for (first, end) in batches {
+            let rows = file.rows.iter().filter(|row| (*first..*end).contains(&row.offset));
+            for good in check_rows(file, rows, &mut result) {
+                let (key, email) = (good.checked.key(), good.checked.email());
+                let wants = self.email_of(&key).as_ref() != Some(&email);
+                let is_claimed = waiting.iter().any(|other| other.checked.email() == email);
+                let user_waits = waiting.iter().any(|other| other.checked.key() == key);
+                if user_waits || (wants && (is_claimed || self.holder(&email).is_some())) {
+                    waiting.push(good);
+                } else {
+                    self.write(&good.checked, &mut result);
+                }
+            }
+        }
+        result.rejections.sort_unstable();
+        result
+    }
+
+    fn email_of(&self, key: &str) -> Option<String> {
+        self.users.get(key).map(|user| user.columns["email"].to_lowercase())
+    }
+
+    fn holder(&self, email: &str) -> Option<&String> {
+        self.users.iter().find(|(_, user)| user.columns["email"].to_lowercase() == email).map(|(key, _)| key)
+    }
+
+    /// The user other than that of the row who has the e-mail that the row wants.
+    fn other_holder(&self, good: &Good) -> Option<&String> {
+        self.holder(&good.checked.email()).filter(|key| **key != good.checked.key())
+    }
+
+    fn is_free(&self, undecided: &[Good], turn: usize) -> bool {
+        let email = undecided[turn].checked.email();
+        let own = self.holder(&email).is_some_and(|key| *key == undecided[turn].checked.key());
+        own || (self.holder(&email).is_none() && !undecided[..turn].iter().any(|other| other.checked.email() == email))
+    }
+
+    fn is_taken(&self, undecided: &[Good], turn: usize) -> bool {
+        let settled = |key: &String| !undecided.iter().any(|other| other.checked.key() == *key);
+        self.other_holder(&undecided[turn]).is_some_and(settled)
+    }
+
+    /// The ring with the earliest line: rows of which each wants the e-mail of the user of the next one, who gives it up.
+    fn first_ring(&self, undecided: &[Good], turns: &[usize]) -> Option<Vec<usize>> {
+        let next = |turn: usize| {
+            let holder = self.other_holder(&undecided[turn])?;
+            let giver = turns.iter().copied().find(|other| undecided[*other].checked.key() == *holder)?;
+            (undecided[giver].checked.email() != undecided[turn].checked.email()).then_some(giver)
+        };
+        turns.iter().find_map(|start| {
+            let (mut ring, mut current) = (vec![*start], next(*start)?);
+            while current != *start {
+                if ring.contains(&current) {
+                    return None;
+                }
+                ring.push(current);
+                current = next(current)?;
+            }
+            ring.sort_unstable();
+            Some(ring)
+        })
     }
 
     fn write(&mut self, checked: &Checked, result: &mut JobResult) {
@@ -86,7 +168,7 @@ impl Model {
     }
 }
 
-/// A row that passed the checks.
+/// The values of a row that passed the checks.
 struct Checked {
     /// Column, title and value of each cell that has an effect. `None` as the value clears it.
     values: Vec<(Option<&'static str>, &'static str, Option<String>)>,
@@ -102,6 +184,32 @@ impl Checked {
     fn key(&self) -> String {
         self.text("username").to_lowercase()
     }
+
+    fn email(&self) -> String {
+        self.text("email").to_lowercase()
+    }
+}
+
+/// The rows that pass their checks. The others are rejected.
+fn check_rows<'a>(file: &File, rows: impl Iterator<Item = &'a Row>, result: &mut JobResult) -> Vec<Good> {
+    let mut good = Vec::new();
+    for row in rows {
+        match check(file, row) {
+            Ok(checked) => {
+                result.warnings += checked.warnings;
+                good.push(Good { line: row.line, checked });
+            }
+            Err(code) => result.rejections.push((row.line, code)),
+        }
+    }
+    good
+}
+
+/// The first row of each user.
+fn turns(undecided: &[Good]) -> Vec<usize> {
+    let is_first =
+        |index: &usize| !undecided[..*index].iter().any(|other| other.checked.key() == undecided[*index].checked.key());
+    (0..undecided.len()).filter(is_first).collect()
 }
 
 fn check(file: &File, row: &Row) -> Result<Checked, &'static str> {

@@ -167,10 +167,10 @@ fn the_uid_of_a_record_is_the_key_of_its_row() {
         assert_eq!(csv(&format!("{cell};x\n")).rows().next().unwrap().key(), "7");
     }
     for object in [r#"{"uid":"7"}"#, r#"{"uid":" 7 "}"#, r#"{"uid":"1","uid":"7"}"#] {
-        assert_eq!(uid_of_json(object.as_bytes()).as_deref(), Some("7"));
+        assert_eq!(keys_of_json(object.as_bytes()).uid.as_deref(), Some("7"));
         assert_eq!(json(object).rows().next().unwrap().key(), "7");
     }
     for none in ["{}", r#"{"uid":7}"#, r#"{"uid":""}"#, "[", "5"] {
-        assert_eq!(uid_of_json(none.as_bytes()), None, "{none}");
+        assert_eq!(keys_of_json(none.as_bytes()).uid, None, "{none}");
     }
 }

@@ -83,9 +83,11 @@ fn large_chains_rings_and_stars_take_linear_time() {
 mod literal {
     use super::*;
 
-    #[derive(Clone)]
+    /// E-mail, login, whether it is adoptable, and the user whose rows name it.
+    type LiteralAccount = (Option<Value>, Option<Value>, bool, Option<usize>);
+
     struct World {
-        accounts: Vec<(Option<Value>, Option<Value>, bool, Option<usize>)>,
+        accounts: Vec<LiteralAccount>,
         undecided: Vec<usize>,
     }
 
@@ -215,7 +217,7 @@ mod literal {
                     !world.undecided.iter().any(|other| other < row && rows[*other].login == Some(login))
                 })
         };
-        let gives = |value: Value, account: usize, giver: &usize| {
+        let releases = |value: Value, account: usize, giver: &usize| {
             let row = &rows[*giver];
             let (email, login, ..) = world.accounts[account];
             own(world, row).0 == Some(account)
@@ -224,10 +226,10 @@ mod literal {
         };
         let mut edges = Vec::new();
         for row in set {
-            let (account, _) = own(world, &rows[*row]);
+            let (own_account, _) = own(world, &rows[*row]);
             for value in wants(world, &rows[*row]) {
-                if let Some(held) = holder(world, value).filter(|held| Some(*held) != account) {
-                    let Some(giver) = set.iter().find(|giver| gives(value, held, giver)) else { return false };
+                if let Some(taken_from) = holder(world, value).filter(|holder| Some(*holder) != own_account) {
+                    let Some(giver) = set.iter().find(|giver| releases(value, taken_from, giver)) else { return false };
                     edges.push((*row, *giver));
                 }
             }
