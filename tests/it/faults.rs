@@ -11,6 +11,7 @@ mod broker;
 mod chaos;
 mod cloud;
 mod missing;
+mod pooler;
 mod postgres;
 mod redis;
 mod split;

@@ -57,7 +57,7 @@ pub struct WorkerConfig {
 const SMALL_LANE_SLOTS: usize = 4;
 /// Maximum number of batches with many passwords processed at the same time, in addition to the others.
 const SLOW_LANE_SLOTS: usize = 1;
-/// Maximum number of further batches of a lane that hash passwords.
+/// Maximum number of further batches of the small and the slow lane that hash passwords.
 const MAX_HASHING: usize = 2;
 
 /// Starts consuming all lanes.
@@ -77,12 +77,13 @@ pub fn start(deps: &WorkerDeps, config: &WorkerConfig) {
         turns: RwLock::default(),
     });
     let lanes = [
-        (QueueName::Batch, config.concurrency),
-        (QueueName::BatchSmall, SMALL_LANE_SLOTS),
-        (QueueName::BatchSlow, SLOW_LANE_SLOTS),
+        // A worker that prefetches more batches of a big job than it can apply keeps them from other workers.
+        LaneConfig { queue: QueueName::Batch, slots: config.concurrency, hashing: 0 },
+        LaneConfig { queue: QueueName::BatchSmall, slots: SMALL_LANE_SLOTS, hashing: MAX_HASHING },
+        LaneConfig { queue: QueueName::BatchSlow, slots: SLOW_LANE_SLOTS, hashing: MAX_HASHING },
     ];
-    deps.metrics.slots.set(lanes.iter().map(|(_, slots)| *slots as u64).sum());
-    for (queue, slots) in lanes {
-        lane::start(deps, &processor, LaneConfig { queue, slots, hashing: MAX_HASHING });
+    deps.metrics.slots.set(lanes.iter().map(|lane| lane.slots as u64).sum());
+    for lane in lanes {
+        lane::start(deps, &processor, lane);
     }
 }

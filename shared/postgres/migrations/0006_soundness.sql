@@ -26,3 +26,10 @@ create index deleted_jobs_deleted_at on deleted_jobs (deleted_at);
 -- The uploads of jobs that ended at the same time are removed in the order of their ids.
 drop index jobs_with_upload;
 create index jobs_with_upload on jobs (finished_at, id) where finished_at is not null and upload_removed_at is null;
+
+-- By default a table is vacuumed when a fifth of it has changed: at 100 million users, after 20 million changes.
+alter table users set (
+    autovacuum_vacuum_scale_factor = 0.02,
+    autovacuum_vacuum_insert_scale_factor = 0.02,
+    autovacuum_analyze_scale_factor = 0.02
+);

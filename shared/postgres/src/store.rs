@@ -92,5 +92,6 @@ fn connect_options(config: &PostgresConfig) -> Result<PgConnectOptions, StoreErr
         return Err(StoreError::InvalidUrl);
     }
     let options: PgConnectOptions = url.parse().map_err(|_| StoreError::InvalidUrl)?;
-    Ok(options.application_name(&config.application_name))
+    // PgBouncer refuses this parameter, and no number is read as a float.
+    Ok(options.application_name(&config.application_name).extra_float_digits(None))
 }

@@ -64,12 +64,20 @@ mod quick {
             let mut found: Vec<_> =
                 listed.lines().filter_map(|line| line.strip_prefix(&prefix)).map(str::to_owned).collect();
             found.sort();
-            if found.len() == 5 { Ok(found) } else { Err(found) }
+            if found.len() == 7 { Ok(found) } else { Err(found) }
         })
         .await;
         assert_eq!(
             consumers,
-            [".batch.small.v1\t2", ".batch.small.v1\t2", ".batch.v1\t3", ".batch.v1\t3", ".split.v1\t4"]
+            [
+                ".batch.slow.v1\t4",
+                ".batch.slow.v1\t4",
+                ".batch.small.v1\t7",
+                ".batch.small.v1\t7",
+                ".batch.v1\t3",
+                ".batch.v1\t3",
+                ".split.v1\t4"
+            ]
         );
         trial.check().await;
     }

@@ -138,6 +138,8 @@ pub fn position_of(field: Field) -> usize {
 struct RowPosition {
     line: u64,
     row: u64,
+    /// How many lines of a CSV file the record spans.
+    lines: u64,
 }
 
 /// Parses and checks the records of a batch that starts on `first_line` with record number `first_row`.
@@ -151,7 +153,7 @@ pub fn check_batch(
     let capacity = records.len() + records.len() / 4;
     let mut batch = CheckedBatch::new(SHAPE, Vec::new(), capacity);
     match format {
-        Format::Csv => check_csv(limits, RowPosition { line: first_line, row: first_row }, records, &mut batch),
+        Format::Csv => check_csv(limits, RowPosition { line: first_line, row: first_row, lines: 1 }, records, &mut batch),
         Format::Json => check_json(limits, first_row, records, &mut batch),
     }
     batch
@@ -164,7 +166,7 @@ fn check_csv(limits: RecordLimits, first: RowPosition, records: &[u8], batch: &m
         match scanner.scan(rest, true) {
             Ok(Scan::Record(consumed)) => {
                 rest = &rest[consumed..];
-                let position = RowPosition { line: scanner.line(), row };
+                let position = RowPosition { line: scanner.line(), row, lines: count_lines(scanner.raw()) };
                 check_row(position, batch, |batch, uid| {
                     let cells: Vec<_> = (0..scanner.field_count()).filter_map(|index| scanner.field(index)).collect();
                     *uid = cells.first().and_then(|cell| uid_of_cell(cell)).map(str::to_owned);
@@ -190,7 +192,7 @@ fn check_json(limits: RecordLimits, first_row: u64, records: &[u8], batch: &mut 
         match scanner.scan(rest, true) {
             Ok(Scan::Record(consumed)) => {
                 rest = &rest[consumed..];
-                let position = RowPosition { line: scanner.line(), row: scanner.line() };
+                let position = RowPosition { line: scanner.line(), row: scanner.line(), lines: 1 };
                 check_row(position, batch, |batch, uid| {
                     let value: Value = serde_json::from_slice(scanner.raw()).map_err(|_| not_json())?;
                     let object = value.as_object().ok_or_else(not_an_object)?;
@@ -215,13 +217,26 @@ fn check_row(
     check: impl FnOnce(&mut CheckedBatch, &mut Option<String>) -> Result<(), RowError>,
 ) {
     let mut uid = None;
-    if let Err((name, error)) = batch.check_row(|batch| check(batch, &mut uid)) {
-        // Only a uid that some user can have: others name nobody, and a database may not even take them as text.
-        if let Some(uid) = uid.filter(|uid| is_possible_uid(uid)) {
+    if let Err((name, mut error)) = batch.check_row(|batch| check(batch, &mut uid)) {
+        // Only a uid that some user can have: others name nobody, and a database may not even take them as text. A record
+        // that spans lines may have swallowed rows by a stray quote, whose users are then unknown.
+        if let Some(uid) = uid.filter(|uid| is_possible_uid(uid) && position.lines == 1) {
             batch.push_failed_key(&uid);
+        }
+        if position.lines > 1 {
+            let last = position.line + position.lines - 1;
+            error.problem += &format!("; the row spans lines {} to {last}: is a quote misplaced?", position.line);
         }
         batch.push_rejection(error.rejection(position.line, name).with_row(Some(position.row)));
     }
+}
+
+/// The number of lines of a record, whose line ends may be LF, CRLF or CR.
+fn count_lines(record: &[u8]) -> u64 {
+    let record = record.trim_ascii_end();
+    let ends = record.iter().filter(|byte| **byte == b'\n').count();
+    let ends = if ends > 0 { ends } else { record.iter().filter(|byte| **byte == b'\r').count() };
+    ends as u64 + 1
 }
 
 fn is_possible_uid(uid: &str) -> bool {

@@ -174,3 +174,42 @@ fn the_uid_of_a_record_is_the_key_of_its_row() {
         assert_eq!(keys_of_json(none.as_bytes()).uid, None, "{none}");
     }
 }
+
+#[test]
+fn a_list_is_limited_before_it_is_split() {
+    let tags = |count: usize| {
+        let tags: Vec<String> = (0..count).map(|number| format!("t{number}")).collect();
+        csv(&row(&format!(";;;;;{}", tags.join(","))))
+    };
+    assert_eq!(rejected(&tags(1_000)), []);
+    assert_eq!(rejected(&tags(1_001))[0].3, "tags has more than 1000 items");
+    let long = csv(&row(&format!(";;;;;{}", "a,b,".repeat(20_000))));
+    assert_eq!(rejected(&long)[0].3, "tags is longer than 65536 characters");
+    let repeated = csv(&row(&format!(";;;;;{}", "a,b,".repeat(10_000))));
+    assert_eq!(repeated.rows().next().unwrap().cell(Field::Tags), Cell::Set(r#"["a","b"]"#));
+}
+
+#[test]
+fn custom_info_keeps_its_numbers_and_escaped_backslashes() {
+    for (text, stored) in [
+        (r#"{"n":123456789012345678901234567890}"#, Some(r#"{"n":123456789012345678901234567890}"#)),
+        (r#"{"n":0.1000000000000000055511151231257827}"#, Some(r#"{"n":0.1000000000000000055511151231257827}"#)),
+        (r#"{"n":"\\u0000"}"#, Some(r#"{"n":"\\u0000"}"#)),
+        (r#"{"n":"\u0000"}"#, None),
+        (r#"{"\u0000":1}"#, None),
+    ] {
+        let batch = json(&object(&format!(r#","customInfo":{text}"#)));
+        let found = batch.rows().next().map(|row| row.cell(Field::CustomInfo));
+        assert_eq!(found, stored.map(Cell::Set), "{text}");
+    }
+}
+
+/// A stray quote may have swallowed the rows of other users.
+#[test]
+fn a_failed_row_of_several_lines_names_its_lines_and_no_user() {
+    let batch = csv("100;\"Ivanov;F;;l;a@x\n101;Petrov;F;;m;b@x\n102;Sidorov;F;;n;c@x;;;;;;;Monitor 24\";F;;l;a@x;;;5\n103;L;F;;o\n");
+    let message = &batch.rejections()[0].message;
+    assert!(message.ends_with("; the row spans lines 2 to 4: is a quote misplaced?"), "{message}");
+    assert_eq!((batch.failed_keys().count(), batch.rows_without_key()), (0, 1));
+    assert_eq!(batch.rows().map(|row| row.key()).collect::<Vec<_>>(), ["103"]);
+}
