@@ -9,6 +9,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use muster_testkit::{FaultServers, Server, Servers, Traffic, wait_until};
+use sqlx::{AssertSqlSafe, Connection, PgConnection};
 use tokio::sync::watch;
 
 use super::trial::files::Dice;
@@ -25,9 +26,11 @@ enum Fault {
     StopIngest,
     RestartServer,
     KillServer,
+    RevokePrivilege,
+    ReadOnlyDatabase,
 }
 
-const FAULTS: [Fault; 7] = [
+const FAULTS: [Fault; 9] = [
     Fault::KillWorker,
     Fault::PauseWorker,
     Fault::StopWorker,
@@ -35,7 +38,13 @@ const FAULTS: [Fault; 7] = [
     Fault::StopIngest,
     Fault::RestartServer,
     Fault::KillServer,
+    Fault::RevokePrivilege,
+    Fault::ReadOnlyDatabase,
 ];
+
+/// Ends the connections of all processes to this database, so that the next ones get its new settings.
+const DISCONNECT: &str = "select pg_terminate_backend(pid) from pg_stat_activity
+    where datname = current_database() and application_name like 'muster%'";
 
 /// Faults of connections and of Redis, which happen at the same time.
 const CONNECTION_FAULTS: [&str; 6] =
@@ -121,7 +130,28 @@ impl Chaos {
                 }
                 self.servers.restart(server).await;
             }
+            Fault::RevokePrivilege => {
+                let revoke = "revoke insert, update on users from current_user";
+                self.sicken_database(revoke, duration, "grant insert, update on users to current_user").await;
+            }
+            Fault::ReadOnlyDatabase => {
+                let set = |change: &str| {
+                    format!(
+                        "do $$ begin execute format('alter database %I {change}', current_database()); end $$; {DISCONNECT}"
+                    )
+                };
+                let read_only = set("set default_transaction_read_only = on");
+                self.sicken_database(&read_only, duration, &set("reset default_transaction_read_only")).await;
+            }
         }
+    }
+
+    /// Makes the database sick for a while, by a session that was opened before.
+    async fn sicken_database(&self, cause: &str, duration: Duration, repair: &str) {
+        let mut admin = PgConnection::connect(&self.servers.servers.database_url).await.unwrap();
+        sqlx::raw_sql(AssertSqlSafe(cause.to_owned())).execute(&mut admin).await.unwrap();
+        tokio::time::sleep(duration).await;
+        sqlx::raw_sql(AssertSqlSafe(repair.to_owned())).execute(&mut admin).await.unwrap();
     }
 
     /// A random index below `length`.

@@ -32,7 +32,7 @@ impl PgBouncer {
             server.port().unwrap_or(5432)
         );
         std::fs::write(&configuration, text).unwrap();
-        // It does not run as root, and whoever runs it must be able to read its configuration.
+        // It does not run as root, and the user that runs it must be able to read its configuration.
         std::fs::set_permissions(folder.path(), std::os::unix::fs::PermissionsExt::from_mode(0o755)).unwrap();
         let mut command = Command::new("/usr/sbin/pgbouncer");
         if rustix::process::getuid().is_root() {

@@ -7,6 +7,8 @@
 mod input;
 mod values;
 
+use std::fmt::Write as _;
+
 use serde_json::Value;
 
 use crate::batch::{CheckedBatch, RowSpans, Span, SpanCell};
@@ -153,7 +155,10 @@ pub fn check_batch(
     let capacity = records.len() + records.len() / 4;
     let mut batch = CheckedBatch::new(SHAPE, Vec::new(), capacity);
     match format {
-        Format::Csv => check_csv(limits, RowPosition { line: first_line, row: first_row, lines: 1 }, records, &mut batch),
+        Format::Csv => {
+            let first = RowPosition { line: first_line, row: first_row, lines: 1 };
+            check_csv(limits, first, records, &mut batch);
+        }
         Format::Json => check_json(limits, first_row, records, &mut batch),
     }
     batch
@@ -225,7 +230,7 @@ fn check_row(
         }
         if position.lines > 1 {
             let last = position.line + position.lines - 1;
-            error.problem += &format!("; the row spans lines {} to {last}: is a quote misplaced?", position.line);
+            let _ = write!(error.problem, "; the row spans lines {} to {last}: is a quote misplaced?", position.line);
         }
         batch.push_rejection(error.rejection(position.line, name).with_row(Some(position.row)));
     }
@@ -234,8 +239,8 @@ fn check_row(
 /// The number of lines of a record, whose line ends may be LF, CRLF or CR.
 fn count_lines(record: &[u8]) -> u64 {
     let record = record.trim_ascii_end();
-    let ends = record.iter().filter(|byte| **byte == b'\n').count();
-    let ends = if ends > 0 { ends } else { record.iter().filter(|byte| **byte == b'\r').count() };
+    let line_feeds = memchr::memchr_iter(b'\n', record).count();
+    let ends = if line_feeds > 0 { line_feeds } else { memchr::memchr_iter(b'\r', record).count() };
     ends as u64 + 1
 }
 

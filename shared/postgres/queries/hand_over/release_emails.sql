@@ -1,5 +1,5 @@
--- release_emails: Takes the e-mails from the users $2 of tenant $1 who are about to get the folded e-mails $3 instead, so
--- that others can take them.
+-- release_emails: Takes the e-mails from the users $2 of tenant $1 who are about to get the folded e-mails $3 instead,
+-- so that others can take them.
 update users u
 set email = null, email_key = null
 from unnest($2::bigint[], $3::text[]) as m (id, email_key)

@@ -1,6 +1,6 @@
--- restart_split: Voids the split of job $1, whose missing batches were lost, so that the job is split again. total_rows
--- and total_bytes stay: the file does not change. Counts the stall; the count restarts at 1 if the ledger has grown since
--- the previous stall.
+-- restart_split: Voids the split of job $1, whose missing batches were lost, so that the job is split again.
+-- total_rows and total_bytes stay: the file does not change. Counts the stall; the count restarts at 1 if the ledger
+-- has grown since the previous stall.
 update jobs j
 set
     total_batches = null,

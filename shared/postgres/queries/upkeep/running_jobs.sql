@@ -1,7 +1,7 @@
--- running_jobs: Returns the jobs that are being processed and not being stopped: the number of their applied batches, the
--- number of all batches and the time of the split, if the file is split, and whether the missing batches are overdue.
--- They are when none was applied for 1 minute (then 2, 4, 8 and 10, as long as the ledger does not grow between two
--- stalls).
+-- running_jobs: Returns the jobs that are being processed and not being stopped: the number of their applied batches,
+-- the number of all batches and the time of the split, if the file is split, and whether the missing batches are
+-- overdue. They are when none was applied for 1 minute (then 2, 4, 8 and 10, as long as the ledger does not grow
+-- between two stalls).
 select
     j.id, j.total_batches, l.applied,
     (extract(epoch from j.split_at) * 1000)::bigint as split_ms,

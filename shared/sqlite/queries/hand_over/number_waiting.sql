@@ -1,5 +1,5 @@
--- number_waiting: Returns the waiting rows of job ?2 of tenant ?1 in line order. Equal keys, e-mails and logins have equal
--- numbers; each row has the ids of the users with its key, its e-mail and its login.
+-- number_waiting: Returns the waiting rows of job ?2 of tenant ?1 in line order. Equal keys, e-mails and logins have
+-- equal numbers; each row has the ids of the users with its key, its e-mail and its login.
 select
     w.line, w.is_complete,
     dense_rank() over (order by w.key) as key_number,

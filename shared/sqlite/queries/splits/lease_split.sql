@@ -1,6 +1,6 @@
--- lease_split: Leases the split of job ?1 for ?2 milliseconds, if the job may run, has at most cut version ?3 and no lease is
--- valid. Returns the new fencing token, the time, what a splitter needs to read the file, and the number of stalls since the
--- ledger last grew.
+-- lease_split: Leases the split of job ?1 for ?2 milliseconds, if the job may run, has at most cut version ?3 and no
+-- lease is valid. Returns the new fencing token, the time, what a splitter needs to read the file, and the number of
+-- stalls since the ledger last grew.
 update jobs
 set
     state = 'PROCESSING',

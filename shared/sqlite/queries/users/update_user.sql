@@ -1,6 +1,6 @@
--- update_user: Updates user ?7 of tenant ?1 with the fields that rows can set; has no effect if its new e-mail, user name
--- or uid is taken. Differs from Postgres: no version is compared, because one writer reads and writes the user in one
--- transaction.
+-- update_user: Updates user ?7 of tenant ?1 with the fields that rows can set; has no effect if its new e-mail, user
+-- name or uid is taken. Differs from Postgres: no version is compared, because one writer reads and writes the user in
+-- one transaction.
 update or ignore users
 set
     version_job = ?2,

@@ -207,7 +207,9 @@ fn custom_info_keeps_its_numbers_and_escaped_backslashes() {
 /// A stray quote may have swallowed the rows of other users.
 #[test]
 fn a_failed_row_of_several_lines_names_its_lines_and_no_user() {
-    let batch = csv("100;\"Ivanov;F;;l;a@x\n101;Petrov;F;;m;b@x\n102;Sidorov;F;;n;c@x;;;;;;;Monitor 24\";F;;l;a@x;;;5\n103;L;F;;o\n");
+    let batch = csv(
+        "100;\"Ivanov;F;;l;a@x\n101;Petrov;F;;m;b@x\n102;Sidorov;F;;n;c@x;;;;;;;Monitor 24\";F;;l;a@x;;;5\n103;L;F;;o\n",
+    );
     let message = &batch.rejections()[0].message;
     assert!(message.ends_with("; the row spans lines 2 to 4: is a quote misplaced?"), "{message}");
     assert_eq!((batch.failed_keys().count(), batch.rows_without_key()), (0, 1));
