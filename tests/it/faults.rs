@@ -10,7 +10,7 @@
 mod broker;
 mod chaos;
 mod cloud;
-mod missing;
+mod job_end;
 mod pooler;
 mod postgres;
 mod redis;

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use axum::body::Body;
 use axum::http::HeaderMap;
 use muster_domain::scanner::RecordError;
-use muster_domain::{Dialect, Format, Handling, Header, TenantId};
+use muster_domain::{Dialect, Format, Handling, Header, Quotas, TenantId};
 use muster_http::ApiError;
 use muster_ports::{CutRules, RawFile, RawStore, ShortRows};
 use muster_telemetry::Counter;
@@ -70,6 +70,7 @@ pub async fn receive(
         idempotency: None,
         raw,
         max_bytes,
+        quotas: Quotas::default(),
         cut: CutRules::default(),
         stored_bytes: Counter::default(),
     };

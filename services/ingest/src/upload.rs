@@ -34,8 +34,21 @@ pub(crate) async fn receive(
     headers: &UploadHeaders,
     body: &mut BodyReader,
 ) -> Result<Creation, UploadError> {
+    check_quotas(context, store, headers).await?;
     let stored = store_body(context, headers, body).await?;
     create_job(context, store, stored).await
+}
+
+/// Refuses an upload that would exceed a quota before its body is read. One that may repeat an earlier upload is read:
+/// only its digest shows whether it does.
+async fn check_quotas(context: &UploadContext, store: &dyn Store, headers: &UploadHeaders) -> Result<(), UploadError> {
+    if context.quotas.are_unlimited() || context.idempotency.is_some() {
+        return Ok(());
+    }
+    // What a multipart envelope adds is not stored.
+    let bytes = headers.content_length.map_or(0, |bytes| bytes.saturating_sub(MAX_ENVELOPE_BYTES));
+    let usage = store.quota_usage(context.tenant).await?;
+    context.quotas.exceeded_by(usage, bytes).map_or(Ok(()), |exceeded| Err(exceeded.into()))
 }
 
 /// Creates the job of a stored file.
@@ -54,6 +67,7 @@ pub(crate) async fn create_job(
         cut: context.cut,
         blocks_missing_users: context.blocks_missing_users,
         idempotency: context.idempotency.clone(),
+        quotas: context.quotas,
     };
     context.stored_bytes.add(job.raw.bytes, &[]);
     failpoint!("upload_stored");
@@ -63,7 +77,7 @@ pub(crate) async fn create_job(
     if !matches!(creation, Creation::New(_))
         && let Err(error) = context.raw.delete(&raw_key).await
     {
-        tracing::warn!(%error, "could not remove a repeated upload; a sweep will");
+        tracing::warn!(%error, "could not remove an upload without a job; a sweep will");
     }
     Ok(creation)
 }

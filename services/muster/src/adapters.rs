@@ -108,8 +108,9 @@ pub(crate) async fn wait_for_store(store: &PostgresStore, shutdown: &Shutdown) -
 }
 
 async fn check_store(store: &PostgresStore) -> Result<(), StoreError> {
-    store.check_ready().await?;
-    store.check_sessions().await
+    // First: a pooler that shares sessions makes any prepared statement fail with an error that explains nothing.
+    store.check_sessions().await?;
+    store.check_ready().await
 }
 
 /// Waits until the queue can be reached or the process is to stop.

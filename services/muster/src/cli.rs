@@ -3,6 +3,7 @@
 pub(crate) mod variables;
 
 use clap::{Args, Parser, Subcommand};
+use muster_domain::Quotas;
 use muster_ports::{MissingUsers, ShortRows, TenantSettings};
 
 use crate::settings::{
@@ -186,6 +187,15 @@ pub(crate) struct TenantArgs {
     /// Number of users that one file may always block as missing, whatever their percentage (default: 10).
     #[arg(long, value_parser = clap::value_parser!(u32).range(0..=1_000_000_000))]
     missing_guard_min: Option<u32>,
+    /// Largest total size in bytes of the uploads that are stored for the tenant; 0 for no limit (default).
+    #[arg(long)]
+    max_stored_bytes: Option<u64>,
+    /// Largest number of files of the tenant that are not finished; 0 for no limit (default).
+    #[arg(long)]
+    max_unfinished_jobs: Option<u64>,
+    /// Largest number of uploads of the tenant in a day, which begins at midnight UTC; 0 for no limit (default).
+    #[arg(long)]
+    max_uploads_per_day: Option<u64>,
 }
 
 impl TenantArgs {
@@ -196,8 +206,18 @@ impl TenantArgs {
             missing_users: self.missing_users.as_deref().and_then(MissingUsers::parse).unwrap_or(current.missing_users),
             missing_guard_percent: self.missing_guard_percent.unwrap_or(current.missing_guard_percent),
             missing_guard_min: self.missing_guard_min.unwrap_or(current.missing_guard_min),
+            quotas: Quotas {
+                stored_bytes: limit(self.max_stored_bytes, current.quotas.stored_bytes),
+                unfinished_jobs: limit(self.max_unfinished_jobs, current.quotas.unfinished_jobs),
+                uploads_per_day: limit(self.max_uploads_per_day, current.quotas.uploads_per_day),
+            },
         }
     }
+}
+
+/// A limit as a flag sets it: 0 removes it, and without the flag the current one stays.
+fn limit(flag: Option<u64>, current: Option<u64>) -> Option<u64> {
+    flag.map_or(current, |limit| Some(limit).filter(|limit| *limit > 0))
 }
 
 #[derive(Debug, Subcommand)]

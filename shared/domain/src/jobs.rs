@@ -1,8 +1,9 @@
-//! Jobs: their identifiers, settings, states and results.
+//! Jobs: their identifiers, settings, quotas, states and results.
 
 pub mod counts;
 pub mod file;
 pub mod idempotency;
 pub mod ids;
 pub mod job;
+pub mod quota;
 pub mod rejection;

@@ -7,6 +7,7 @@
 //! | Folder | Modules | Contents |
 //! |---|---|---|
 //! | `jobs` | [`ids`], [`file`](mod@file), [`job`], [`idempotency`] | the identifiers, settings and states of a job |
+//! | `jobs` | [`quota`] | the quotas of a tenant |
 //! | `jobs` | [`counts`], [`rejection`] | the results of a job |
 //! | `formats` | [`scanner`], [`strict_csv`], [`loose_csv`], [`json_array`] | finding the records of a file |
 //! | `formats` | [`header`], [`sniff`] | the checks before an upload is accepted |
@@ -23,6 +24,7 @@
 //! | Word | Meaning | Not used for |
 //! |---|---|---|
 //! | tenant | the owner of tokens, users and jobs | |
+//! | quota | a limit that an operator sets for one tenant | limits of a process |
 //! | job, file | the import of one uploaded file; both share one numeric id | |
 //! | dialect | the API through which a file was uploaded: `spigit` or `collaborator` | file formats |
 //! | upload | the bytes that a client sends, and the request that carries them | context structs |
@@ -62,7 +64,7 @@ mod rules;
 mod users;
 
 pub use formats::{header, json_array, loose_csv, scanner, sniff, strict_csv};
-pub use jobs::{counts, file, idempotency, ids, job, rejection};
+pub use jobs::{counts, file, idempotency, ids, job, quota, rejection};
 pub use rules::{CheckRules, check_batch, collaborator, key, row_shape, spigit, text};
 pub use users::{batch, decision, digest, field, hand_over, plan, profile, shape, waiting};
 
@@ -75,4 +77,5 @@ pub use header::Header;
 pub use idempotency::IdempotencyKey;
 pub use ids::{BatchNo, JobId, TenantId};
 pub use job::JobState;
+pub use quota::{ExceededQuota, QuotaUsage, Quotas};
 pub use rejection::{Rejection, RejectionCode};

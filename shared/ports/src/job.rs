@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use muster_domain::scanner::RecordLimits;
 use muster_domain::{
-    BatchNo, Charset, CheckedBatch, Compression, Counts, Dialect, Format, Handling, IdempotencyKey, JobId, JobState,
-    Rejection, TenantId,
+    BatchNo, Charset, CheckedBatch, Compression, Counts, Dialect, ExceededQuota, Format, Handling, IdempotencyKey,
+    JobId, JobState, Quotas, Rejection, TenantId,
 };
 use serde::{Deserialize, Serialize};
 
@@ -95,6 +95,8 @@ pub struct NewJob {
     pub blocks_missing_users: bool,
     /// The idempotency key, if the client sent one.
     pub idempotency: Option<Idempotency>,
+    /// The quotas of the tenant.
+    pub quotas: Quotas,
 }
 
 /// Identifies an upload, so that a repeated one does not create a second job.
@@ -116,6 +118,8 @@ pub enum Creation {
     Existing(JobId),
     /// The idempotency key belongs to another file. Nothing changed.
     KeyReused,
+    /// The job would exceed a quota of the tenant. Nothing changed.
+    QuotaExceeded(ExceededQuota),
 }
 
 /// A job that has been accepted.

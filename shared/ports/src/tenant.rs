@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use muster_domain::TenantId;
+use muster_domain::{Quotas, TenantId};
 
 use crate::error::StoreError;
 
@@ -102,11 +102,19 @@ pub struct TenantSettings {
     pub missing_guard_percent: u8,
     /// The number of missing users that one file may always block, however few users the tenant has.
     pub missing_guard_min: u32,
+    /// How much the tenant may store and import.
+    pub quotas: Quotas,
 }
 
 impl TenantSettings {
     /// Parses settings as they are stored.
-    pub fn from_stored(short_rows: &str, missing_users: &str, percent: i64, min: i64) -> Result<Self, StoreError> {
+    pub fn from_stored(
+        short_rows: &str,
+        missing_users: &str,
+        percent: i64,
+        min: i64,
+        quotas: Quotas,
+    ) -> Result<Self, StoreError> {
         let unreadable = StoreError::Unreadable;
         Ok(Self {
             short_rows: ShortRows::parse(short_rows).ok_or(unreadable("a tenant's setting short_rows"))?,
@@ -115,6 +123,7 @@ impl TenantSettings {
                 .map_err(|_| StoreError::Unreadable("a tenant's setting missing_guard_percent"))?,
             missing_guard_min: u32::try_from(min)
                 .map_err(|_| StoreError::Unreadable("a tenant's setting missing_guard_min"))?,
+            quotas,
         })
     }
 }
@@ -126,6 +135,7 @@ impl Default for TenantSettings {
             missing_users: MissingUsers::Keep,
             missing_guard_percent: 10,
             missing_guard_min: 10,
+            quotas: Quotas::default(),
         }
     }
 }

@@ -20,6 +20,7 @@ migrations! {
     "0005_apply_path",
     "0006_soundness",
     "0007_waiting_rows",
+    "0008_quotas",
 }
 
 /// Returns the migrations for sqlx. (With its macro, Cargo would compile the whole database driver a second time.)

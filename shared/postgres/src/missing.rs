@@ -14,6 +14,7 @@ use crate::sql;
 /// Blocks missing users, unless the guard forbids it. The extra batch at the end of the job is claimed.
 pub(crate) async fn block(connection: &mut PgConnection, last: &FinalBatch) -> Result<MissingResult, sqlx::Error> {
     let FinalBatch { tenant, job, batch, .. } = *last;
+    sqlx::query(sql::ALLOW_LONG_STATEMENTS).execute(&mut *connection).await?;
     let guard = fetch_row(connection, sqlx::query(sql::MISSING_GUARD).bind(tenant.0)).await?;
     let guard = MissingGuard {
         percent: guard.count("missing_guard_percent").map_err(unreadable)?,

@@ -3,13 +3,14 @@
 use rusqlite::Connection;
 
 /// In order. Migrations are only ever added.
-const MIGRATIONS: [&str; 6] = [
+const MIGRATIONS: [&str; 7] = [
     include_str!("../migrations/0001_first_schema.sql"),
     include_str!("../migrations/0002_idempotency_key.sql"),
     include_str!("../migrations/0003_upkeep.sql"),
     include_str!("../migrations/0004_collaborator.sql"),
     include_str!("../migrations/0005_soundness.sql"),
     include_str!("../migrations/0006_waiting_rows.sql"),
+    include_str!("../migrations/0007_quotas.sql"),
 ];
 
 /// Why the schema cannot be created or updated.

@@ -2,11 +2,13 @@
 
 muster_sql::statements! {
     "tenants" {
+        COUNT_UPLOAD => "count_upload",
         CREATE_TENANT => "create_tenant",
         CREATE_TOKEN => "create_token",
         FIND_GRANT => "find_grant",
         LIST_TENANTS => "list_tenants",
         LIST_TOKENS => "list_tokens",
+        QUOTA_USAGE => "quota_usage",
         REVOKE_TOKEN => "revoke_token",
         SET_TENANT_SETTINGS => "set_tenant_settings",
     }

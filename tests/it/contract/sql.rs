@@ -53,6 +53,7 @@ fn both_stores_have_the_same_statements_in_the_same_folders() {
         "lookups/probe_email_holders",
         "lookups/probe_user_digests",
         "lookups/probe_users",
+        "missing_users/allow_long_statements",
         "schema/is_migrated",
         "schema/schema_version",
         "splits/lock_split",

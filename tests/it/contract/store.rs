@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use muster_domain::scanner::RecordLimits;
 use muster_domain::{
-    BatchNo, Charset, CheckedBatch, Compression, Dialect, Format, Handling, Header, IdempotencyKey, JobId, JobState,
-    Rejection, RejectionCode, TenantId, key, spigit,
+    BatchNo, Charset, CheckedBatch, Compression, Dialect, ExceededQuota, Format, Handling, Header, IdempotencyKey,
+    JobId, JobState, Quotas, Rejection, RejectionCode, TenantId, key, spigit,
 };
 use muster_ports::{
     Applied, AppliedBatch, BatchStatus, BatchToApply, Cancellation, CreatedJob, Creation, CutRules, Deletion,
@@ -46,6 +46,7 @@ suite!(
     jobs_of_a_tenant_run_in_the_order_of_their_creation,
     concurrent_uploads_with_one_key_create_one_job,
     a_key_can_be_reused_when_its_job_is_deleted_or_the_key_has_expired,
+    concurrent_uploads_exceed_no_quota,
     a_job_has_one_split_lease_and_a_stale_one_is_ignored,
     a_redelivered_batch_changes_nothing,
     concurrent_deliveries_of_a_batch_apply_it_once,
@@ -106,6 +107,7 @@ fn new_job(tenant: TenantId) -> NewJob {
         cut: CutRules::default(),
         blocks_missing_users: false,
         idempotency: None,
+        quotas: Quotas::default(),
     }
 }
 
@@ -159,6 +161,7 @@ async fn tokens_are_valid_until_they_expire_or_are_revoked(store: Arc<dyn Store>
         missing_users: MissingUsers::Block,
         missing_guard_percent: 100,
         missing_guard_min: 7,
+        quotas: Quotas { stored_bytes: Some(1 << 40), unfinished_jobs: None, uploads_per_day: Some(3) },
     };
     store.set_tenant_settings(tenant, settings).await.unwrap();
     assert_eq!(store.find_grant(&[1; 32]).await.unwrap().map(|grant| grant.settings), Some(settings));
@@ -218,6 +221,40 @@ async fn concurrent_uploads_with_one_key_create_one_job(store: Arc<dyn Store>) {
     create_job_from(&*store, new_job_with_key(one, "K", LEASE)).await;
     create_job_from(&*store, new_job(one)).await;
     create_job_from(&*store, new_job(one)).await;
+}
+
+async fn concurrent_uploads_exceed_no_quota(store: Arc<dyn Store>) {
+    let tenant = create_tenant(&*store, "one").await;
+    let upload = |quotas| NewJob { quotas, ..new_job(tenant) };
+    let unfinished = Quotas { unfinished_jobs: Some(3), ..Quotas::default() };
+    let mut uploads = tokio::task::JoinSet::new();
+    for _ in 0..20 {
+        let (store, job) = (store.clone(), upload(unfinished));
+        uploads.spawn(async move { store.create_job(job).await.unwrap() });
+    }
+    let creations = uploads.join_all().await;
+    let refused = Creation::QuotaExceeded(ExceededQuota::UnfinishedJobs(3));
+    assert_eq!(creations.iter().filter(|creation| **creation == refused).count(), 17, "{creations:?}");
+
+    // Each upload has 100 bytes.
+    let stored = Quotas { stored_bytes: Some(450), ..Quotas::default() };
+    let fourth = create_job_from(&*store, upload(stored)).await.id;
+    assert_eq!(store.quota_usage(tenant).await.unwrap().stored_bytes, 400);
+    let refused = Creation::QuotaExceeded(ExceededQuota::StoredBytes(450));
+    assert_eq!(store.create_job(upload(stored)).await.unwrap(), refused);
+    store.delete_job(tenant, fourth).await.unwrap();
+    create_job_from(&*store, upload(stored)).await;
+
+    let daily = Quotas { uploads_per_day: Some(2), ..Quotas::default() };
+    let keyed = NewJob { quotas: daily, ..new_job_with_key(tenant, "k", LEASE) };
+    let first = create_job_from(&*store, keyed.clone()).await.id;
+    let second = create_job_from(&*store, upload(daily)).await.id;
+    store.delete_job(tenant, second).await.unwrap();
+    let refused = Creation::QuotaExceeded(ExceededQuota::UploadsPerDay(2));
+    assert_eq!(store.create_job(upload(daily)).await.unwrap(), refused, "a deleted job was an upload, too");
+    assert_eq!(store.create_job(keyed).await.unwrap(), Creation::Existing(first), "a repeated upload is not refused");
+    let other = create_tenant(&*store, "two").await;
+    create_job_from(&*store, NewJob { quotas: daily, ..new_job(other) }).await;
 }
 
 async fn a_key_can_be_reused_when_its_job_is_deleted_or_the_key_has_expired(store: Arc<dyn Store>) {

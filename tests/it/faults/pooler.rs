@@ -77,6 +77,7 @@ mod quick {
         assert_eq!(site.client.import(users(["a", "b"])).await.counts(), created(2));
     }
 
+    /// F68: a pooler that gives each transaction another session loses the settings and locks of a session.
     #[tokio::test(flavor = "multi_thread")]
     async fn a_pooler_that_shares_sessions_is_refused_at_the_start() {
         let servers = Servers::create(MUSTER).await;

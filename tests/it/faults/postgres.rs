@@ -105,7 +105,7 @@ mod quick {
     const DISCONNECT: &str = "select pg_terminate_backend(pid) from pg_stat_activity
         where datname = current_database() and application_name like '%worker%'";
 
-    /// A database that cannot work makes batches wait, and the worker is not ready meanwhile. No good row is ever reported
+    /// F67: a database that cannot work makes batches wait, and the worker is not ready meanwhile. No good row is reported
     /// as failed.
     #[tokio::test(flavor = "multi_thread")]
     async fn rows_wait_while_the_database_must_be_repaired() {
@@ -144,6 +144,23 @@ mod quick {
         let response = client.get(format!("{admin}/readyz")).send().await.unwrap();
         let (status, text) = (response.status().as_u16(), response.text().await.unwrap());
         assert_eq!((status, text.contains("must be repaired")), (503, true), "{code}: {text}");
+    }
+
+    /// F67: the type of a column changes, so that Postgres refuses prepared statements that return it (0A000, "cached plan
+    /// must not change result type"). They are prepared again on new connections.
+    #[tokio::test(flavor = "multi_thread")]
+    async fn statements_are_prepared_again_when_a_column_changes_its_type() {
+        let mut trial = Trial::new(start_site(verbose_options(2)).await);
+        let servers = trial.site.servers.clone().unwrap();
+        trial.upload(File::mixed(80, 3_000, 9_000)).await;
+        trial.upload(File::mixed(81, 3_000, 60_000)).await;
+        let path = trial.upload(File::mixed(82, 3_000, 60_000)).await;
+        trial.wait_for_first_rows(&path).await;
+        servers.execute("alter table users alter column username_key type varchar(4000)").await;
+        trial.site.client.wait_until_final(&path).await;
+        let is_refused = trial.site.workers.iter().any(|worker| worker.output().contains("0A000"));
+        assert!(is_refused, "a prepared statement was refused");
+        trial.check().await;
     }
 
     /// Every connection to the database is reset, repeatedly (F34, for the database).

@@ -47,7 +47,7 @@ mod quick {
         trial.check().await;
     }
 
-    /// F32: without workers, batches that only wait are not published again.
+    /// F69: without workers, batches that only wait are not published again.
     #[tokio::test(flavor = "multi_thread")]
     async fn waiting_batches_are_not_published_again() {
         let mut site = start_site(verbose_options(0)).await;

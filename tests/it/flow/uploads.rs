@@ -5,4 +5,5 @@ mod clients;
 mod crowd;
 mod idempotency;
 mod protocol;
+mod quotas;
 mod refusals;

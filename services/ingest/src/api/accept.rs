@@ -32,6 +32,11 @@ pub(crate) async fn start_job(deps: &IngestDeps, tenant: TenantId, creation: Cre
             count_refusal(deps, &UploadError::KeyReused);
             Err(UploadError::KeyReused)
         }
+        Creation::QuotaExceeded(exceeded) => {
+            let error = UploadError::from(exceeded);
+            count_refusal(deps, &error);
+            Err(error)
+        }
     }
 }
 

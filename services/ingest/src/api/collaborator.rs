@@ -128,6 +128,7 @@ fn admit(
         idempotency,
         raw: ingest.deps.raw.clone(),
         max_bytes: ingest.config.max_upload_bytes,
+        quotas: caller.settings().quotas,
         cut: CutRules {
             batch_rows: ingest.config.cut.batch_rows.min(MAX_BATCH_ROWS),
             epoch_rows: ingest.config.cut.epoch_rows.min(MAX_EPOCH_ROWS),

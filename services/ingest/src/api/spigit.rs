@@ -92,6 +92,7 @@ async fn post_file(
         idempotency,
         raw: ingest.deps.raw.clone(),
         max_bytes: ingest.config.max_upload_bytes,
+        quotas: caller.settings().quotas,
         cut: ingest.config.cut,
         stored_bytes: ingest.deps.metrics.upload_bytes.clone(),
     };

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use muster_domain::{Dialect, Handling, TenantId};
+use muster_domain::{Dialect, Handling, Quotas, TenantId};
 use muster_ports::{CutRules, Idempotency, RawStore};
 use muster_telemetry::Counter;
 
@@ -17,6 +17,7 @@ pub(crate) struct UploadContext {
     pub(crate) idempotency: Option<Idempotency>,
     pub(crate) raw: Arc<dyn RawStore>,
     pub(crate) max_bytes: u64,
+    pub(crate) quotas: Quotas,
     pub(crate) cut: CutRules,
     /// Counts the bytes of stored uploads.
     pub(crate) stored_bytes: Counter,

@@ -3,6 +3,7 @@
 use std::io;
 
 use axum::http::StatusCode;
+use muster_domain::ExceededQuota;
 use muster_domain::sniff::Refusal;
 use muster_http::ApiError;
 use muster_ports::{RawStoreError, StoreError};
@@ -47,6 +48,8 @@ pub(crate) enum UploadError {
     #[error("this Idempotency-Key was sent with another file; use a new key for each file")]
     KeyReused,
     #[error(transparent)]
+    Quota(#[from] ExceededQuota),
+    #[error(transparent)]
     Refused(#[from] Refusal),
     #[error(transparent)]
     Storage(#[from] RawStoreError),
@@ -90,6 +93,7 @@ impl UploadError {
             Self::DigestMismatch => (StatusCode::UNPROCESSABLE_ENTITY, "digest_mismatch"),
             Self::KeyInvalid => (bad, "idempotency_key_invalid"),
             Self::KeyReused => (StatusCode::UNPROCESSABLE_ENTITY, "idempotency_key_reused"),
+            Self::Quota(_) => (StatusCode::TOO_MANY_REQUESTS, "quota_exceeded"),
             Self::Refused(refusal) => (bad, refusal.code()),
             Self::Storage(_) => (StatusCode::SERVICE_UNAVAILABLE, "storage_unavailable"),
             Self::Database(_) => (StatusCode::SERVICE_UNAVAILABLE, "database_unavailable"),
@@ -103,6 +107,7 @@ impl From<UploadError> for ApiError {
         match error {
             UploadError::Storage(error) => error.into(),
             UploadError::Database(error) => error.into(),
+            UploadError::Quota(quota) => Self::too_many(code, &format!("{}.", capitalize(&quota.to_string()))),
             error => Self::new(status, code, format!("{}.", capitalize(&error.to_string()))),
         }
     }

@@ -33,12 +33,18 @@ pub(crate) async fn run(command: TenantCommand) -> anyhow::Result<()> {
 }
 
 fn format_tenant(tenant: &TenantRecord) -> String {
-    let TenantSettings { short_rows, missing_users, missing_guard_percent, missing_guard_min } = tenant.settings;
+    let TenantSettings { short_rows, missing_users, missing_guard_percent, missing_guard_min, quotas } =
+        tenant.settings;
+    let limit = |limit: Option<u64>| limit.unwrap_or(0);
     format!(
-        "{}\t{}\tshort_rows={} missing_users={} missing_guard_percent={missing_guard_percent} missing_guard_min={missing_guard_min}",
+        "{}\t{}\tshort_rows={} missing_users={} missing_guard_percent={missing_guard_percent} \
+         missing_guard_min={missing_guard_min} max_stored_bytes={} max_unfinished_jobs={} max_uploads_per_day={}",
         tenant.id,
         tenant.name,
         short_rows.as_str(),
         missing_users.as_str(),
+        limit(quotas.stored_bytes),
+        limit(quotas.unfinished_jobs),
+        limit(quotas.uploads_per_day),
     )
 }

@@ -1,7 +1,7 @@
 //! The life cycle of jobs.
 
 use async_trait::async_trait;
-use muster_domain::{JobId, TenantId};
+use muster_domain::{JobId, QuotaUsage, TenantId};
 
 use crate::error::StoreError;
 use crate::job::{Cancellation, Creation, Deletion, FinishedJob, NewJob};
@@ -12,6 +12,8 @@ pub trait Jobs: Send + Sync {
     /// Accepts a job. The job ids of a tenant become visible in increasing order. Of concurrent uploads with the
     /// same idempotency key, only the first creates a job.
     async fn create_job(&self, job: NewJob) -> Result<Creation, StoreError>;
+    /// Returns what counts against the quotas of a tenant.
+    async fn quota_usage(&self, tenant: TenantId) -> Result<QuotaUsage, StoreError>;
     /// Deletes a job, its ledger and its rejections, unless it is being processed. Imported users are kept.
     async fn delete_job(&self, tenant: TenantId, job: JobId) -> Result<Deletion, StoreError>;
     /// Cancels a job: batches that are not yet applied never will be. Applied batches are kept.

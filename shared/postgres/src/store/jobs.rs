@@ -4,10 +4,10 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use muster_domain::decision::{MissingResult, SplitSummary, can_tell_missing, covers_file, decide_final};
-use muster_domain::{BatchNo, Counts, JobId, JobState, TenantId, row_shape};
+use muster_domain::{BatchNo, Counts, ExceededQuota, JobId, JobState, QuotaUsage, TenantId, row_shape};
 use muster_ports::{Cancellation, CreatedJob, Creation, Deletion, FinishedJob, Idempotency, Jobs, NewJob, StoreError};
 use muster_runtime::failpoint;
-use muster_sql::jobs as stored;
+use muster_sql::{jobs as stored, tenants};
 use sqlx::Row;
 use sqlx::postgres::PgConnection;
 
@@ -22,11 +22,18 @@ use crate::store::PostgresStore;
 
 /// How much longer the end of a job may take for each waiting row.
 const TIME_PER_WAITING_ROW: Duration = Duration::from_millis(1);
+/// How much longer it may take to count and to block the missing users: twice the limit of `allow_long_statements.sql`.
+const TIME_FOR_MISSING_USERS: Duration = Duration::from_mins(30);
 
 #[async_trait]
 impl Jobs for PostgresStore {
     async fn create_job(&self, job: NewJob) -> Result<Creation, StoreError> {
         self.database.transact("create job", Create(job)).await
+    }
+
+    async fn quota_usage(&self, tenant: TenantId) -> Result<QuotaUsage, StoreError> {
+        let row = self.database.fetch_one(sqlx::query(sql::QUOTA_USAGE).bind(tenant.0)).await?;
+        Ok(tenants::quota_usage(&row)?)
     }
 
     async fn delete_job(&self, tenant: TenantId, job: JobId) -> Result<Deletion, StoreError> {
@@ -70,6 +77,9 @@ impl Work for Create {
         {
             return Ok(known);
         }
+        if let Some(exceeded) = take_quotas(connection, &job).await? {
+            return Ok(Creation::QuotaExceeded(exceeded));
+        }
         let id: i64 = sqlx::query_scalar(sql::CREATE_JOB)
             .bind(job.tenant.0)
             .bind(job.dialect.as_str())
@@ -90,6 +100,21 @@ impl Work for Create {
         let first = first_unfinished(connection, job.tenant).await?;
         Ok(Creation::New(CreatedJob { id: JobId(id), can_start: first == Some(JobId(id)) }))
     }
+}
+
+/// Counts a new job against the quotas of its tenant, or returns the one that it would exceed. The tenant is locked: no
+/// other upload is counted meanwhile.
+async fn take_quotas(connection: &mut PgConnection, job: &NewJob) -> Result<Option<ExceededQuota>, sqlx::Error> {
+    if job.quotas.are_unlimited() {
+        return Ok(None);
+    }
+    let row = query::fetch_row(connection, sqlx::query(sql::QUOTA_USAGE).bind(job.tenant.0)).await?;
+    let usage = tenants::quota_usage(&row).map_err(query::unreadable)?;
+    let exceeded = job.quotas.exceeded_by(usage, job.raw.bytes);
+    if exceeded.is_none() && job.quotas.uploads_per_day.is_some() {
+        sqlx::query(sql::COUNT_UPLOAD).bind(job.tenant.0).execute(connection).await?;
+    }
+    Ok(exceeded)
 }
 
 /// The job that has the idempotency key of a new one; `None` if the key is free. The tenant is locked: no other upload
@@ -166,7 +191,9 @@ impl Work for Finish {
     type Output = Option<FinishedJob>;
 
     fn deadline(&self) -> Duration {
-        CLIENT_DEADLINE + TIME_PER_WAITING_ROW * u32::try_from(self.split.waiting_rows).unwrap_or(u32::MAX)
+        let waiting = TIME_PER_WAITING_ROW * u32::try_from(self.split.waiting_rows).unwrap_or(u32::MAX);
+        let missing = if self.split.blocks_missing_users { TIME_FOR_MISSING_USERS } else { Duration::ZERO };
+        CLIENT_DEADLINE + waiting + missing
     }
 
     async fn run(self, connection: &mut PgConnection) -> Result<Option<FinishedJob>, sqlx::Error> {

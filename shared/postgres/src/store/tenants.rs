@@ -57,4 +57,7 @@ fn bind_settings(statement: Statement<'_>, settings: TenantSettings) -> Statemen
         .bind(settings.missing_users.as_str())
         .bind(i32::from(settings.missing_guard_percent))
         .bind(settings.missing_guard_min.cast_signed())
+        .bind(tenants::stored_limit(settings.quotas.stored_bytes))
+        .bind(tenants::stored_limit(settings.quotas.unfinished_jobs))
+        .bind(tenants::stored_limit(settings.quotas.uploads_per_day))
 }

@@ -2,10 +2,10 @@
 
 use async_trait::async_trait;
 use muster_domain::decision::{MissingResult, can_tell_missing, covers_file, decide_final};
-use muster_domain::{BatchNo, Counts, JobId, JobState, TenantId, row_shape};
+use muster_domain::{BatchNo, Counts, ExceededQuota, JobId, JobState, QuotaUsage, TenantId, row_shape};
 use muster_ports::{Cancellation, CreatedJob, Creation, Deletion, FinishedJob, Idempotency, Jobs, NewJob, StoreError};
 use muster_runtime::failpoint;
-use muster_sql::jobs as stored;
+use muster_sql::{jobs as stored, tenants};
 use rusqlite::types::Value;
 use rusqlite::{Connection, OptionalExtension, params, params_from_iter};
 
@@ -25,6 +25,9 @@ impl Jobs for SqliteStore {
                 && let Some(known) = find_keyed(db, &job, idempotency)?
             {
                 return Ok(known);
+            }
+            if let Some(exceeded) = take_quotas(db, &job)? {
+                return Ok(Creation::QuotaExceeded(exceeded));
             }
             let values = params![
                 job.tenant.0,
@@ -46,6 +49,10 @@ impl Jobs for SqliteStore {
             Ok(Creation::New(CreatedJob { id, can_start: first_unfinished(db, job.tenant)? == Some(id) }))
         })
         .await
+    }
+
+    async fn quota_usage(&self, tenant: TenantId) -> Result<QuotaUsage, StoreError> {
+        self.read(move |db| quota_usage(db, tenant)).await
     }
 
     async fn delete_job(&self, tenant: TenantId, job: JobId) -> Result<Deletion, StoreError> {
@@ -88,6 +95,22 @@ impl Jobs for SqliteStore {
         }
         Ok(finished)
     }
+}
+
+/// Counts a new job against the quotas of its tenant, or returns the one that it would exceed.
+fn take_quotas(db: &Connection, job: &NewJob) -> rusqlite::Result<Option<ExceededQuota>> {
+    if job.quotas.are_unlimited() {
+        return Ok(None);
+    }
+    let exceeded = job.quotas.exceeded_by(quota_usage(db, job.tenant)?, job.raw.bytes);
+    if exceeded.is_none() && job.quotas.uploads_per_day.is_some() {
+        db.execute(sql::COUNT_UPLOAD, [job.tenant.0])?;
+    }
+    Ok(exceeded)
+}
+
+fn quota_usage(db: &Connection, tenant: TenantId) -> rusqlite::Result<QuotaUsage> {
+    db.query_row(sql::QUOTA_USAGE, [tenant.0], decode(|row| tenants::quota_usage(row)))
 }
 
 /// The job that has the idempotency key of a new one; `None` if the key is free.

@@ -20,7 +20,10 @@ impl Tenants for SqliteStore {
                 settings.short_rows.as_str(),
                 settings.missing_users.as_str(),
                 settings.missing_guard_percent,
-                settings.missing_guard_min
+                settings.missing_guard_min,
+                tenants::stored_limit(settings.quotas.stored_bytes),
+                tenants::stored_limit(settings.quotas.unfinished_jobs),
+                tenants::stored_limit(settings.quotas.uploads_per_day)
             ];
             db.query_row(sql::CREATE_TENANT, values, |row| row.get(0).map(TenantId)).optional()
         })
@@ -34,7 +37,10 @@ impl Tenants for SqliteStore {
                 settings.short_rows.as_str(),
                 settings.missing_users.as_str(),
                 settings.missing_guard_percent,
-                settings.missing_guard_min
+                settings.missing_guard_min,
+                tenants::stored_limit(settings.quotas.stored_bytes),
+                tenants::stored_limit(settings.quotas.unfinished_jobs),
+                tenants::stored_limit(settings.quotas.uploads_per_day)
             ];
             db.execute(sql::SET_TENANT_SETTINGS, values).map(drop)
         })

@@ -8,7 +8,7 @@ use std::task::Poll;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use muster_domain::{BatchNo, Counts, JobId, Rejection, TenantId};
+use muster_domain::{BatchNo, Counts, JobId, QuotaUsage, Rejection, TenantId};
 use muster_ports::{
     Applied, AppliedBatch, BatchStatus, BatchToApply, Batches, Cancellation, Creation, Deletion, FinishedJob, Grant,
     JobFailure, JobQuery, JobRules, JobView, Jobs, Lease, LedgerSnapshot, LedgerTotals, NewJob, NewToken, Queries,
@@ -225,6 +225,10 @@ impl Tenants for SimStore {
 impl Jobs for SimStore {
     async fn create_job(&self, job: NewJob) -> Result<Creation, StoreError> {
         self.call_unobserved(Event::new("create_job"), self.inner.create_job(job)).await
+    }
+
+    async fn quota_usage(&self, tenant: TenantId) -> Result<QuotaUsage, StoreError> {
+        self.call_unobserved(Event::new("quota_usage"), self.inner.quota_usage(tenant)).await
     }
 
     async fn delete_job(&self, tenant: TenantId, job: JobId) -> Result<Deletion, StoreError> {

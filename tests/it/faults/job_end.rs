@@ -1,4 +1,4 @@
-//! Jobs that block missing users, interrupted at every step of their end.
+//! Jobs that decide waiting rows and block missing users, interrupted at every step of their end.
 
 use muster_testkit::{Backend, Client, Site, SiteOptions, wait_until};
 use reqwest::Method;
@@ -7,10 +7,15 @@ use super::{failpoint, verbose_options};
 use crate::MUSTER;
 
 /// The fail points between the first batch of a job and its final state.
-const FAILPOINTS: [&str; 5] = ["users_written", "batch_applied", "batch_settled", "job_complete", "missing_blocked"];
+const FAILPOINTS: [&str; 6] =
+    ["users_written", "batch_applied", "batch_settled", "job_complete", "waiting_decided", "missing_blocked"];
+/// The number of users that pass their e-mails round: more than a batch has.
+const RING: u32 = 3_000;
 
-fn collaborator_csv(users: std::ops::Range<u32>) -> Vec<u8> {
-    let rows = users.map(|n| format!("u{n};Last;First;;u{n};u{n}@x.example\n"));
+/// Each of the first `ring` users has the e-mail that belongs to the next one if `ring` is 0.
+fn collaborator_csv(users: std::ops::Range<u32>, ring: u32) -> Vec<u8> {
+    let email = |n: u32| if n < ring { (n + 1) % ring } else { n };
+    let rows = users.map(|n| format!("u{n};Last;First;;u{n};u{}@x.example\n", email(n)));
     format!("ID;Last name;First name;Middle name;Login;Email\n{}", rows.collect::<String>()).into_bytes()
 }
 
@@ -23,22 +28,24 @@ async fn upload(client: &Client, file: Vec<u8>) -> String {
     url[url.find("/bulk/v1/files/").unwrap()..].to_owned()
 }
 
-/// Asserts that the job blocked the three missing users of 5,000, and that each was blocked once.
-async fn assert_blocked_once(site: &Site, path: &str, step: &str) {
+/// Asserts that the e-mails were passed round and that the three missing users of 5,000 were blocked, both once.
+async fn assert_ended_once(site: &Site, path: &str, step: &str) {
     let status = site.client.wait_until_final(path).await;
     let number = |key: &str| status[key].as_u64().unwrap();
-    let found = ["blocked_users", "unblocked_users", "unchanged_users", "failed_users"].map(number);
-    assert_eq!((found, &status["status"]), ([3, 0, 4_997, 0], &"SUCCESS".into()), "{step}: {status}");
+    let found = ["blocked_users", "unblocked_users", "updated_users", "unchanged_users", "failed_users"].map(number);
+    let expected = [3, 0, u64::from(RING), 4_997 - u64::from(RING), 0];
+    assert_eq!((found, &status["status"]), (expected, &"SUCCESS".into()), "{step}: {status}");
+    for (user, email) in [("u0", "u1@x.example"), ("u2999", "u0@x.example"), ("u3000", "u3000@x.example")] {
+        assert_eq!(site.client.user(user).await["email"], email, "{step}: {user}");
+    }
     for (user, reason) in [("u4996", serde_json::Value::Null), ("u4997", "missing".into()), ("u4999", "missing".into())]
     {
         assert_eq!(site.client.user(user).await["blocked_reason"], reason, "{step}: {user}");
     }
-    let again = upload(&site.client, collaborator_csv(0..4_997)).await;
-    assert_eq!(
-        site.client.wait_until_final(&again).await["blocked_users"],
-        0,
-        "{step}: blocked users are not blocked again"
-    );
+    let again = upload(&site.client, collaborator_csv(0..4_997, RING)).await;
+    let status = site.client.wait_until_final(&again).await;
+    let found = ["blocked_users", "unchanged_users"].map(|key| status[key].as_u64().unwrap());
+    assert_eq!(found, [0, 4_997], "{step}: the same file changes nothing");
 }
 
 /// Waits until the worker has died or the job is final: the splitter may finish the job first, so that the
@@ -57,7 +64,7 @@ async fn wait_until_dead_or_final(site: &mut Site, path: &str) {
 }
 
 async fn import_users_and_enable_blocking(site: &mut Site) {
-    let first = upload(&site.client, collaborator_csv(0..5_000)).await;
+    let first = upload(&site.client, collaborator_csv(0..5_000, 0)).await;
     assert_eq!(site.client.wait_until_final(&first).await["created_users"], 5_000);
     let set = ["tenant", "set", "default", "--missing-users", "block"];
     site.while_stopped(|site| site.admin(&set).unwrap()).await;
@@ -67,23 +74,23 @@ mod quick {
     use super::*;
 
     #[tokio::test(flavor = "multi_thread")]
-    async fn missing_users_are_blocked_once_if_a_worker_dies_at_any_step() {
+    async fn a_job_ends_once_if_a_worker_dies_at_any_step() {
         for step in FAILPOINTS {
             let mut site = super::super::start_site(verbose_options(1)).await;
             import_users_and_enable_blocking(&mut site).await;
             site.kill_worker(0);
             site.options.worker_variables = failpoint(&format!("{step}=1*return(abort)"));
             site.start_worker().await;
-            let path = upload(&site.client, collaborator_csv(0..4_997)).await;
+            let path = upload(&site.client, collaborator_csv(0..4_997, RING)).await;
             wait_until_dead_or_final(&mut site, &path).await;
             site.options.worker_variables = Vec::new();
             site.start_worker().await;
-            assert_blocked_once(&site, &path, step).await;
+            assert_ended_once(&site, &path, step).await;
         }
     }
 
     #[tokio::test(flavor = "multi_thread")]
-    async fn missing_users_are_blocked_once_if_the_embedded_service_dies_at_any_step() {
+    async fn a_job_ends_once_if_the_embedded_service_dies_at_any_step() {
         // SQLite checks for completeness inside the transaction of the batch, and has no `job_complete`.
         for step in FAILPOINTS.into_iter().filter(|step| *step != "job_complete") {
             let mut site = Site::start(MUSTER, Backend::Embedded, SiteOptions::default()).await;
@@ -91,11 +98,34 @@ mod quick {
             site.ingest.as_mut().unwrap().terminate().await;
             site.options.variables = failpoint(&format!("{step}=1*return(abort)"));
             site.start_ingest().await;
-            let path = upload(&site.client, collaborator_csv(0..4_997)).await;
+            let path = upload(&site.client, collaborator_csv(0..4_997, RING)).await;
             site.ingest.as_mut().unwrap().ended().await;
             site.options.variables = Vec::new();
             site.start_ingest().await;
-            assert_blocked_once(&site, &path, step).await;
+            assert_ended_once(&site, &path, step).await;
         }
+    }
+}
+
+mod long {
+    use super::*;
+
+    /// To block many missing users takes longer than any other statement may. A trigger stands in for tens of millions.
+    #[tokio::test(flavor = "multi_thread")]
+    async fn blocking_missing_users_may_take_longer_than_other_statements() {
+        let mut site = super::super::start_site(verbose_options(1)).await;
+        import_users_and_enable_blocking(&mut site).await;
+        let servers = site.servers.clone().unwrap();
+        for statement in [
+            "create function slow() returns trigger language plpgsql as
+                 $$ begin perform pg_sleep(25); return new; end $$",
+            "create trigger slow before update on users for each row when (new.blocked_reason = 'missing')
+                 execute function slow()",
+        ] {
+            servers.execute(statement).await;
+        }
+        // Three users are blocked, in 75 s; other statements end after 60 s.
+        let path = upload(&site.client, collaborator_csv(0..4_997, RING)).await;
+        assert_ended_once(&site, &path, "slow").await;
     }
 }

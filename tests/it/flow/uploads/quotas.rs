@@ -1,0 +1,51 @@
+//! Quotas of a tenant, as an operator sets them and a client meets them.
+
+use muster_testkit::{RawConnection, Site};
+use reqwest::Method;
+
+use crate::flow::{test_on_both_backends, users};
+
+test_on_both_backends!(uploads_beyond_a_quota_are_refused_before_their_body_is_read);
+
+async fn set(site: &mut Site, quotas: &[&str]) {
+    let arguments = [&["tenant", "set", "default"], quotas].concat();
+    site.while_stopped(|site| site.admin(&arguments).unwrap()).await;
+}
+
+async fn uploads_beyond_a_quota_are_refused_before_their_body_is_read(mut site: Site) {
+    site.client.import(users(["a"])).await;
+    set(&mut site, &["--max-uploads-per-day", "1"]).await;
+    site.client.import(users(["b"])).await;
+    assert_refused(&site, "As many files as the quota of the tenant allows were uploaded today (1)").await;
+
+    set(&mut site, &["--max-uploads-per-day", "0", "--max-stored-bytes", "200"]).await;
+    assert_refused(&site, "exceed its quota of 200 bytes").await;
+    let list = site.while_stopped(|site| site.admin(&["tenant", "list"]).unwrap()).await;
+    assert!(list.contains("max_stored_bytes=200 max_unfinished_jobs=0 max_uploads_per_day=0"), "{list}");
+
+    set(&mut site, &["--max-stored-bytes", "0"]).await;
+    site.client.import(users(["c"])).await;
+}
+
+/// Both APIs refuse the next upload, and wait for no body.
+async fn assert_refused(site: &Site, problem: &str) {
+    let mut row = "x".repeat(300);
+    row.push('\n');
+    let headers = [("content-type", "text/csv"), ("prefer", "respond-async")];
+    for path in ["/bulk/v1/files", "/api/v2/users-import/csv"] {
+        let body = format!("{}{row}", users(["d"])).into_bytes();
+        let response = site.client.send(Method::POST, path, &headers, body).await;
+        assert_eq!(response.status, 429, "{}", response.text);
+        assert!(response.text.contains(problem), "{}", response.text);
+    }
+    let mut connection = RawConnection::open(&site.client.ingest).await;
+    let token = site.client.token.clone().unwrap();
+    connection
+        .send(format!(
+            "POST /bulk/v1/files HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {token}\r\nContent-Type: text/csv\r\n\
+             Content-Length: 1000000\r\n\r\n"
+        ))
+        .await;
+    let response = connection.next_response().await;
+    assert_eq!((response.status, response.json()["code"].as_str()), (429, Some("quota_exceeded")));
+}
