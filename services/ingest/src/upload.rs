@@ -94,7 +94,7 @@ pub(crate) async fn store_body(
     let rules = context.rules();
     match (rules.body_kind)(headers)? {
         BodyKind::Multipart => multipart::store_part(context, headers, body).await,
-        // Decompressed before it is stored if the whole text is inspected before the upload is accepted; otherwise
+        // Decompressed, and packed by the store, if the whole text is inspected before the upload is accepted; otherwise
         // stored as it was sent.
         BodyKind::File(format) if rules.inspects_whole_text => {
             let file = FileBody { format, store_as: Compression::Identity, decode_first: headers.compression };
@@ -109,7 +109,7 @@ pub(crate) async fn store_body(
 
 /// Stores an object that has been read already, as an upload of one user.
 pub(crate) async fn store_object(context: &UploadContext, object: Bytes) -> Result<StoredFile, UploadError> {
-    let mut intake = Intake::new(context, Format::Json, Compression::Identity);
+    let mut intake = Intake::new(context, Format::Json, Compression::Identity, false);
     let received = intake.push(object).await;
     intake.conclude(received).await
 }
@@ -125,7 +125,7 @@ struct FileBody {
 }
 
 async fn store_file(context: &UploadContext, file: FileBody, body: &mut BodyReader) -> Result<StoredFile, UploadError> {
-    let mut intake = Intake::new(context, file.format, file.store_as);
+    let mut intake = Intake::new(context, file.format, file.store_as, file.decode_first != Compression::Identity);
     let mut pieces = body.decompressed_pieces(file.decode_first);
     let mut received = Ok(());
     while let (Ok(()), Some(piece)) = (&received, pieces.next().await) {

@@ -27,7 +27,7 @@ pub use job::{
     RawFile, RejectionPage, RunningJob, SplitJob, SplitResult, UploadPosition, UploadToRemove,
 };
 pub use queue::{Consumer, Delivery, Publisher, Queue, QueueDepth, QueueName, Settle};
-pub use rawstore::{RawReader, RawStore, RawUpload, StoredUpload};
+pub use rawstore::{PACKED_KEY_SUFFIX, RawReader, RawStore, RawUpload, StoredUpload};
 pub use split_request::publish_split_request;
 pub use store::{Batches, Jobs, Queries, Retention, SignalHub, Signals, Splits, Store, Tenants, Upkeep};
 pub use tenant::{

@@ -6,6 +6,9 @@ use futures_util::stream::BoxStream;
 
 use crate::error::RawStoreError;
 
+/// A store packs uploads whose key ends like this, to save space. What is read is what was written.
+pub const PACKED_KEY_SUFFIX: &str = ".zst";
+
 /// The content of a stored upload, in chunks.
 pub type RawReader = BoxStream<'static, Result<Bytes, RawStoreError>>;
 
@@ -23,7 +26,8 @@ pub struct StoredUpload {
 pub trait RawStore: Send + Sync {
     /// Starts an upload. Nothing can be read under the key until it is finished.
     async fn begin(&self, key: &str) -> Result<Box<dyn RawUpload>, RawStoreError>;
-    /// Reads an upload, which must have the given size.
+    /// Reads an upload, which must have the given size. A size that differs is found at the start, that of a packed one at
+    /// its end.
     async fn read(&self, key: &str, bytes: u64) -> Result<RawReader, RawStoreError>;
     /// Lists every upload in the store, in no particular order. A local folder also lists unfinished uploads.
     fn list(&self) -> BoxStream<'static, Result<StoredUpload, RawStoreError>>;

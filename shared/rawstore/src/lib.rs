@@ -6,6 +6,7 @@
 
 mod error;
 mod free_space;
+mod packed;
 mod read;
 mod staged;
 mod upload;
@@ -97,11 +98,16 @@ impl RawStore for ObjectRawStore {
         }
         let upload = self.store.put_multipart(&path).await.map_err(raw_store_error)?;
         let completion_probe = self.folder.is_none().then(|| (self.store.clone(), path));
-        Ok(Box::new(upload::Upload::new(upload, self.chunk_bytes, completion_probe, disk)))
+        let upload = Box::new(upload::Upload::new(upload, self.chunk_bytes, completion_probe, disk));
+        Ok(if packed::is_packed(key) { Box::new(packed::PackedUpload::new(upload)) } else { upload })
     }
 
     async fn read(&self, key: &str, bytes: u64) -> Result<RawReader, RawStoreError> {
-        read::open(self.store.clone(), Path::from(key), bytes, self.chunk_bytes as u64).await
+        let (store, path, chunk_bytes) = (self.store.clone(), Path::from(key), self.chunk_bytes as u64);
+        if packed::is_packed(key) {
+            return Ok(packed::unpack(read::open(store, path, None, chunk_bytes).await?, bytes));
+        }
+        read::open(store, path, Some(bytes), chunk_bytes).await
     }
 
     fn list(&self) -> BoxStream<'static, Result<StoredUpload, RawStoreError>> {

@@ -10,15 +10,15 @@ use object_store::{GetOptions, GetRange, ObjectMeta, ObjectStore, ObjectStoreExt
 
 use crate::error::raw_store_error;
 
-/// Opens a stored upload, which must have the given size.
+/// Opens a stored upload, which must have the given size, if one is given.
 pub(crate) async fn open(
     store: Arc<dyn ObjectStore>,
     path: Path,
-    bytes: u64,
+    bytes: Option<u64>,
     chunk_bytes: u64,
 ) -> Result<RawReader, RawStoreError> {
     let meta = store.head(&path).await.map_err(raw_store_error)?;
-    if meta.size != bytes {
+    if bytes.is_some_and(|bytes| meta.size != bytes) {
         return Err(RawStoreError::Changed);
     }
     let source = Arc::new(Source { store, meta, chunk_bytes });

@@ -24,7 +24,7 @@ fn uids(format: Format, text: &[u8], limits: RecordLimits) -> Option<Vec<Option<
         rest = &rest[used..];
         uids.push(match format {
             Format::Csv => csv.field(0).and_then(|cell| collaborator::uid_of_cell(&cell).map(str::to_owned)),
-            Format::Json => collaborator::uid_of_json(json.raw()),
+            Format::Json => collaborator::keys_of_json(json.raw()).uid,
         });
     }
 }

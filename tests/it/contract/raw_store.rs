@@ -39,6 +39,36 @@ async fn local_folder() {
     suite(&ObjectRawStore::open(&url, []).unwrap()).await;
 }
 
+#[tokio::test]
+async fn a_packed_upload_takes_little_space_and_is_read_as_it_was_written() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = ObjectRawStore::open(&format!("file://{}", folder.path().display()), []).unwrap();
+    let content = b"a@x.example,a,First,Last\n".repeat(100_000);
+    let mut upload = store.begin("1/abc.zst").await.unwrap();
+    for piece in content.chunks(70_000) {
+        upload.write(Bytes::copy_from_slice(piece)).await.unwrap();
+    }
+    upload.finish().await.unwrap();
+    let file = folder.path().join("1/abc.zst");
+    let packed = std::fs::read(&file).unwrap();
+    assert!(packed.len() < content.len() / 100, "{}", packed.len());
+    assert_eq!(unpack(&store, content.len()).await.unwrap(), content);
+
+    assert!(matches!(unpack(&store, content.len() - 1).await, Err(RawStoreError::Changed)));
+    assert!(matches!(unpack(&store, content.len() + 1).await, Err(RawStoreError::Changed)));
+    for damaged in [&packed[..0], &packed[..packed.len() / 2], b"not zstd"] {
+        std::fs::write(&file, damaged).unwrap();
+        assert!(matches!(unpack(&store, content.len()).await, Err(RawStoreError::Changed)));
+    }
+    store.delete("1/abc.zst").await.unwrap();
+    assert!(matches!(unpack(&store, content.len()).await, Err(RawStoreError::Missing)));
+}
+
+async fn unpack(store: &dyn RawStore, bytes: usize) -> Result<Vec<u8>, RawStoreError> {
+    let pieces: Vec<Bytes> = store.read("1/abc.zst", bytes as u64).await?.try_collect().await?;
+    Ok(pieces.concat())
+}
+
 /// A killed process leaves an unfinished upload under a temporary name.
 #[tokio::test]
 async fn an_unfinished_upload_is_listed_and_can_be_deleted() {

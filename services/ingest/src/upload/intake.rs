@@ -3,7 +3,7 @@
 use bytes::Bytes;
 use muster_domain::sniff::HEAD_BYTES;
 use muster_domain::{Charset, Compression, Format};
-use muster_ports::{RawFile, RawUpload};
+use muster_ports::{PACKED_KEY_SUFFIX, RawFile, RawUpload};
 use sha2::{Digest, Sha256};
 
 use super::compression::decompress_head;
@@ -42,11 +42,14 @@ struct Writing {
 }
 
 impl<'a> Intake<'a> {
-    pub(crate) fn new(context: &'a UploadContext, format: Format, compression: Compression) -> Self {
+    /// `compression` is that of the bytes. `packs` says that the body was compressed and the bytes are not any more: they
+    /// are stored packed, so that an upload takes up no more space than it did on the way.
+    pub(crate) fn new(context: &'a UploadContext, format: Format, compression: Compression, packs: bool) -> Self {
         let inspects_whole_text = context.rules().inspects_whole_text;
         let inspector = inspects_whole_text.then(|| StreamInspector::new(format, context.cut.record));
         // Server-generated: no client input becomes part of a path.
-        let key = format!("{}/{:032x}", context.tenant, rand::random::<u128>());
+        let suffix = if packs { PACKED_KEY_SUFFIX } else { "" };
+        let key = format!("{}/{:032x}{suffix}", context.tenant, rand::random::<u128>());
         Self {
             context,
             format,

@@ -47,7 +47,8 @@ pub(crate) async fn store_part(
         in_part: in_part.clone(),
     };
     let mut parts = Multipart::new(pieces, boundary);
-    let mut intake = Intake::new(context, Format::Csv, Compression::Identity);
+    let mut intake =
+        Intake::new(context, Format::Csv, Compression::Identity, headers.compression != Compression::Identity);
     let mut received = read_part(context, &mut parts, &mut intake, &in_part).await;
     drop(parts);
     if received.is_ok() {

@@ -3,7 +3,7 @@
 /// The quotas of a tenant. `None`: no limit.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Quotas {
-    /// The bytes of stored uploads, as they were stored.
+    /// The bytes of stored uploads, without what the raw store saves by packing them.
     pub stored_bytes: Option<u64>,
     /// The number of jobs that are not final.
     pub unfinished_jobs: Option<u64>,

@@ -4,6 +4,7 @@ use std::io::Write;
 use std::process::{Command, Stdio};
 
 use muster_testkit::{Client, Response, Site};
+use reqwest::Method;
 
 use crate::flow::expected::{RowCounts, Status, created, unchanged};
 use crate::flow::{test_on_both_backends, users};
@@ -14,6 +15,7 @@ test_on_both_backends!(
     file_names_affect_neither_paths_nor_responses,
     bodies_with_a_matching_digest_are_accepted,
     compressed_bodies_are_accepted,
+    compressed_bodies_are_stored_compressed,
     unusual_text_formats_are_accepted,
     double_slashes_and_a_prefix_parameter_are_accepted,
 );
@@ -141,6 +143,28 @@ async fn compressed_bodies_are_accepted(site: Site) {
         status["error_message"].as_str().unwrap().contains("the compressed data is corrupt or truncated"),
         "{status}"
     );
+}
+
+/// Also those that are decompressed before they are stored: a multipart envelope, and a file that is inspected as a whole.
+async fn compressed_bodies_are_stored_compressed(site: Site) {
+    let names: Vec<String> = (0..20_000).map(|n| format!("user{n}")).collect();
+    let text = users(&names);
+    let part = format!("--b\r\nContent-Disposition: form-data; name=file\r\n\r\n{text}\r\n--b--\r\n");
+    let kind = ("content-type", "multipart/form-data; boundary=b");
+    let response = site.client.post(&[kind, ("content-encoding", "gzip")], compress("gzip", part.as_bytes())).await;
+    assert_eq!(final_counts(&site.client, response).await, created(20_000));
+
+    let rows = (0..20_000).map(|n| format!("u{n};Last;First;;login{n};u{n}@x.example\n"));
+    let file = format!("ID;Last name;First name;Middle name;Login;Email\n{}", rows.collect::<String>());
+    let headers = [("content-type", "text/csv"), ("content-encoding", "zstd"), ("prefer", "respond-async")];
+    let body = compress("zstd", file.as_bytes());
+    let response = site.client.send(Method::POST, "/api/v2/users-import/csv", &headers, body).await;
+    assert_eq!(final_counts(&site.client, response).await, created(20_000));
+
+    let stored = site.stored_files();
+    assert_eq!(stored.len(), 2);
+    let bytes: u64 = stored.iter().map(|file| file.metadata().unwrap().len()).sum();
+    assert!(bytes * 3 < (text.len() + file.len()) as u64, "{bytes} of {} bytes", text.len() + file.len());
 }
 
 /// A byte order mark, CRLF, a lone CR, blank lines, no final line end, a line end inside quotes.

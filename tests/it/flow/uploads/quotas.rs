@@ -29,12 +29,12 @@ async fn uploads_beyond_a_quota_are_refused_before_their_body_is_read(mut site: 
 
 /// Both APIs refuse the next upload, and wait for no body.
 async fn assert_refused(site: &Site, problem: &str) {
-    let mut row = "x".repeat(300);
-    row.push('\n');
     let headers = [("content-type", "text/csv"), ("prefer", "respond-async")];
-    for path in ["/bulk/v1/files", "/api/v2/users-import/csv"] {
-        let body = format!("{}{row}", users(["d"])).into_bytes();
-        let response = site.client.send(Method::POST, path, &headers, body).await;
+    let names: Vec<String> = (0..20).map(|number| format!("d{number}")).collect();
+    let rows = names.iter().map(|name| format!("{name};Last;First;;{name};{name}@x\n"));
+    let collaborator = format!("ID;Last name;First name;Middle name;Login;Email\n{}", rows.collect::<String>());
+    for (path, body) in [("/bulk/v1/files", users(&names)), ("/api/v2/users-import/csv", collaborator)] {
+        let response = site.client.send(Method::POST, path, &headers, body.into_bytes()).await;
         assert_eq!(response.status, 429, "{}", response.text);
         assert!(response.text.contains(problem), "{}", response.text);
     }
