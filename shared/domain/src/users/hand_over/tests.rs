@@ -1,5 +1,7 @@
 //! The rules on small cases, and against a literal model of them.
 
+use std::collections::HashSet;
+
 use proptest::prelude::*;
 
 use super::*;
