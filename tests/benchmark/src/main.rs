@@ -2,10 +2,10 @@
 //!
 //! | part | module |
 //! | --- | --- |
-//! | the processes of Muster under test | [`site`]; their memory in [`memory`], CPU time in [`cpu`] |
-//! | the yardsticks: scripts of an expert | [`psql`], [`sqlite`] |
+//! | the processes of Muster under test | [`site`]; their memory and CPU time in [`usage`] |
+//! | the yardsticks: scripts of an expert | [`yardsticks`] |
 //! | the files to import | [`files`] |
-//! | the measurements | [`rows`], [`scale`], [`collaborator`], [`embedded`], [`latency`] |
+//! | the measurements | [`scenarios`] |
 //! | the results | [`report`], [`plot`] |
 //!
 //! `tests/bench` starts private servers and runs this program on them.

@@ -28,7 +28,7 @@ pub struct NumberedRow {
 }
 
 impl Waiting {
-    /// Builds the input of [`decide`]. `rows` are in line order; those for which `must_fail` returns true fail in any
+    /// Builds the input of [`decide`](super::decide). `rows` are in line order; those for which `must_fail` returns true fail in any
     /// case.
     pub fn from_numbers(rows: &[NumberedRow], must_fail: impl Fn(u64) -> bool) -> Self {
         let mut waiting = Self::default();
