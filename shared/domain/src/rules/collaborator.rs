@@ -223,7 +223,7 @@ fn check_row(
 ) {
     let mut uid = None;
     if let Err((name, mut error)) = batch.check_row(|batch| check(batch, &mut uid)) {
-        // Only a uid that some user can have: others name nobody, and a database may not even take them as text. A record
+        // Only a uid that some user can have: others belong to no user, and a database may not even take them as text. A record
         // that spans lines may have swallowed rows by a stray quote, whose users are then unknown.
         if let Some(uid) = uid.filter(|uid| is_possible_uid(uid) && position.lines == 1) {
             batch.push_failed_key(&uid);
