@@ -6,7 +6,7 @@
 //! | one run of one seed | [`mod@run`], [`world`] |
 //! | the size of the world and its faults | [`plan`] |
 //! | files, and the result that a single thread would have | [`files`], [`verdict::model`] |
-//! | simulated ports | [`servers`] |
+//! | simulated ports; what a sick database, queue or disk answers | [`servers`] |
 //! | processes, their deaths and pauses | [`process`], [`site`], [`chaos`] |
 //! | clients | [`client`] |
 //! | invariants at the end of a run | [`verdict`] |

@@ -54,10 +54,11 @@ struct Lane {
 }
 
 impl Lane {
-    /// Receives batches until a stop begins.
+    /// Receives batches until a stop begins. The slot is taken after the delivery: a lane that held its last slot while
+    /// no batch comes would keep it from a batch that has hashed its passwords.
     async fn receive(&self, deliveries: &mut Consumer) {
-        while let Some(Some(slot)) = self.shutdown.run_until_requested(Slot::take(&self.slots)).await {
-            let Some(Some(delivery)) = self.shutdown.run_until_requested(deliveries.next()).await else { return };
+        while let Some(Some(delivery)) = self.shutdown.run_until_requested(deliveries.next()).await {
+            let Some(Some(slot)) = self.shutdown.run_until_requested(Slot::take(&self.slots)).await else { return };
             let Ok(permit) = self.running.clone().acquire_owned().await else { return };
             let processing = process(self.processor.clone(), delivery, self.queue, slot);
             self.tasks.spawn("batch", async move {

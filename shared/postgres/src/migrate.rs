@@ -21,6 +21,7 @@ migrations! {
     "0006_soundness",
     "0007_waiting_rows",
     "0008_quotas",
+    "0009_missing_users",
 }
 
 /// Returns the migrations for sqlx. (With its macro, Cargo would compile the whole database driver a second time.)

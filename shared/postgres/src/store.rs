@@ -1,6 +1,7 @@
 //! The store: its settings, and one module for each trait of the port.
 
 mod batches;
+mod finish;
 mod jobs;
 mod queries;
 mod retention;

@@ -87,6 +87,7 @@ pub fn split_summary(row: &impl SqlRow) -> Result<(TenantId, SplitSummary), Unre
         ends_early: row.boolean("is_unreadable")?,
         blocks_missing_users: row.boolean("blocks_missing")?,
         waiting_rows: row.count("waiting_rows")?,
+        missing_users_are_decided: row.boolean("missing_users_are_decided")?,
         dialect: dialect(row)?,
     };
     Ok((TenantId(row.number("tenant")?), summary))

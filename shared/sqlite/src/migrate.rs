@@ -3,7 +3,7 @@
 use rusqlite::Connection;
 
 /// In order. Migrations are only ever added.
-const MIGRATIONS: [&str; 7] = [
+const MIGRATIONS: [&str; 8] = [
     include_str!("../migrations/0001_first_schema.sql"),
     include_str!("../migrations/0002_idempotency_key.sql"),
     include_str!("../migrations/0003_upkeep.sql"),
@@ -11,6 +11,7 @@ const MIGRATIONS: [&str; 7] = [
     include_str!("../migrations/0005_soundness.sql"),
     include_str!("../migrations/0006_waiting_rows.sql"),
     include_str!("../migrations/0007_quotas.sql"),
+    include_str!("../migrations/0008_missing_users.sql"),
 ];
 
 /// Why the schema cannot be created or updated.

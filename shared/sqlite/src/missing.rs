@@ -1,18 +1,28 @@
-//! Blocks the missing users of a job, as an extra batch at its end.
+//! Blocks the missing users of a job, under an extra batch at its end.
 //!
-//! It is part of the transaction that makes the job final, and there is one writer, so no other write can interfere.
+//! The decision is taken once. Up to 10,000 missing users are blocked in the same transaction, which makes the job final.
+//! More are listed; pieces of the list follow in transactions of their own, between which other writes have their turn.
 //! `shared/postgres` must produce the same users and counts.
 
-use muster_domain::decision::{MissingGuard, MissingResult};
+use muster_domain::decision::{MISSING_USERS_PER_PIECE, MissingDecision, MissingGuard, MissingResult};
+use muster_domain::{JobId, TenantId};
 use muster_sql::{SqlRow, Unreadable};
-use rusqlite::{Connection, params};
+use rusqlite::{Connection, OptionalExtension, params};
 
 use crate::connection::row::decode;
 use crate::sql;
 use crate::waiting::FinalBatch;
 
-/// Blocks missing users, unless the guard forbids it.
-pub(crate) fn block(db: &Connection, last: &FinalBatch) -> rusqlite::Result<MissingResult> {
+/// How many of the missing users are blocked.
+pub(crate) enum Blocked {
+    /// All of them, or none by decision.
+    All(MissingResult),
+    /// Some of them are still listed.
+    Some,
+}
+
+/// Decides about the missing users, and blocks them unless they are many.
+pub(crate) fn decide(db: &Connection, last: &FinalBatch) -> rusqlite::Result<Blocked> {
     let FinalBatch { tenant, job, batch, .. } = *last;
     db.execute(sql::CLAIM_FINAL_BATCH, params![tenant.0, job.0, batch.0, last.end_offset.cast_signed()])?;
     let guard = db.query_row(
@@ -30,12 +40,39 @@ pub(crate) fn block(db: &Connection, last: &FinalBatch) -> rusqlite::Result<Miss
         params![tenant.0, job.0],
         decode(|row| -> Result<_, Unreadable> { Ok((row.count("missing")?, row.count("active")?)) }),
     )?;
-    if guard.forbids(missing, active) {
-        tracing::warn!(%job, %tenant, missing, active, "too many users are missing from a file; none is blocked");
-        return Ok(MissingResult { blocked: 0, kept: Some(missing) });
+    match guard.decide(missing, active) {
+        MissingDecision::Keep => {
+            tracing::warn!(%job, %tenant, missing, active, "too many users are missing from a file; none is blocked");
+            Ok(Blocked::All(MissingResult { blocked: 0, kept: Some(missing) }))
+        }
+        MissingDecision::BlockAtOnce => {
+            let blocked = db.execute(sql::BLOCK_MISSING, params![tenant.0, job.0, i64::MAX])?;
+            record(db, last, blocked)?;
+            Ok(Blocked::All(MissingResult { blocked: blocked as u64, kept: None }))
+        }
+        MissingDecision::BlockInPieces => {
+            db.execute(sql::LIST_MISSING, params![tenant.0, job.0, MISSING_USERS_PER_PIECE.cast_signed()])?;
+            Ok(Blocked::Some)
+        }
     }
-    let blocked = db.execute(sql::BLOCK_MISSING, params![tenant.0, job.0, i64::MAX])?;
+}
+
+/// Blocks the first listed piece of the missing users. What it blocks is in the ledger; the result counts nothing.
+pub(crate) fn block_piece(db: &Connection, last: &FinalBatch) -> rusqlite::Result<Blocked> {
+    let FinalBatch { tenant, job, .. } = *last;
+    let taken = db.query_row(sql::TAKE_MISSING_PIECE, params![tenant.0, job.0], |row| row.get::<_, String>(0));
+    let Some(users) = taken.optional()? else { return Ok(Blocked::All(MissingResult::default())) };
+    let blocked = db.execute(sql::BLOCK_LISTED, params![tenant.0, job.0, i64::MAX, users])?;
+    record(db, last, blocked)?;
+    Ok(Blocked::Some)
+}
+
+/// Forgets the listed missing users of a job that is being stopped.
+pub(crate) fn forget(db: &Connection, tenant: TenantId, job: JobId) -> rusqlite::Result<()> {
+    db.execute(sql::FORGET_MISSING, params![tenant.0, job.0]).map(drop)
+}
+
+fn record(db: &Connection, last: &FinalBatch, blocked: usize) -> rusqlite::Result<()> {
     let blocked = i64::try_from(blocked).unwrap_or(i64::MAX);
-    db.execute(sql::RECORD_BLOCKED, params![tenant.0, job.0, batch.0, blocked])?;
-    Ok(MissingResult { blocked: blocked.cast_unsigned(), kept: None })
+    db.execute(sql::RECORD_BLOCKED, params![last.tenant.0, last.job.0, last.batch.0, blocked]).map(drop)
 }

@@ -54,7 +54,11 @@ muster_sql::statements! {
         DELETE_WAITING => "delete_waiting",
     }
     "missing_users" {
+        BLOCK_LISTED => "block_listed",
         BLOCK_MISSING => "block_missing",
+        FORGET_MISSING => "forget_missing",
+        LIST_MISSING => "list_missing",
+        TAKE_MISSING_PIECE => "take_missing_piece",
         RECORD_BLOCKED => "record_blocked",
         COUNT_MISSING => "count_missing",
         CLEAR_NAMED_USERS => "clear_named_users",

@@ -18,7 +18,7 @@ async fn the_benchmark_compares_muster_with_its_yardsticks() {
     let (json, plot) = (folder.path().join("benchmark.json"), folder.path().join("benchmark.svg"));
     let (json_text, plot_text) = (json.display().to_string(), plot.display().to_string());
     let arguments = ["--rows", "2000", "--rounds", "1", "--workers", "1", "--only", "rows"];
-    let settings = ["--set", "MUSTER_CONCURRENCY=1", "--postgres-set", "synchronous_commit=off"];
+    let settings = ["--set", "MUSTER_CONCURRENCY=1", "--postgres-set", "synchronous_commit=local"];
     let arguments = arguments.into_iter().chain(settings);
     let arguments: Vec<&str> = arguments.chain(["--json", &json_text, "--plot", &plot_text]).collect();
     #[expect(clippy::disallowed_methods, reason = "the benchmark starts psql")]
@@ -47,7 +47,7 @@ async fn the_benchmark_compares_muster_with_its_yardsticks() {
     }
     assert_eq!(report["environment"]["set"], "MUSTER_CONCURRENCY=1");
     let postgres = report["environment"]["postgres"].as_str().unwrap();
-    assert!(postgres.contains("synchronous_commit off"), "{postgres}");
+    assert!(postgres.contains("synchronous_commit local"), "{postgres}");
     assert!(report["memory"].as_array().unwrap().iter().any(|series| series["name"] == "worker 1"));
     assert!(std::fs::read_to_string(plot).unwrap().contains("<svg"));
     let remaining = "select count(*) from pg_database where datname like 'muster_bench_%'";

@@ -70,8 +70,100 @@ async fn import_users_and_enable_blocking(site: &mut Site) {
     site.while_stopped(|site| site.admin(&set).unwrap()).await;
 }
 
+/// Imports 25,000 users and then, with a file that names 1,000 of them, blocks the others in pieces of 10,000. `set` are
+/// the fail points of the process that blocks them.
+async fn start_to_block_many(site: &mut Site, set: &str) -> String {
+    let first = upload(&site.client, collaborator_csv(0..25_000, 0)).await;
+    assert_eq!(site.client.wait_until_final(&first).await["created_users"], 25_000);
+    let guard = ["tenant", "set", "default", "--missing-users", "block", "--missing-guard-percent", "100"];
+    site.while_stopped(|site| site.admin(&guard).unwrap()).await;
+    if site.workers.is_empty() {
+        site.ingest.as_mut().unwrap().terminate().await;
+        site.options.variables = failpoint(set);
+        site.start_ingest().await;
+    } else {
+        site.kill_worker(0);
+        site.options.worker_variables = failpoint(set);
+        site.start_worker().await;
+    }
+    upload(&site.client, collaborator_csv(0..1_000, 0)).await
+}
+
+/// Asserts that 24,000 users are blocked, each once.
+async fn assert_many_blocked_once(site: &Site, path: &str) {
+    let status = site.client.wait_until_final(path).await;
+    let found = ["blocked_users", "unchanged_users", "total_users"].map(|key| status[key].as_u64().unwrap());
+    assert_eq!((found, &status["status"]), ([24_000, 1_000, 1_000], &"SUCCESS".into()), "{status}");
+    for (user, reason) in [("u999", serde_json::Value::Null), ("u1000", "missing".into()), ("u24999", "missing".into())]
+    {
+        assert_eq!(site.client.user(user).await["blocked_reason"], reason, "{user}");
+    }
+    let again = upload(&site.client, collaborator_csv(0..25_000, 0)).await;
+    let status = site.client.wait_until_final(&again).await;
+    let found = ["blocked_users", "unblocked_users"].map(|key| status[key].as_u64().unwrap());
+    assert_eq!(found, [0, 24_000], "the users are back in the file");
+}
+
+/// Cancels a job whose processes wait after each piece. Who is blocked stays blocked and is counted.
+async fn cancel_between_pieces(site: &mut Site) {
+    let wait = "missing_piece_blocked=return(5000)";
+    site.options.variables.extend(failpoint(wait));
+    site.ingest.as_mut().unwrap().terminate().await;
+    site.start_ingest().await;
+    let path = start_to_block_many(site, wait).await;
+    wait_until("a piece is blocked", || async {
+        let user = site.client.user("u1000").await;
+        if user["blocked_reason"] == "missing" { Ok(()) } else { Err(user) }
+    })
+    .await;
+    let response = site.client.send(Method::POST, &format!("{path}/cancel"), &[], Vec::new()).await;
+    assert_eq!(response.status, 200, "{}", response.text);
+    let status = site.client.wait_until_final(&path).await;
+    assert_eq!(status["status"], "CANCELED");
+    let blocked = status["blocked_users"].as_u64().unwrap();
+    assert!(blocked == 10_000 || blocked == 20_000, "{status}");
+    for user in [10_999, 11_000, 20_999, 21_000, 24_999] {
+        let stored = site.client.user(&format!("u{user}")).await;
+        assert_eq!(stored["blocked_reason"] == "missing", user < 1_000 + blocked, "u{user} of {blocked}");
+    }
+}
+
 mod quick {
     use super::*;
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn many_missing_users_are_blocked_once_if_a_worker_dies_between_pieces() {
+        let mut site = super::super::start_site(verbose_options(1)).await;
+        let path = start_to_block_many(&mut site, "missing_piece_blocked=1*off->1*return(abort)").await;
+        wait_until_dead_or_final(&mut site, &path).await;
+        site.options.worker_variables = Vec::new();
+        site.start_worker().await;
+        assert_many_blocked_once(&site, &path).await;
+    }
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn many_missing_users_are_blocked_once_if_the_embedded_service_dies_between_pieces() {
+        let mut site = Site::start(MUSTER, Backend::Embedded, SiteOptions::default()).await;
+        let path = start_to_block_many(&mut site, "missing_piece_blocked=1*off->1*return(abort)").await;
+        site.ingest.as_mut().unwrap().ended().await;
+        site.options.variables = Vec::new();
+        site.start_ingest().await;
+        assert_many_blocked_once(&site, &path).await;
+    }
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn a_job_can_be_canceled_while_missing_users_are_blocked() {
+        let mut site = super::super::start_site(verbose_options(1)).await;
+        cancel_between_pieces(&mut site).await;
+        let servers = site.servers.clone().unwrap();
+        assert_eq!(servers.number("select count(*) from missing_users").await, 0);
+    }
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn an_embedded_job_can_be_canceled_while_missing_users_are_blocked() {
+        let mut site = Site::start(MUSTER, Backend::Embedded, SiteOptions::default()).await;
+        cancel_between_pieces(&mut site).await;
+    }
 
     #[tokio::test(flavor = "multi_thread")]
     async fn a_job_ends_once_if_a_worker_dies_at_any_step() {

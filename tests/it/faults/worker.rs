@@ -55,9 +55,9 @@ mod quick {
         let broker = Broker::connect(&servers).await;
         let other = site.tenant("other", &[]).await;
         site.client.upload(File::new_users(0, 5_000).csv()).await;
-        let queue = format!("{}.batch.small.v1", servers.prefix);
+        let queue = "batch.small.v1";
         wait_until("the batches are published", || async {
-            let waiting = broker.count_waiting(&queue).await;
+            let waiting = broker.count_waiting(queue).await;
             let split = servers.number("select count(*) from jobs where total_batches = 3").await;
             if (waiting, split) == (Some(3), 1) { Ok(()) } else { Err((waiting, split)) }
         })
@@ -67,6 +67,11 @@ mod quick {
         for _ in 0..3 {
             let path = other.upload(File::new_users(0, 1).csv()).await;
             let id = path.rsplit_once('/').unwrap().1.to_owned();
+            let split = format!("select count(*) from jobs where id = {id} and total_batches = 1");
+            wait_until("the file is split", || async {
+                if servers.number(&split).await == 1 { Ok(()) } else { Err("it is not") }
+            })
+            .await;
             servers
                 .execute(&format!(
                     "update jobs set state = 'PROCESSING', stopping = true, started_at = now() where id = {id}"
@@ -75,7 +80,7 @@ mod quick {
             assert_eq!(other.wait_until_final(&path).await["status"], "CANCELED");
         }
         assert_eq!(servers.number("select count(*) from jobs where total_batches = 3 and stalls = 0").await, 1);
-        assert_eq!(broker.count_waiting(&queue).await, Some(3));
+        assert_eq!(broker.count_waiting(queue).await, Some(6), "three batches, and one of each stopped file");
         site.start_worker().await;
     }
 

@@ -4,3 +4,4 @@ pub(crate) mod broker;
 pub(crate) mod counters;
 pub(crate) mod raw_store;
 pub(crate) mod store;
+pub(crate) mod truth;

@@ -15,7 +15,8 @@ use super::process::Process;
 use super::servers::broker::{Broker, SimQueue};
 use super::servers::counters::{SharedCounters, SimCounters};
 use super::servers::raw_store::{SharedUploads, SimRawStore};
-use super::servers::store::{SimStore, Truth};
+use super::servers::store::SimStore;
+use super::servers::truth::Truth;
 use super::world::{START_MS, World, lock};
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

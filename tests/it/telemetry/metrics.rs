@@ -125,7 +125,7 @@ async fn each_service_serves_its_documented_metrics() {
         "muster_worker_rows_total{outcome=\"created\"} 2",
         "muster_worker_rows_total{outcome=\"failed\"} 1",
         "muster_worker_batches_running 0",
-        "muster_worker_slots 3",
+        "muster_worker_slots 7",
     ] {
         wait_for_line(worker, line).await;
     }

@@ -137,7 +137,7 @@ impl Reconciler {
     async fn repair_running_jobs(&mut self) -> Result<(), StoreError> {
         let running = self.deps.store.running_jobs().await?;
         for job in &running {
-            if job.total_batches == Some(job.applied) {
+            if job.total_batches.is_some_and(|total| job.applied >= total) {
                 self.repairs.start(&self.deps, job.job, repair::finish(self.deps.clone(), job.job));
             } else if job.is_overdue {
                 let split_ms = job.split_ms.unwrap_or_default();

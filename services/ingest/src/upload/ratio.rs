@@ -78,6 +78,8 @@ impl<R: AsyncRead + Unpin> AsyncRead for LimitedOutput<R> {
         self.bytes += (buffer.filled().len() - before) as u64;
         let allowed = self.compressed.load(Ordering::Relaxed).saturating_mul(MAX_RATIO).saturating_add(FREE_BYTES);
         if self.bytes > allowed {
+            // A reader that returns an error has not read anything.
+            buffer.set_filled(before);
             return Poll::Ready(Err(io::Error::other(RatioExceeded)));
         }
         Poll::Ready(Ok(()))

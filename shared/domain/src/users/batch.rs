@@ -4,7 +4,6 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use crate::counts::Counts;
 use crate::field::{FIELD_COUNT, Field};
-use crate::profile::StoredUser;
 use crate::rejection::{Rejection, RejectionCode};
 use crate::shape::{Columns, Identity, RowShape};
 use crate::text::{ValueError, internal_error};
@@ -241,14 +240,6 @@ impl<'a> CheckedRow<'a> {
     /// How the row identifies its user.
     pub fn identity(&self) -> Identity {
         self.batch.shape.identity
-    }
-
-    /// Whether this is the user that the key of the row identifies.
-    pub(crate) fn is_of(&self, user: &StoredUser<'_>) -> bool {
-        match self.identity() {
-            Identity::Username => user.profile.username_key() == self.key(),
-            Identity::Uid => user.profile.value(Field::Uid) == Some(self.key()),
-        }
     }
 
     /// The hash of the password, which is stored only if the user is new.

@@ -177,6 +177,8 @@ pub struct SplitSummary {
     pub blocks_missing_users: bool,
     /// The number of rows that wait for a decision.
     pub waiting_rows: u64,
+    /// Whether it is decided which users are missing, and not all of them are blocked yet.
+    pub missing_users_are_decided: bool,
     /// The dialect of the file.
     pub dialect: Dialect,
 }
@@ -213,10 +215,30 @@ pub struct MissingResult {
     pub kept: Option<u64>,
 }
 
+/// The number of missing users that are blocked in one transaction: a few seconds, so that a client can cancel the job.
+pub const MISSING_USERS_PER_PIECE: u64 = 10_000;
+
+/// What is to happen to the missing users of a job.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum MissingDecision {
+    /// They are too many: none is blocked.
+    Keep,
+    /// All are blocked in the transaction that ends the job.
+    BlockAtOnce,
+    /// They are listed, and blocked in transactions of [`MISSING_USERS_PER_PIECE`] users.
+    BlockInPieces,
+}
+
 impl MissingGuard {
-    /// Whether `missing` of `active` users are too many to be blocked.
-    pub fn forbids(&self, missing: u64, active: u64) -> bool {
-        missing > (active * self.percent / 100).max(self.always_allowed)
+    /// Decides about `missing` of `active` users.
+    pub fn decide(&self, missing: u64, active: u64) -> MissingDecision {
+        if missing > (active * self.percent / 100).max(self.always_allowed) {
+            MissingDecision::Keep
+        } else if missing <= MISSING_USERS_PER_PIECE {
+            MissingDecision::BlockAtOnce
+        } else {
+            MissingDecision::BlockInPieces
+        }
     }
 }
 
@@ -297,6 +319,7 @@ mod tests {
         ends_early: false,
         blocks_missing_users: true,
         waiting_rows: 0,
+        missing_users_are_decided: false,
         dialect: Dialect::Collaborator,
     };
 
@@ -339,7 +362,7 @@ mod tests {
             (0, 0, 0, 0, false),
         ] {
             let guard = MissingGuard { percent, always_allowed };
-            assert_eq!(guard.forbids(missing, active), forbidden, "{missing} of {active}");
+            assert_eq!(guard.decide(missing, active) == MissingDecision::Keep, forbidden, "{missing} of {active}");
         }
     }
 }

@@ -7,6 +7,7 @@ use crate::batch::{Cell, CheckedRow};
 use crate::counts::Counts;
 use crate::field::{FIELD_COUNT, FIELDS, Field};
 use crate::ids::JobId;
+use crate::shape::Identity;
 
 /// The maximum number of attributes of a user, and their maximum size in bytes: titles and values. Files add attributes
 /// to those of earlier files, so without a limit a user could become arbitrarily large.
@@ -167,6 +168,16 @@ pub struct StoredUser<'a> {
     pub version: Version,
     /// Its values.
     pub profile: Profile<'a>,
+}
+
+impl StoredUser<'_> {
+    /// Whether this is the user that the key of the row identifies.
+    pub(crate) fn has_key_of(&self, row: &CheckedRow<'_>) -> bool {
+        match row.identity() {
+            Identity::Username => self.profile.username_key() == row.key(),
+            Identity::Uid => self.profile.value(Field::Uid) == Some(row.key()),
+        }
+    }
 }
 
 /// The result of merging the rows of one user.

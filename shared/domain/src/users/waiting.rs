@@ -56,7 +56,7 @@ impl WaitingClaims {
         };
         let email = stored.and_then(|user| user.profile.email_key());
         // A login that leads to a user without a uid is wanted too: another row may adopt the user.
-        let has_key = stored.is_some_and(|user| row.is_of(user));
+        let has_key = stored.is_some_and(|user| user.has_key_of(row));
         let login = stored.filter(|_| has_key).map(|user| user.profile.username_key());
         self.keys.contains(row.key())
             || wants(row.email_key(), email, &self.emails)

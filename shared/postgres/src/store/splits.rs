@@ -12,7 +12,7 @@ use sqlx::postgres::PgConnection;
 use crate::connection::transaction::Work;
 use crate::sql;
 use crate::store::PostgresStore;
-use crate::store::jobs::CompleteStop;
+use crate::store::finish::CompleteStop;
 
 #[async_trait]
 impl Splits for PostgresStore {

@@ -10,7 +10,7 @@ use muster_sql::{SqlRow, jobs, ledger};
 use crate::connection::query::Row;
 use crate::sql;
 use crate::store::PostgresStore;
-use crate::store::jobs::CompleteStop;
+use crate::store::finish::CompleteStop;
 use crate::store::splits::milliseconds;
 
 #[async_trait]

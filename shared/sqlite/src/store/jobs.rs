@@ -1,21 +1,16 @@
-//! Accepting, finishing and deleting jobs.
+//! Accepting and deleting jobs, and asking for their end.
 
 use async_trait::async_trait;
-use muster_domain::decision::{MissingResult, can_tell_missing, covers_file, decide_final};
-use muster_domain::{BatchNo, Counts, ExceededQuota, JobId, JobState, QuotaUsage, TenantId, row_shape};
+use muster_domain::{ExceededQuota, JobId, JobState, QuotaUsage, TenantId};
 use muster_ports::{Cancellation, CreatedJob, Creation, Deletion, FinishedJob, Idempotency, Jobs, NewJob, StoreError};
 use muster_runtime::failpoint;
 use muster_sql::{jobs as stored, tenants};
-use rusqlite::types::Value;
-use rusqlite::{Connection, OptionalExtension, params, params_from_iter};
+use rusqlite::{Connection, OptionalExtension, params};
 
+use super::finish::{Step, complete_stop, finish, first_unfinished};
 use crate::connection::row::decode;
-use crate::hand_over;
-use crate::ledger;
-use crate::missing;
 use crate::sql;
 use crate::store::SqliteStore;
-use crate::waiting::{self, FinalBatch};
 
 #[async_trait]
 impl Jobs for SqliteStore {
@@ -89,11 +84,19 @@ impl Jobs for SqliteStore {
     }
 
     async fn finish_job(&self, job: JobId) -> Result<Option<FinishedJob>, StoreError> {
-        let finished = self.write(move |db| finish(db, job)).await?;
-        if finished.is_some() {
-            self.signals.notify(job);
+        loop {
+            match self.write(move |db| finish(db, job)).await? {
+                Step::End(finished) => {
+                    if finished.is_some() {
+                        self.signals.notify(job);
+                    }
+                    return Ok(finished);
+                }
+                Step::MissingUsersRemain => {
+                    failpoint!("missing_piece_blocked");
+                }
+            }
         }
-        Ok(finished)
     }
 }
 
@@ -125,78 +128,4 @@ fn find_keyed(db: &Connection, job: &NewJob, idempotency: &Idempotency) -> rusql
         Ok(if row.get(1)? { Creation::Existing(id) } else { Creation::KeyReused })
     };
     db.query_row(sql::FIND_KEYED_JOB, values, found).optional()
-}
-
-fn first_unfinished(db: &Connection, tenant: TenantId) -> rusqlite::Result<Option<JobId>> {
-    let id: Option<i64> = db.prepare_cached(sql::FIRST_UNFINISHED)?.query_row([tenant.0], |row| row.get(0))?;
-    Ok(id.map(JobId))
-}
-
-/// Ends a job whose stop was started.
-/// Decides about the waiting rows of a job that is being stopped because its file is unreadable, or drops those of a
-/// canceled job.
-fn end_waiting(db: &Connection, tenant: TenantId, job: JobId) -> rusqlite::Result<()> {
-    let mut statement = db.prepare_cached(sql::FIND_STOPPED_JOB)?;
-    let stopped = statement.query_row(params![tenant.0, job.0], decode(|row| stored::stopped_job(row))).optional()?;
-    let Some(stopped) = stopped.filter(|stopped| stopped.has_waiting) else { return Ok(()) };
-    if !stopped.is_unreadable {
-        return waiting::delete(db, tenant, job);
-    }
-    let batch = BatchNo(u32::try_from(stopped.last_batch + 1).unwrap_or(u32::MAX));
-    let last = FinalBatch { tenant, job, batch, end_offset: stopped.end_offset, shape: row_shape(stopped.dialect) };
-    hand_over::decide_all(db, &last)
-}
-
-pub(crate) fn complete_stop(db: &Connection, tenant: TenantId, job: JobId) -> rusqlite::Result<Option<FinishedJob>> {
-    end_waiting(db, tenant, job)?;
-    let counts = ledger::sums(db, tenant, job)?.counts;
-    let values = [tenant.0, job.0].into_iter().chain(counts.to_array().map(u64::cast_signed));
-    let read = decode(|row| stored::job_state(row, "state"));
-    let state = db.query_row(sql::COMPLETE_STOP, params_from_iter(values), read).optional()?;
-    state.map(|state| end(db, tenant, job, state, counts)).transpose()
-}
-
-/// Makes a job final if its batches are all in the ledger.
-fn finish(db: &Connection, job: JobId) -> rusqlite::Result<Option<FinishedJob>> {
-    let mut complete = db.prepare_cached(sql::FIND_COMPLETE_JOB)?;
-    let complete = complete.query_row([job.0], decode(|row| stored::split_summary(row))).optional()?;
-    let Some((tenant, split)) = complete else { return Ok(None) };
-    let mut sums = ledger::sums(db, tenant, job)?;
-    if !covers_file(&split, &sums) {
-        tracing::error!(%job, "the ledger has all batches but not the whole file; the job waits for repair");
-        return Ok(None);
-    }
-    let batch = BatchNo(u32::try_from(split.batches + 1).unwrap_or(u32::MAX));
-    let last = FinalBatch { tenant, job, batch, end_offset: split.bytes, shape: row_shape(split.dialect) };
-    if split.waiting_rows > 0 {
-        hand_over::decide_all(db, &last)?;
-        failpoint!(blocking "waiting_decided");
-        sums = ledger::sums(db, tenant, job)?;
-    }
-    let missing = if can_tell_missing(&split, &sums) { missing::block(db, &last)? } else { MissingResult::default() };
-    failpoint!(blocking "missing_blocked");
-    let (state, counts) = decide_final(&split, &sums, missing);
-    let head = [Value::from(tenant.0), Value::from(job.0), Value::from(state.as_str().to_owned())];
-    let values = head
-        .into_iter()
-        .chain(counts.to_array().map(|count| Value::from(count.cast_signed())))
-        .chain([Value::from(missing.kept.map(u64::cast_signed))]);
-    if db.execute(sql::FINISH_JOB, params_from_iter(values))? == 0 {
-        return Ok(None);
-    }
-    if split.blocks_missing_users {
-        db.execute(sql::CLEAR_NAMED_USERS, params![tenant.0, job.0])?;
-    }
-    end(db, tenant, job, state, counts).map(Some)
-}
-
-/// Finds the next job of the tenant of a job that has become final.
-fn end(
-    db: &Connection,
-    tenant: TenantId,
-    job: JobId,
-    state: JobState,
-    counts: Counts,
-) -> rusqlite::Result<FinishedJob> {
-    Ok(FinishedJob { job, state, counts, next: first_unfinished(db, tenant)? })
 }

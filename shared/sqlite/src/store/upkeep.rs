@@ -11,7 +11,7 @@ use rusqlite::{OptionalExtension, params};
 use crate::connection::row::{Row, decode, unreadable};
 use crate::sql;
 use crate::store::SqliteStore;
-use crate::store::jobs::complete_stop;
+use crate::store::finish::complete_stop;
 
 #[async_trait]
 impl Upkeep for SqliteStore {

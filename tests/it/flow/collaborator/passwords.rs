@@ -18,7 +18,7 @@ async fn many_new_passwords_keep_no_other_tenant_waiting() {
     let mut site = crate::flow::site(Backend::Distributed).await;
     let other = site.tenant("other", &[]).await;
     let headers = [("content-type", "application/json"), ("prefer", "respond-async")];
-    let body = users_with_passwords("slow", 2_000).into_bytes();
+    let body = users_with_passwords("slow", 300).into_bytes();
     let accepted = site.client.send(Method::POST, "/api/v2/users-import/batch", &headers, body).await;
     assert_eq!(accepted.status, 202, "{}", accepted.text);
     let path = accepted.json()["status_url"].as_str().unwrap().rsplit_once("/bulk").unwrap().1.to_owned();
@@ -31,6 +31,6 @@ async fn many_new_passwords_keep_no_other_tenant_waiting() {
         assert_eq!(response.counts(), reply().created(10));
         assert_eq!(site.client.get(&path).await.json()["status"], "PROCESSING", "the other file is still being hashed");
     }
-    assert_eq!(site.client.wait_until_final(&path).await["created_users"], 2_000);
+    assert_eq!(site.client.wait_until_final(&path).await["created_users"], 300);
     assert_eq!(post_json(&site, "batch", users_with_passwords("slow", 5)).await.counts(), reply());
 }

@@ -30,6 +30,7 @@ async fn a_status_has_the_documented_keys_and_an_etag(site: Site) {
             "warnings",
             "blocked_users",
             "unblocked_users",
+            "waiting_users",
             "missing_users_kept",
             "percent",
             "rows_per_second",

@@ -8,7 +8,7 @@ use muster_messages::{BatchMessage, Envelope};
 use muster_ports::{Consumer, Delivery, Publisher, Queue, QueueDepth, QueueError, QueueName, Settle};
 use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore, mpsc};
 
-use super::store::Truth;
+use super::truth::Truth;
 use crate::simulation::process::Process;
 use crate::simulation::world::{Event, Port, World, lock};
 

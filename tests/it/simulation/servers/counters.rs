@@ -7,7 +7,7 @@ use muster_domain::{BatchNo, Counts, JobId};
 use muster_memory::MemoryCounters;
 use muster_ports::{Counters, CountersError, LedgerSnapshot, Recorded, View};
 
-use super::store::Truth;
+use super::truth::Truth;
 use crate::simulation::process::Process;
 use crate::simulation::world::{Event, Port, lock};
 

@@ -1,9 +1,8 @@
 //! The SQLite store as one process sees it, with simulated faults, and the invariants of each call.
 
-use std::collections::{BTreeMap, BTreeSet};
 use std::future::poll_fn;
 use std::pin::pin;
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 use std::task::Poll;
 use std::time::Duration;
 
@@ -17,126 +16,10 @@ use muster_ports::{
     UserRecord,
 };
 use muster_sqlite::SqliteStore;
-use tokio::time::Instant;
 
+use super::truth::{Committed, Truth};
 use crate::simulation::process::Process;
-use crate::simulation::world::{Event, Port, World, lock};
-
-/// A batch whose transaction was committed.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Committed {
-    pub(crate) first_offset: u64,
-    pub(crate) end_offset: u64,
-    pub(crate) counts: Counts,
-    /// The number of batches of the job that were committed before.
-    pub(crate) order: usize,
-}
-
-/// What was committed, as observed at the port when each call commits.
-pub(crate) struct Truth {
-    world: Arc<World>,
-    facts: Mutex<Facts>,
-}
-
-#[derive(Default)]
-struct Facts {
-    applied: BTreeMap<i64, BTreeMap<u32, Committed>>,
-    /// Batches that were dropped, because their job was not running and never will be again.
-    dropped: BTreeSet<(i64, u32)>,
-    /// Jobs that no longer exist.
-    gone: BTreeSet<i64>,
-    finished: BTreeSet<i64>,
-    /// The last fencing token of each job.
-    fences: BTreeMap<i64, i64>,
-    /// For each tenant, the job whose batch was applied last.
-    last_applied: BTreeMap<i64, i64>,
-    leader: Option<(String, Instant)>,
-}
-
-impl Truth {
-    pub(crate) fn new(world: &Arc<World>) -> Arc<Self> {
-        Arc::new(Self { world: world.clone(), facts: Mutex::default() })
-    }
-
-    /// Whether the message of a batch is no longer needed.
-    pub(crate) fn may_be_acknowledged(&self, job: i64, batch: u32) -> bool {
-        let facts = lock(&self.facts);
-        let applied = facts.applied.get(&job).is_some_and(|batches| batches.contains_key(&batch));
-        applied || facts.dropped.contains(&(job, batch)) || facts.gone.contains(&job)
-    }
-
-    /// Whether a job was finished: its rows were decided together.
-    pub(crate) fn is_finished(&self, job: i64) -> bool {
-        lock(&self.facts).finished.contains(&job)
-    }
-
-    /// The committed batches of a job.
-    pub(crate) fn batches(&self, job: i64) -> BTreeMap<u32, Committed> {
-        lock(&self.facts).applied.get(&job).cloned().unwrap_or_default()
-    }
-
-    /// The number of committed batches of a job, and the sums of their counts.
-    pub(crate) fn sums(&self, job: i64) -> (u64, Counts) {
-        let batches = self.batches(job);
-        let mut counts = Counts::default();
-        for batch in batches.values() {
-            counts.add(&batch.counts);
-        }
-        (batches.len() as u64, counts)
-    }
-
-    fn observe_apply(&self, tenant: i64, job: i64, (batch, committed): (u32, Committed), applied: Applied) {
-        let mut facts = lock(&self.facts);
-        match applied {
-            Applied::Committed(counts) => {
-                let batches = facts.applied.entry(job).or_default();
-                let committed = Committed { counts, order: batches.len(), ..committed };
-                if batches.insert(batch, committed).is_some() {
-                    self.world.report_violation(&format!("batch {job}:{batch} is applied twice"));
-                }
-                let before = facts.last_applied.insert(tenant, job).unwrap_or_default();
-                if before > job {
-                    self.world.report_violation(&format!("job {job} is applied after the later job {before}"));
-                }
-            }
-            Applied::NotRunning => {
-                facts.dropped.insert((job, batch));
-            }
-            Applied::AlreadyApplied(_) => {}
-        }
-    }
-
-    fn observe_lease(&self, lease: Lease) {
-        let before = lock(&self.facts).fences.insert(lease.job.0, lease.fence).unwrap_or_default();
-        if lease.fence <= before {
-            self.world.report_violation(&format!("the fencing token of job {} does not increase", lease.job));
-        }
-    }
-
-    /// Checks that an accepted write used the last fencing token.
-    fn observe_fence(&self, lease: Lease, what: &str) {
-        if lock(&self.facts).fences.get(&lease.job.0) != Some(&lease.fence) {
-            self.world.report_violation(&format!("{what} of job {} is accepted under a stale lease", lease.job));
-        }
-    }
-
-    fn observe_finish(&self, job: JobId) {
-        if !lock(&self.facts).finished.insert(job.0) {
-            self.world.report_violation(&format!("job {job} is finished twice"));
-        }
-    }
-
-    /// The leader lease of the reconcilers. Postgres has a row for it; SQLite needs none.
-    fn try_lead(&self, holder: &str, duration: Duration) -> bool {
-        let mut facts = lock(&self.facts);
-        let now = Instant::now();
-        let free = facts.leader.as_ref().is_none_or(|(leader, until)| leader == holder || *until < now);
-        if free {
-            facts.leader = Some((holder.to_owned(), now + duration));
-        }
-        free
-    }
-}
+use crate::simulation::world::{Event, Port};
 
 /// The store as one process sees it.
 pub(crate) struct SimStore {
@@ -164,7 +47,7 @@ impl SimStore {
             process.step().await;
             if world.fails_before_effect(Port::Store) {
                 process.record(event, "failed");
-                return Err(StoreError::Unavailable(None));
+                return Err(self.failure());
             }
         };
         process.record(event, "");
@@ -178,6 +61,15 @@ impl SimStore {
             return Err(StoreError::Unavailable(None));
         }
         result
+    }
+
+    /// What a sick database answers: it cannot be reached, another transaction holds a lock, or it must be repaired.
+    fn failure(&self) -> StoreError {
+        match self.process.world.rng().u32(0..3) {
+            0 => StoreError::Unavailable(None),
+            1 => StoreError::Contention { code: "40P01".to_owned() },
+            _ => StoreError::NeedsRepair { code: "42501".to_owned() },
+        }
     }
 
     /// Makes a call that has no invariant to check.
@@ -305,7 +197,7 @@ impl Batches for SimStore {
     async fn job_rules(&self, job: JobId) -> Result<Option<JobRules>, StoreError> {
         let observe = |rules: &Option<JobRules>| {
             if rules.is_none() {
-                lock(&self.truth.facts).gone.insert(job.0);
+                self.truth.observe_deletion(job);
             }
         };
         self.call(Event::for_job("job_rules", job.0), self.inner.job_rules(job), observe).await
@@ -314,7 +206,7 @@ impl Batches for SimStore {
     async fn batch_status(&self, job: JobId, batch: BatchNo) -> Result<BatchStatus, StoreError> {
         let observe = |status: &BatchStatus| {
             if *status == BatchStatus::NotRunning {
-                lock(&self.truth.facts).dropped.insert((job.0, batch.0));
+                self.truth.observe_drop(job, batch);
             }
         };
         let event = Event::for_batch("batch_status", job.0, batch.0);
@@ -346,7 +238,7 @@ impl Batches for SimStore {
         let (process, event) = (&self.process, Event::for_batch("record_attempt", job.0, batch.0));
         process.step().await;
         if process.world.fails_before_effect(Port::Store) {
-            return Err(StoreError::Unavailable(None));
+            return Err(self.failure());
         }
         process.record(event, "");
         let attempts = self.inner.record_attempt(job, batch).await;
