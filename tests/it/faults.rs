@@ -15,6 +15,7 @@ mod pooler;
 mod postgres;
 mod redis;
 mod split;
+mod sqlite;
 mod trial;
 mod upload;
 mod worker;

@@ -119,6 +119,9 @@ enum CheckError {
     Unusable(String),
     /// The check panicked, and not in the check of a single row, where a panic fails only that row.
     Panicked,
+    /// The check found another number of rows than the split. Another attempt finds the same, so that the batch is given
+    /// up at last.
+    OtherRows { expected: u64, found: u64 },
 }
 
 impl Processor {
@@ -150,9 +153,14 @@ impl Processor {
         let rows = match self.check(&message, &rules, mode).await {
             Ok(rows) => rows,
             Err(CheckError::Unusable(reason)) => return Verdict::Reject(reason),
-            Err(CheckError::Panicked) if mode == ApplyMode::GiveUp => unreadable(&message, rules.dialect),
+            Err(_) if mode == ApplyMode::GiveUp => unreadable(&message, rules.dialect),
             Err(CheckError::Panicked) => {
                 tracing::error!(job = %message.job, batch = %message.batch, "the check of a batch panicked");
+                return Verdict::Redeliver { count_attempt: true };
+            }
+            Err(CheckError::OtherRows { expected, found }) => {
+                let (job, batch) = (message.job, message.batch);
+                tracing::error!(%job, %batch, expected, found, "a batch has other rows than its split counted");
                 return Verdict::Redeliver { count_attempt: true };
             }
         };
@@ -233,15 +241,17 @@ impl Processor {
     ) -> Result<CheckedBatch, CheckError> {
         let (message, rules, codec) = (message.clone(), rules.clone(), self.codec.clone());
         let checking = self.tasks.blocking(move || {
-            let records = codec.open(&message.message_id(), &message.payload).map_err(|error| error.to_string())?;
+            let opened = codec.open(&message.message_id(), &message.payload);
+            let records = opened.map_err(|error| CheckError::Unusable(error.to_string()))?;
             failpoint!(blocking "batch_opened");
             let checked = check_records(&message, &rules, &records);
-            if checked.row_count() != u64::from(message.rows) {
-                return Err(format!("expected {} rows, found {}", message.rows, checked.row_count()));
+            let (expected, found) = (u64::from(message.rows), checked.row_count());
+            if found != expected {
+                return Err(CheckError::OtherRows { expected, found });
             }
             Ok(if mode == ApplyMode::GiveUp { reject_all_rows(&checked) } else { checked })
         });
-        checking.await.map_err(|_| CheckError::Panicked)?.map_err(CheckError::Unusable)
+        checking.await.map_err(|_| CheckError::Panicked)?
     }
 
     /// Returns the result of a batch that is not applied, because an earlier delivery has applied it or its job does not

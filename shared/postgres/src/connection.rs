@@ -3,6 +3,5 @@
 pub(crate) mod database;
 pub(crate) mod error;
 pub(crate) mod query;
-pub(crate) mod repair;
 pub(crate) mod session;
 pub(crate) mod transaction;

@@ -14,6 +14,7 @@ use std::time::Duration;
 
 use muster_ports::StoreError;
 use muster_runtime::{Shutdown, Tasks};
+use muster_sql::repair::Repair;
 use secrecy::{ExposeSecret, SecretString};
 use sqlx::Connection;
 use sqlx::postgres::{PgConnectOptions, PgConnection, PgPoolOptions};
@@ -21,7 +22,6 @@ use sqlx::postgres::{PgConnectOptions, PgConnection, PgPoolOptions};
 use crate::apply::LookupHints;
 use crate::connection::database::Database;
 use crate::connection::error::store_error;
-use crate::connection::repair::Repair;
 use crate::connection::session;
 use crate::migrate;
 use crate::signals::SignalSource;

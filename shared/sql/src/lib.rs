@@ -8,6 +8,7 @@
 //! | [`jobs`] | jobs, splits and rules as they are stored |
 //! | [`ledger`] | rows of the ledger and sums over it |
 //! | [`rejections`] | rejections |
+//! | [`repair`] | remembers that the database must be repaired |
 //! | [`tenants`] | tenants, tokens and settings |
 //! | [`users`] | users as they are read back, and the columns of a lookup |
 //!
@@ -16,6 +17,7 @@
 pub mod jobs;
 pub mod ledger;
 pub mod rejections;
+pub mod repair;
 pub mod row;
 pub mod statements;
 pub mod template;

@@ -14,6 +14,7 @@ use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 
 use muster_ports::{SignalHub, StoreError};
+use muster_sql::repair::Repair;
 use rusqlite::functions::FunctionFlags;
 use rusqlite::{Connection, OpenFlags, TransactionBehavior};
 
@@ -43,6 +44,7 @@ pub struct SqliteStore {
     writer: Threads,
     readers: Threads,
     pub(crate) signals: SignalHub,
+    repair: Repair,
     _lock: Option<File>,
 }
 
@@ -66,6 +68,7 @@ impl SqliteStore {
             writer: threads("sqlite writer", vec![writer])?,
             readers: threads("sqlite reader", readers)?,
             signals: SignalHub::default(),
+            repair: Repair::default(),
             _lock: Some(lock),
         })
     }
@@ -82,7 +85,13 @@ impl SqliteStore {
         let mut connection = connection.map_err(|error| database(error.into()))?;
         migrate::run(&mut connection).map_err(database)?;
         let threads = Threads::in_place(connection);
-        Ok(Self { writer: threads.clone(), readers: threads, signals: SignalHub::default(), _lock: None })
+        Ok(Self {
+            writer: threads.clone(),
+            readers: threads,
+            signals: SignalHub::default(),
+            repair: Repair::default(),
+            _lock: None,
+        })
     }
 
     /// Runs a transaction on the writing thread.
@@ -97,7 +106,12 @@ impl SqliteStore {
             transaction.commit()?;
             Ok(output)
         };
-        self.writer.call(in_transaction).await
+        self.writer.call(in_transaction).await.map_err(|error| self.repair.observe(error))
+    }
+
+    /// Fails if the database needed repair a short time ago.
+    pub(crate) fn check_repair(&self) -> Result<(), StoreError> {
+        self.repair.check()
     }
 
     /// Runs a query on a reading thread.
@@ -106,7 +120,7 @@ impl SqliteStore {
         T: Send + 'static,
         F: FnOnce(&Connection) -> rusqlite::Result<T> + Send + 'static,
     {
-        self.readers.call(move |connection| work(connection)).await
+        self.readers.call(move |connection| work(connection)).await.map_err(|error| self.repair.observe(error))
     }
 }
 

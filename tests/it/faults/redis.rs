@@ -61,6 +61,29 @@ mod quick {
         trial.check().await;
     }
 
+    /// F77: after a failover Redis is a replica that takes no writes. The status shows what the ledger has.
+    #[tokio::test(flavor = "multi_thread")]
+    async fn the_status_advances_while_redis_is_a_read_only_replica() {
+        let (servers, site) = start_breakable_site(1).await;
+        let mut trial = Trial::new(site);
+        let path = trial.upload(File::mixed(27, 9_000, 80_000)).await;
+        trial.wait_for_first_rows(&path).await;
+        // Its primary does not exist, so it keeps the data that it has.
+        servers.redis(&["REPLICAOF", "127.0.0.1", "1"]);
+        servers.redis(&["CONFIG", "SET", "replica-serve-stale-data", "yes"]);
+        let processed = async || trial.site.client.get(&path).await.json()["processed_users"].as_u64().unwrap();
+        let before = processed().await;
+        wait_until("the status advances", || async {
+            let now = processed().await;
+            if now > before { Ok(()) } else { Err(now) }
+        })
+        .await;
+        assert_eq!(trial.site.client.get(&path).await.json()["status"], "PROCESSING", "the file is too small");
+        trial.site.client.wait_until_final(&path).await;
+        servers.redis(&["REPLICAOF", "NO", "ONE"]);
+        trial.check().await;
+    }
+
     /// F76: counters from an old snapshot lack batches of the ledger. The reconciler rebuilds them.
     #[tokio::test(flavor = "multi_thread")]
     async fn counters_from_an_old_snapshot_are_rebuilt() {

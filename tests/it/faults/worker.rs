@@ -96,6 +96,27 @@ mod quick {
         trial.check().await;
     }
 
+    /// F53: a batch has other rows than its split counted, as if the two cut the file differently. It is given up.
+    #[tokio::test(flavor = "multi_thread")]
+    async fn a_batch_with_other_rows_than_its_split_counted_fails_its_rows() {
+        let mut trial = Trial::new(start_site(verbose_options(0)).await);
+        trial.upload(File::new_users(0, 3)).await;
+        let broker = Broker::connect(trial.site.servers.as_ref().unwrap()).await;
+        wait_until("the batch is published", || async {
+            let waiting = broker.count_waiting("batch.small.v1").await;
+            if waiting == Some(1) { Ok(()) } else { Err(waiting) }
+        })
+        .await;
+        let mut batch = broker.take_all("batch.small.v1").await.remove(0);
+        assert_eq!(batch.header("rows").as_deref(), Some("3"));
+        batch.set_header("rows", "4");
+        broker.publish("batch.small.v1", &batch).await;
+        trial.site.start_worker().await;
+        let first = trial.uploads[0].path.clone();
+        assert_eq!(trial.site.client.wait_until_final(&first).await["failed_users"], 4);
+        assert_eq!(broker.count_waiting("dead.v1").await, Some(0));
+    }
+
     /// F48: each batch is delivered eight times, to two workers at once.
     #[tokio::test(flavor = "multi_thread")]
     async fn duplicate_batches_change_nothing() {

@@ -37,6 +37,13 @@ impl RawMessage {
         }
     }
 
+    /// Replaces the text of a header.
+    pub fn set_header(&mut self, name: &str, text: &str) {
+        let mut table = self.properties.headers().clone().unwrap_or_default();
+        table.insert(name.into(), AMQPValue::LongString(text.into()));
+        self.properties = self.properties.clone().with_headers(table);
+    }
+
     /// Everything but the body that the broker stores and logs of the message.
     pub fn envelope(&self) -> String {
         format!("{:?}", self.properties)

@@ -105,6 +105,11 @@ impl Program {
         self.child.try_wait().unwrap().is_none()
     }
 
+    /// The id of the process.
+    pub fn id(&self) -> u32 {
+        self.child.id()
+    }
+
     /// Sends a signal, for example `-STOP` or `-CONT`.
     pub fn signal(&self, signal: &str) {
         let id = self.child.id().to_string();

@@ -217,7 +217,8 @@ impl Site {
         programs.map(Program::output).chain(self.past_output.iter().cloned()).collect::<Vec<_>>().join("\n")
     }
 
-    fn data(&self) -> String {
+    /// The data folder of an embedded site.
+    pub fn data(&self) -> String {
         self.folder.path().join("data").display().to_string()
     }
 

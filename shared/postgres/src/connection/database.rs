@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use muster_ports::StoreError;
 use muster_runtime::Tasks;
+use muster_sql::repair::Repair;
 use sqlx::Postgres;
 use sqlx::pool::PoolConnection;
 use sqlx::postgres::PgPool;
@@ -11,7 +12,6 @@ use tokio::time::error::Elapsed;
 
 use crate::connection::error::{aborted, leaves_connection_usable, store_error};
 use crate::connection::query::{Row, Statement};
-use crate::connection::repair::Repair;
 use crate::connection::transaction::{CLIENT_DEADLINE, Work, run};
 
 /// The pool of connections, and the tasks in which transactions run.

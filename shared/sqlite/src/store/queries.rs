@@ -15,7 +15,8 @@ use crate::store::SqliteStore;
 #[async_trait]
 impl Queries for SqliteStore {
     async fn check_ready(&self) -> Result<(), StoreError> {
-        self.read(|db| db.query_row("select 1", [], |_| Ok(()))).await
+        self.read(|db| db.query_row("select 1", [], |_| Ok(()))).await?;
+        self.check_repair()
     }
 
     async fn find_job(&self, tenant: TenantId, job: JobId) -> Result<Option<JobView>, StoreError> {

@@ -8,15 +8,15 @@ use muster_ports::StoreError;
 /// How long after the last such error the process is not ready: longer than the longest wait between two tries.
 const UNREADY: Duration = Duration::from_secs(20);
 
-/// When the database last needed repair, and the SQLSTATE that said so.
+/// When the database last needed repair, and the code of the error that said so.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Repair {
+pub struct Repair {
     last: Arc<Mutex<Option<(Instant, String)>>>,
 }
 
 impl Repair {
     /// Records an error of the database. The first one of its kind is logged.
-    pub(crate) fn observe(&self, error: StoreError) -> StoreError {
+    pub fn observe(&self, error: StoreError) -> StoreError {
         if let StoreError::NeedsRepair { code } = &error {
             let mut last = self.last.lock().unwrap_or_else(PoisonError::into_inner);
             let is_new = last.as_ref().is_none_or(|(time, known)| time.elapsed() > UNREADY || known != code);
@@ -29,7 +29,7 @@ impl Repair {
     }
 
     /// Fails if the database needed repair a short time ago.
-    pub(crate) fn check(&self) -> Result<(), StoreError> {
+    pub fn check(&self) -> Result<(), StoreError> {
         let last = self.last.lock().unwrap_or_else(PoisonError::into_inner);
         match last.as_ref().filter(|(time, _)| time.elapsed() < UNREADY) {
             Some((_, code)) => Err(StoreError::NeedsRepair { code: code.clone() }),
