@@ -92,7 +92,8 @@ impl Client {
     /// Uploads a file and returns its job, or `None` if there was no response or a server error.
     async fn upload(&self, file: &File) -> Option<i64> {
         let routes = self.ingest()?;
-        let (status, body) = self.request(&routes, Method::POST, "/bulk/v1/files", Some(file)).await?;
+        let path = if file.is_collaborator { "/api/v2/users-import/csv" } else { "/bulk/v1/files" };
+        let (status, body) = self.request(&routes, Method::POST, path, Some(file)).await?;
         if status != 202 {
             if status < 500 {
                 self.site.world.report_violation(&format!("a valid upload is refused with {status}: {body}"));
@@ -137,8 +138,12 @@ impl Client {
         request = request.header("authorization", format!("Bearer {}", self.token));
         let mut body = Body::empty();
         if let Some(file) = file {
-            let handling = if file.lenient { "handling=lenient" } else { "handling=strict" };
-            request = request.header("content-type", "text/csv").header("prefer", handling);
+            let preference = match file {
+                File { is_collaborator: true, .. } => "respond-async",
+                File { lenient: true, .. } => "handling=lenient",
+                File { lenient: false, .. } => "handling=strict",
+            };
+            request = request.header("content-type", "text/csv").header("prefer", preference);
             body = Body::from(file.text.clone());
         }
         let response =

@@ -1,6 +1,8 @@
 //! Random files: users that repeat in other batches with other cells, short and long rows, invalid
 //! rows, blank lines, and values that span lines.
 
+mod collaborator;
+
 use fastrand::Rng;
 
 /// The kind of values in a column.
@@ -58,8 +60,10 @@ pub(crate) struct Row {
 }
 
 /// One file.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub(crate) struct File {
+    /// Whether it is a file of the Collaborator API, whose rows are identified by uid. Otherwise it is a Spigit file.
+    pub(crate) is_collaborator: bool,
     pub(crate) titles: Vec<Title>,
     pub(crate) lenient: bool,
     pub(crate) rows: Vec<Row>,
@@ -68,14 +72,19 @@ pub(crate) struct File {
     pub(crate) unclosed_quote_line: Option<u64>,
 }
 
-/// Generates the files of one tenant. No two have the same size, so that the size identifies the file of a job.
+/// Generates the files of one tenant, all of one API. No two have the same size, so that the size identifies the file of
+/// a job.
 pub(crate) fn generate(rng: &mut Rng, count: usize) -> Vec<File> {
-    let users = rng.usize(2..=14);
+    let (users, is_collaborator) = (rng.usize(2..=14), rng.bool());
     let mut files: Vec<File> = Vec::new();
     for index in 0..count {
-        let mut writer = Writer::new(rng, users, index == 0);
-        writer.write(rng);
-        let mut file = writer.file;
+        let mut file = if is_collaborator {
+            collaborator::generate(rng, users, index == 0)
+        } else {
+            let mut writer = Writer::new(rng, users, index == 0);
+            writer.write(rng);
+            writer.file
+        };
         while files.iter().any(|other| other.text.len() == file.text.len()) {
             file.text.push('\n');
         }
@@ -97,8 +106,7 @@ impl Writer {
         let mut titles = REQUIRED.to_vec();
         titles.extend(OPTIONAL.into_iter().filter(|_| rng.bool()));
         rng.shuffle(&mut titles);
-        let file =
-            File { titles, lenient: rng.bool(), rows: Vec::new(), text: String::new(), unclosed_quote_line: None };
+        let file = File { titles, lenient: rng.bool(), ..File::default() };
         Self { file, users, is_first, line: 1, line_end: if rng.bool() { "\n" } else { "\r\n" } }
     }
 

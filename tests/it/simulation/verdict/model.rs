@@ -1,6 +1,6 @@
 //! A single-threaded model of imports over plain maps, which uses no code of the product.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::simulation::files::{File, Kind, Row};
 
@@ -35,11 +35,17 @@ impl JobResult {
     }
 }
 
-/// The users of one tenant, by folded user name.
+/// The users of one tenant, by uid (Collaborator) or folded user name (Spigit).
 #[derive(Default)]
 pub(crate) struct Model {
     pub(crate) users: BTreeMap<String, User>,
 }
+
+/// The code of a row that wants what another user has, whatever that is.
+pub(crate) const CONFLICT: &str = "conflict";
+
+/// A column and a value that no two users may have.
+type Claim = (&'static str, String);
 
 /// A row that passed its checks.
 struct Good {
@@ -61,7 +67,7 @@ impl Model {
                 let good = undecided.remove(*turn);
                 self.write(&good.checked, &mut result);
             } else if let Some(turn) = taken {
-                result.rejections.push((undecided.remove(*turn).line, "conflict_email"));
+                result.rejections.push((undecided.remove(*turn).line, CONFLICT));
             } else if let Some(ring) = self.first_ring(&undecided, &turns) {
                 for turn in ring.into_iter().rev() {
                     let good = undecided.remove(turn);
@@ -69,7 +75,7 @@ impl Model {
                 }
             } else {
                 for turn in turns.into_iter().rev() {
-                    result.rejections.push((undecided.remove(turn).line, "conflict_email"));
+                    result.rejections.push((undecided.remove(turn).line, CONFLICT));
                 }
             }
         }
@@ -85,11 +91,11 @@ impl Model {
         for (first, end) in batches {
             let rows = file.rows.iter().filter(|row| (*first..*end).contains(&row.offset));
             for good in check_rows(file, rows, &mut result) {
-                let (key, email) = (good.checked.key(), good.checked.email());
-                let wants = self.email_of(&key).as_ref() != Some(&email);
-                let is_claimed = waiting.iter().any(|other| other.checked.email() == email);
-                let user_waits = waiting.iter().any(|other| other.checked.key() == key);
-                if user_waits || (wants && (is_claimed || self.holder(&email).is_some())) {
+                let user_waits = waiting.iter().any(|other| other.checked.key() == good.checked.key());
+                let is_unavailable = |claim: &Claim| {
+                    waiting.iter().any(|other| other.checked.claims().contains(claim)) || self.holder(claim).is_some()
+                };
+                if user_waits || self.wants(&good).iter().any(is_unavailable) {
                     waiting.push(good);
                 } else {
                     self.write(&good.checked, &mut result);
@@ -100,49 +106,65 @@ impl Model {
         result
     }
 
-    fn email_of(&self, key: &str) -> Option<String> {
-        self.users.get(key).map(|user| user.columns["email"].to_lowercase())
+    /// The user who has a value.
+    fn holder(&self, (column, value): &Claim) -> Option<&String> {
+        self.users.iter().find(|(_, user)| user.columns[column].to_lowercase() == *value).map(|(key, _)| key)
     }
 
-    fn holder(&self, email: &str) -> Option<&String> {
-        self.users.iter().find(|(_, user)| user.columns["email"].to_lowercase() == email).map(|(key, _)| key)
-    }
-
-    /// The user other than that of the row who has the e-mail that the row wants.
-    fn other_holder(&self, good: &Good) -> Option<&String> {
-        self.holder(&good.checked.email()).filter(|key| **key != good.checked.key())
+    /// The values that a row sets and its user does not have.
+    fn wants(&self, good: &Good) -> Vec<Claim> {
+        let is_other = |claim: &Claim| self.holder(claim).is_none_or(|key| *key != good.checked.key());
+        good.checked.claims().into_iter().filter(is_other).collect()
     }
 
     fn is_free(&self, undecided: &[Good], turn: usize) -> bool {
-        let email = undecided[turn].checked.email();
-        let own = self.holder(&email).is_some_and(|key| *key == undecided[turn].checked.key());
-        own || (self.holder(&email).is_none() && !undecided[..turn].iter().any(|other| other.checked.email() == email))
+        let is_claimed = |claim: &Claim| undecided[..turn].iter().any(|other| other.checked.claims().contains(claim));
+        let wants = self.wants(&undecided[turn]);
+        wants.iter().all(|claim| self.holder(claim).is_none() && !is_claimed(claim))
     }
 
     fn is_taken(&self, undecided: &[Good], turn: usize) -> bool {
-        let settled = |key: &String| !undecided.iter().any(|other| other.checked.key() == *key);
-        self.other_holder(&undecided[turn]).is_some_and(settled)
+        let is_settled = |key: &String| !undecided.iter().any(|other| other.checked.key() == *key);
+        self.wants(&undecided[turn]).iter().any(|claim| self.holder(claim).is_some_and(is_settled))
     }
 
-    /// The ring with the earliest line: rows of which each wants the e-mail of the user of the next one, who gives it up.
+    /// The ring with the earliest line: the smallest set of rows that want only what is free or what another row of the
+    /// set gives up, and no two the same.
     fn first_ring(&self, undecided: &[Good], turns: &[usize]) -> Option<Vec<usize>> {
-        let next = |turn: usize| {
-            let holder = self.other_holder(&undecided[turn])?;
-            let giver = turns.iter().copied().find(|other| undecided[*other].checked.key() == *holder)?;
-            (undecided[giver].checked.email() != undecided[turn].checked.email()).then_some(giver)
+        let closure = |start: usize| {
+            let mut set = BTreeSet::from([start]);
+            let mut unseen = vec![start];
+            while let Some(turn) = unseen.pop() {
+                for giver in self.givers(undecided, turns, turn)? {
+                    if set.insert(giver) {
+                        unseen.push(giver);
+                    }
+                }
+            }
+            Some(set)
         };
         turns.iter().find_map(|start| {
-            let (mut ring, mut current) = (vec![*start], next(*start)?);
-            while current != *start {
-                if ring.contains(&current) {
-                    return None;
-                }
-                ring.push(current);
-                current = next(current)?;
-            }
-            ring.sort_unstable();
-            Some(ring)
+            let ring = closure(*start)?;
+            let wanted: Vec<Claim> = ring.iter().flat_map(|turn| self.wants(&undecided[*turn])).collect();
+            let distinct: BTreeSet<&Claim> = wanted.iter().collect();
+            let is_smallest = ring.iter().all(|turn| closure(*turn).as_ref() == Some(&ring));
+            let is_ring = ring.len() > 1 && is_smallest && distinct.len() == wanted.len();
+            is_ring.then(|| ring.into_iter().collect())
         })
+    }
+
+    /// The rows that have to give up a value for a row; `None` if something that it wants is not given up.
+    fn givers(&self, undecided: &[Good], turns: &[usize], turn: usize) -> Option<Vec<usize>> {
+        let mut givers = Vec::new();
+        for claim in self.wants(&undecided[turn]) {
+            let Some(holder) = self.holder(&claim) else { continue };
+            let giver = turns.iter().copied().find(|other| undecided[*other].checked.key() == *holder)?;
+            if undecided[giver].checked.claims().contains(&claim) {
+                return None;
+            }
+            givers.push(giver);
+        }
+        Some(givers)
     }
 
     fn write(&mut self, checked: &Checked, result: &mut JobResult) {
@@ -176,17 +198,20 @@ struct Checked {
 }
 
 impl Checked {
-    fn text(&self, column: &str) -> &str {
+    fn find(&self, column: &str) -> Option<&str> {
         let found = self.values.iter().find(|(name, ..)| *name == Some(column));
-        found.and_then(|(_, _, value)| value.as_deref()).unwrap()
+        found.and_then(|(_, _, value)| value.as_deref())
     }
 
+    /// What identifies the user: the uid if there is one, or else the user name.
     fn key(&self) -> String {
-        self.text("username").to_lowercase()
+        self.find("uid").map_or_else(|| self.find("username").unwrap().to_lowercase(), str::to_owned)
     }
 
-    fn email(&self) -> String {
-        self.text("email").to_lowercase()
+    /// The values that no two users may have. The user name is one of them unless it identifies the user.
+    fn claims(&self) -> Vec<Claim> {
+        let columns: &[&str] = if self.find("uid").is_some() { &["username", "email"] } else { &["email"] };
+        columns.iter().filter_map(|column| Some((*column, self.find(column)?.to_lowercase()))).collect()
     }
 }
 
