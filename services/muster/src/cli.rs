@@ -196,6 +196,10 @@ pub(crate) struct TenantArgs {
     /// Largest number of uploads of the tenant in a day, which begins at midnight UTC; 0 for no limit (default).
     #[arg(long)]
     max_uploads_per_day: Option<u64>,
+    /// Largest number of new users whose passwords are hashed in one hour of the clock; 0 for no limit (default). Rows
+    /// beyond it wait, and none fails.
+    #[arg(long)]
+    max_new_passwords_per_hour: Option<u64>,
 }
 
 impl TenantArgs {
@@ -210,6 +214,7 @@ impl TenantArgs {
                 stored_bytes: limit(self.max_stored_bytes, current.quotas.stored_bytes),
                 unfinished_jobs: limit(self.max_unfinished_jobs, current.quotas.unfinished_jobs),
                 uploads_per_day: limit(self.max_uploads_per_day, current.quotas.uploads_per_day),
+                new_passwords_per_hour: limit(self.max_new_passwords_per_hour, current.quotas.new_passwords_per_hour),
             },
         }
     }

@@ -360,6 +360,13 @@ impl Application<'_> {
         if self.lane != QueueName::BatchSlow && passwords.len() > MAX_PASSWORDS_OUTSIDE_SLOW_LANE {
             return Ok(Some(Verdict::MoveToSlowLane));
         }
+        if !self.processor.store.take_password_quota(self.rules.tenant, passwords.len() as u64).await? {
+            // Not held here, where it would keep batches of other tenants waiting. The reconciler finds that it is
+            // missing and publishes it again, at intervals of up to ten minutes.
+            let (job, batch) = (self.message.job, self.message.batch);
+            tracing::info!(%job, %batch, "the quota of new passwords of this hour is used up; the batch is postponed");
+            return Ok(Some(Verdict::Ack(BatchResult::Postponed)));
+        }
         // This does not clone the rows: the store does not share them yet.
         let rows = Arc::make_mut(&mut self.rows);
         let hashing = self.processor.passwords.hash(self.message, rows, passwords);

@@ -33,11 +33,20 @@ pub(crate) enum BatchResult {
     Moved,
     /// Its message was returned to the queue.
     Returned,
+    /// It has more new passwords than the quota of its tenant allows in this hour.
+    Postponed,
 }
 
 impl BatchResult {
-    const ALL: [Self; 6] =
-        [Self::Applied, Self::AlreadyApplied, Self::NotRunning, Self::Rejected, Self::Moved, Self::Returned];
+    const ALL: [Self; 7] = [
+        Self::Applied,
+        Self::AlreadyApplied,
+        Self::NotRunning,
+        Self::Rejected,
+        Self::Moved,
+        Self::Returned,
+        Self::Postponed,
+    ];
 
     pub(crate) const fn as_str(self) -> &'static str {
         match self {
@@ -47,6 +56,7 @@ impl BatchResult {
             Self::Rejected => "rejected",
             Self::Moved => "moved",
             Self::Returned => "returned",
+            Self::Postponed => "postponed",
         }
     }
 }

@@ -22,6 +22,7 @@ migrations! {
     "0007_waiting_rows",
     "0008_quotas",
     "0009_missing_users",
+    "0010_password_quota",
 }
 
 /// Returns the migrations for sqlx. (With its macro, Cargo would compile the whole database driver a second time.)

@@ -47,6 +47,7 @@ fn quotas(row: &impl SqlRow) -> Result<Quotas, Unreadable> {
         stored_bytes: limit("max_stored_bytes")?,
         unfinished_jobs: limit("max_unfinished_jobs")?,
         uploads_per_day: limit("max_uploads_per_day")?,
+        new_passwords_per_hour: limit("max_new_passwords_per_hour")?,
     })
 }
 

@@ -3,7 +3,7 @@
 use rusqlite::Connection;
 
 /// In order. Migrations are only ever added.
-const MIGRATIONS: [&str; 8] = [
+const MIGRATIONS: [&str; 9] = [
     include_str!("../migrations/0001_first_schema.sql"),
     include_str!("../migrations/0002_idempotency_key.sql"),
     include_str!("../migrations/0003_upkeep.sql"),
@@ -12,6 +12,7 @@ const MIGRATIONS: [&str; 8] = [
     include_str!("../migrations/0006_waiting_rows.sql"),
     include_str!("../migrations/0007_quotas.sql"),
     include_str!("../migrations/0008_missing_users.sql"),
+    include_str!("../migrations/0009_password_quota.sql"),
 ];
 
 /// Why the schema cannot be created or updated.

@@ -11,6 +11,7 @@ muster_sql::statements! {
         QUOTA_USAGE => "quota_usage",
         REVOKE_TOKEN => "revoke_token",
         SET_TENANT_SETTINGS => "set_tenant_settings",
+        TAKE_PASSWORD_QUOTA => "take_password_quota",
     }
     "jobs" {
         CREATE_JOB => "create_job",

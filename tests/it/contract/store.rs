@@ -45,6 +45,7 @@ suite!(
     tokens_are_valid_until_they_expire_or_are_revoked,
     jobs_of_a_tenant_run_in_the_order_of_their_creation,
     concurrent_uploads_with_one_key_create_one_job,
+    new_passwords_are_limited_by_the_quota_of_the_hour,
     a_key_can_be_reused_when_its_job_is_deleted_or_the_key_has_expired,
     concurrent_uploads_exceed_no_quota,
     a_job_has_one_split_lease_and_a_stale_one_is_ignored,
@@ -161,7 +162,12 @@ async fn tokens_are_valid_until_they_expire_or_are_revoked(store: Arc<dyn Store>
         missing_users: MissingUsers::Block,
         missing_guard_percent: 100,
         missing_guard_min: 7,
-        quotas: Quotas { stored_bytes: Some(1 << 40), unfinished_jobs: None, uploads_per_day: Some(3) },
+        quotas: Quotas {
+            stored_bytes: Some(1 << 40),
+            unfinished_jobs: None,
+            uploads_per_day: Some(3),
+            new_passwords_per_hour: Some(9),
+        },
     };
     store.set_tenant_settings(tenant, settings).await.unwrap();
     assert_eq!(store.find_grant(&[1; 32]).await.unwrap().map(|grant| grant.settings), Some(settings));
@@ -255,6 +261,21 @@ async fn concurrent_uploads_exceed_no_quota(store: Arc<dyn Store>) {
     assert_eq!(store.create_job(keyed).await.unwrap(), Creation::Existing(first), "a repeated upload is not refused");
     let other = create_tenant(&*store, "two").await;
     create_job_from(&*store, NewJob { quotas: daily, ..new_job(other) }).await;
+}
+
+async fn new_passwords_are_limited_by_the_quota_of_the_hour(store: Arc<dyn Store>) {
+    let (one, two) = (create_tenant(&*store, "one").await, create_tenant(&*store, "two").await);
+    let quotas = Quotas { new_passwords_per_hour: Some(10), ..Quotas::default() };
+    store.set_tenant_settings(one, TenantSettings { quotas, ..TenantSettings::default() }).await.unwrap();
+    let take = async |tenant, passwords| store.take_password_quota(tenant, passwords).await.unwrap();
+    // More than the quota at once, or as many as are left. In a new hour it starts again, and so does the test.
+    let first = take(one, 12).await;
+    let second = take(one, 1).await;
+    let other_hour = second && { take(one, 10).await };
+    assert!(first && (!second || !other_hour), "the quota is used up");
+    for _ in 0..3 {
+        assert!(take(two, 1_000).await, "a tenant without a quota");
+    }
 }
 
 async fn a_key_can_be_reused_when_its_job_is_deleted_or_the_key_has_expired(store: Arc<dyn Store>) {

@@ -38,7 +38,8 @@ fn format_tenant(tenant: &TenantRecord) -> String {
     let limit = |limit: Option<u64>| limit.unwrap_or(0);
     format!(
         "{}\t{}\tshort_rows={} missing_users={} missing_guard_percent={missing_guard_percent} \
-         missing_guard_min={missing_guard_min} max_stored_bytes={} max_unfinished_jobs={} max_uploads_per_day={}",
+         missing_guard_min={missing_guard_min} max_stored_bytes={} max_unfinished_jobs={} max_uploads_per_day={} \
+         max_new_passwords_per_hour={}",
         tenant.id,
         tenant.name,
         short_rows.as_str(),
@@ -46,5 +47,6 @@ fn format_tenant(tenant: &TenantRecord) -> String {
         limit(quotas.stored_bytes),
         limit(quotas.unfinished_jobs),
         limit(quotas.uploads_per_day),
+        limit(quotas.new_passwords_per_hour),
     )
 }

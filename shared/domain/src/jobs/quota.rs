@@ -9,6 +9,8 @@ pub struct Quotas {
     pub unfinished_jobs: Option<u64>,
     /// The number of accepted uploads between two midnights UTC. Deleting a job does not reduce it.
     pub uploads_per_day: Option<u64>,
+    /// The number of passwords of new users that are hashed in one hour of the clock. Batches beyond it wait.
+    pub new_passwords_per_hour: Option<u64>,
 }
 
 /// What counts against the quotas of a tenant.
@@ -42,9 +44,9 @@ pub enum ExceededQuota {
 }
 
 impl Quotas {
-    /// Whether there is no limit, so that the usage need not be known.
-    pub fn are_unlimited(&self) -> bool {
-        *self == Self::default()
+    /// Whether no quota limits uploads, so that the usage need not be known.
+    pub fn allow_all_uploads(&self) -> bool {
+        self.stored_bytes.is_none() && self.unfinished_jobs.is_none() && self.uploads_per_day.is_none()
     }
 
     /// Returns the quota that an upload of `bytes` would exceed.
@@ -65,7 +67,8 @@ mod tests {
 
     #[test]
     fn an_upload_may_reach_a_quota_but_not_exceed_it() {
-        let quotas = Quotas { stored_bytes: Some(100), unfinished_jobs: Some(2), uploads_per_day: Some(5) };
+        let quotas =
+            Quotas { stored_bytes: Some(100), unfinished_jobs: Some(2), uploads_per_day: Some(5), ..Quotas::default() };
         let usage = QuotaUsage { stored_bytes: 60, unfinished_jobs: 1, uploads_in_day: 4 };
         assert_eq!(quotas.exceeded_by(usage, 40), None);
         assert_eq!(quotas.exceeded_by(usage, 41), Some(ExceededQuota::StoredBytes(100)));
@@ -73,7 +76,7 @@ mod tests {
         assert_eq!(quotas.exceeded_by(waiting, 1), Some(ExceededQuota::UnfinishedJobs(2)));
         let busy = QuotaUsage { uploads_in_day: 5, ..waiting };
         assert_eq!(quotas.exceeded_by(busy, 1), Some(ExceededQuota::UploadsPerDay(5)));
-        assert!(Quotas::default().are_unlimited() && !quotas.are_unlimited());
+        assert!(Quotas::default().allow_all_uploads() && !quotas.allow_all_uploads());
         assert_eq!(Quotas::default().exceeded_by(busy, u64::MAX - 60), None);
     }
 }

@@ -27,6 +27,8 @@ pub trait Batches: Send + Sync {
         batch: BatchNo,
         uids: Vec<String>,
     ) -> Result<Vec<String>, StoreError>;
+    /// Counts new passwords of a tenant in this hour. False if they would exceed its quota: then they are not counted.
+    async fn take_password_quota(&self, tenant: TenantId, passwords: u64) -> Result<bool, StoreError>;
     /// Applies a batch: writes its users, its rejections and its ledger row in one transaction.
     async fn apply_batch(&self, batch: BatchToApply) -> Result<Applied, StoreError>;
 }

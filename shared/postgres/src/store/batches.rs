@@ -53,6 +53,11 @@ impl Batches for PostgresStore {
         self.database.transact("find new uids", FindNewUids { tenant, job, batch, uids }).await
     }
 
+    async fn take_password_quota(&self, tenant: TenantId, passwords: u64) -> Result<bool, StoreError> {
+        let statement = sqlx::query(sql::TAKE_PASSWORD_QUOTA).bind(tenant.0).bind(passwords.cast_signed());
+        self.database.fetch_one(statement).await?.only()
+    }
+
     async fn apply_batch(&self, batch: BatchToApply) -> Result<Applied, StoreError> {
         let (database, hints) = (self.database.clone(), self.lookup_hints.clone());
         self.database

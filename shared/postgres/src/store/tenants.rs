@@ -60,4 +60,5 @@ fn bind_settings(statement: Statement<'_>, settings: TenantSettings) -> Statemen
         .bind(tenants::stored_limit(settings.quotas.stored_bytes))
         .bind(tenants::stored_limit(settings.quotas.unfinished_jobs))
         .bind(tenants::stored_limit(settings.quotas.uploads_per_day))
+        .bind(tenants::stored_limit(settings.quotas.new_passwords_per_hour))
 }

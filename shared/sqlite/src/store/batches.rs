@@ -62,6 +62,14 @@ impl Batches for SqliteStore {
         .await
     }
 
+    async fn take_password_quota(&self, tenant: TenantId, passwords: u64) -> Result<bool, StoreError> {
+        self.write(move |db| {
+            let mut statement = db.prepare_cached(sql::TAKE_PASSWORD_QUOTA)?;
+            statement.exists(params![tenant.0, passwords.cast_signed()])
+        })
+        .await
+    }
+
     async fn apply_batch(&self, batch: BatchToApply) -> Result<Applied, StoreError> {
         let job = batch.job;
         let applied = self.write(move |db| apply::apply(db, &batch)).await?;

@@ -23,7 +23,8 @@ impl Tenants for SqliteStore {
                 settings.missing_guard_min,
                 tenants::stored_limit(settings.quotas.stored_bytes),
                 tenants::stored_limit(settings.quotas.unfinished_jobs),
-                tenants::stored_limit(settings.quotas.uploads_per_day)
+                tenants::stored_limit(settings.quotas.uploads_per_day),
+                tenants::stored_limit(settings.quotas.new_passwords_per_hour)
             ];
             db.query_row(sql::CREATE_TENANT, values, |row| row.get(0).map(TenantId)).optional()
         })
@@ -40,7 +41,8 @@ impl Tenants for SqliteStore {
                 settings.missing_guard_min,
                 tenants::stored_limit(settings.quotas.stored_bytes),
                 tenants::stored_limit(settings.quotas.unfinished_jobs),
-                tenants::stored_limit(settings.quotas.uploads_per_day)
+                tenants::stored_limit(settings.quotas.uploads_per_day),
+                tenants::stored_limit(settings.quotas.new_passwords_per_hour)
             ];
             db.execute(sql::SET_TENANT_SETTINGS, values).map(drop)
         })

@@ -21,7 +21,10 @@ async fn uploads_beyond_a_quota_are_refused_before_their_body_is_read(mut site: 
     set(&mut site, &["--max-uploads-per-day", "0", "--max-stored-bytes", "200"]).await;
     assert_refused(&site, "exceed its quota of 200 bytes").await;
     let list = site.while_stopped(|site| site.admin(&["tenant", "list"]).unwrap()).await;
-    assert!(list.contains("max_stored_bytes=200 max_unfinished_jobs=0 max_uploads_per_day=0"), "{list}");
+    assert!(
+        list.contains("max_stored_bytes=200 max_unfinished_jobs=0 max_uploads_per_day=0 max_new_passwords_per_hour=0"),
+        "{list}"
+    );
 
     set(&mut site, &["--max-stored-bytes", "0"]).await;
     site.client.import(users(["c"])).await;

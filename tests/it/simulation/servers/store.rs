@@ -229,6 +229,11 @@ impl Batches for SimStore {
         self.call_unobserved(event, self.inner.new_uids(tenant, job, batch, uids)).await
     }
 
+    async fn take_password_quota(&self, tenant: TenantId, passwords: u64) -> Result<bool, StoreError> {
+        let work = self.inner.take_password_quota(tenant, passwords);
+        self.call_unobserved(Event::new("take_password_quota"), work).await
+    }
+
     async fn undo_attempt(&self, job: JobId, batch: BatchNo) -> Result<(), StoreError> {
         let event = Event::for_batch("undo_attempt", job.0, batch.0);
         self.call_unobserved(event, self.inner.undo_attempt(job, batch)).await
