@@ -11,6 +11,7 @@ mod interruption;
 mod job;
 mod lanes;
 pub(crate) mod records;
+mod share;
 mod source;
 mod window;
 
@@ -31,6 +32,7 @@ use crate::IngestDeps;
 use crate::config::IngestConfig;
 use interruption::Interruption;
 use job::SplitTask;
+use share::{BigSplits, TotalWindow};
 
 /// How long a lease lasts without renewal.
 pub(crate) const LEASE_DURATION: Duration = Duration::from_mins(1);
@@ -38,8 +40,6 @@ pub(crate) const LEASE_DURATION: Duration = Duration::from_mins(1);
 pub(crate) const LEASE_HEARTBEAT: Duration = Duration::from_secs(15);
 /// The number of split requests that are prefetched.
 const PREFETCH: u16 = 4;
-/// The maximum number of concurrent splits in a process that have more than five batches.
-const MAX_BIG_SPLITS: usize = 8;
 /// The maximum number of concurrent splits in a process that are not known to be big. Each may hold back five batches,
 /// so without a limit they would fill the memory while the broker is unavailable.
 const MAX_SMALL_SPLITS: usize = 8;
@@ -53,10 +53,9 @@ pub(crate) struct Shared {
     /// The maximum number of outstanding batches per job.
     pub(crate) job_window: usize,
     pub(crate) small_splits: Arc<Semaphore>,
-    pub(crate) big_splits: Arc<Semaphore>,
+    pub(crate) big_splits: BigSplits,
     pub(crate) publications: Arc<Semaphore>,
-    /// Has a permit for each further batch that may be outstanding.
-    pub(crate) window: Arc<Semaphore>,
+    pub(crate) window: TotalWindow,
 }
 
 /// Starts the consumer of split requests.
@@ -67,12 +66,12 @@ pub(crate) fn start(deps: &IngestDeps, config: &IngestConfig) {
         codec,
         job_window: config.job_window,
         small_splits: Arc::new(Semaphore::new(MAX_SMALL_SPLITS)),
-        big_splits: Arc::new(Semaphore::new(MAX_BIG_SPLITS)),
+        big_splits: BigSplits::new(),
         publications: Arc::new(Semaphore::new(MAX_CONCURRENT_PUBLICATIONS)),
-        window: Arc::new(Semaphore::new(config.total_window)),
+        window: TotalWindow::new(config.total_window),
     });
-    let (window, total) = (shared.window.clone(), config.total_window);
-    deps.metrics.watch_outstanding(move || total.saturating_sub(window.available_permits()) as u64);
+    let window = shared.window.clone();
+    deps.metrics.watch_outstanding(move || window.outstanding() as u64);
     let mut requests = deps.queue.consume(QueueName::Split, PREFETCH);
     let shutdown = deps.shutdown.clone();
     deps.tasks.spawn("split requests", async move {
@@ -90,8 +89,11 @@ async fn handle_request(shared: &Arc<Shared>, delivery: Delivery) {
             return delivery.reject(&error.to_string()).await;
         }
     };
+    // The job row is unchanged, so the reconciler requests the split again.
+    if shared.big_splits.must_wait(job) {
+        return delivery.ack().await;
+    }
     let Ok(permit) = shared.small_splits.clone().try_acquire_owned() else {
-        // The job row is unchanged, so the reconciler requests the split again.
         return delivery.ack().await;
     };
     match shared.deps.store.lease_split(job, LEASE_DURATION).await {
@@ -132,6 +134,9 @@ async fn run(shared: Arc<Shared>, task: SplitTask, job: JobId) {
             }
         }
         Err(interruption) => {
+            if matches!(interruption, Interruption::TooManyBig) {
+                shared.big_splits.add_waiting(job);
+            }
             metrics.splits.add(1, &[("outcome", "interrupted")]);
             context::fail(&Span::current());
             tracing::info!(%job, reason = %interruption, "split interrupted; it will be repeated");

@@ -211,7 +211,7 @@ impl BatchSink<'_> {
 
     async fn send(&mut self, ready: Vec<(QueueName, Cut)>) -> Result<(), Interruption> {
         for (lane, cut) in ready {
-            self.window.enter(cut.batch, self.shared.job_window, &self.shared.window).await?;
+            self.window.enter(cut.batch, self.shared.job_window, self.shared.window.permits(lane)).await?;
             self.lanes.send(lane, cut).await?;
         }
         Ok(())

@@ -7,7 +7,7 @@ use muster_messages::{BatchMessage, Envelope};
 use muster_ports::{QueueError, QueueName, SplitJob};
 use muster_runtime::{Backoff, failpoint};
 use muster_telemetry::context;
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::sync::OwnedSemaphorePermit;
 use tokio::task::JoinSet;
 use tracing::Instrument;
 
@@ -64,8 +64,9 @@ impl Lanes {
             return Ok(Vec::new());
         }
         if self.big.is_none() {
-            let permits: &Arc<Semaphore> = &self.shared.big_splits;
-            self.big = Some(permits.clone().try_acquire_owned().map_err(|_| Interruption::TooManyBig)?);
+            let permits = self.shared.big_splits.permits.clone();
+            self.big = Some(permits.try_acquire_owned().map_err(|_| Interruption::TooManyBig)?);
+            self.shared.big_splits.remove_waiting(self.job);
             self.small = None;
         }
         Ok(self.held.drain(..).map(|cut| (QueueName::Batch, cut)).collect())
