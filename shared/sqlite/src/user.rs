@@ -28,7 +28,7 @@ impl<'db> Lookup<'db> {
 /// Reads a user, borrowing its texts.
 pub(crate) fn read<'a>(row: &'a Row<'_>, columns: &UserColumns) -> rusqlite::Result<StoredUser<'a>> {
     let text = |index| row.get_ref(index)?.as_str_or_null().map_err(rusqlite::Error::from);
-    let mut values = [None; FIELD_COUNT];
+    let mut values = Box::new([None; FIELD_COUNT]);
     for (value, column) in values.iter_mut().zip(columns.fields) {
         if let Some(column) = column {
             *value = text(column)?;

@@ -271,7 +271,7 @@ mod tests {
         for (field, value) in fields {
             values[field.index()] = Some(value);
         }
-        StoredUser { id: 7, version, profile: Profile::from_stored(values, "a", Some("a@x"), None).unwrap() }
+        StoredUser { id: 7, version, profile: Profile::from_stored(Box::new(values), "a", Some("a@x"), None).unwrap() }
     }
 
     #[test]

@@ -134,7 +134,10 @@ pub fn plan_decided<'a>(job: JobId, batch: &'a CheckedBatch, existing: &'a Exist
 }
 
 fn plan_groups<'a>(job: JobId, groups: Vec<Group<'a>>, existing: &'a Existing<'a>) -> Plan<'a> {
-    let mut plan = Plan::default();
+    // Writes are large, so their lists do not grow step by step.
+    let known = existing.users.len() + existing.unchanged.len();
+    let inserts = Vec::with_capacity(groups.len().saturating_sub(known));
+    let mut plan = Plan { inserts, updates: Vec::with_capacity(existing.users.len()), ..Plan::default() };
     for group in groups {
         if group.contested {
             plan.contested.extend(group.rows);
@@ -269,7 +272,7 @@ mod tests {
             values[Field::Email.index()] = Some(email);
             values[Field::FirstName.index()] = Some("f");
             values[Field::LastName.index()] = Some("l");
-            let profile = Profile::from_stored(values, name, Some(email), None).unwrap();
+            let profile = Profile::from_stored(Box::new(values), name, Some(email), None).unwrap();
             let id = i64::try_from(id).unwrap();
             existing.users.insert(name, StoredUser { id, version: Version { job: 1, line: 2 }, profile });
             existing.email_holders.insert(email, id);

@@ -34,7 +34,8 @@ impl Version {
 /// The values of a user in canonical form.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Profile<'a> {
-    values: [Option<&'a str>; FIELD_COUNT],
+    /// Boxed, because a profile is moved several times on its way from the database and back.
+    values: Box<[Option<&'a str>; FIELD_COUNT]>,
     username_key: &'a str,
     email_key: Option<&'a str>,
     password_hash: Option<&'a str>,
@@ -62,7 +63,7 @@ impl Change {
 impl Default for Profile<'_> {
     fn default() -> Self {
         Self {
-            values: [None; FIELD_COUNT],
+            values: Box::new([None; FIELD_COUNT]),
             username_key: "",
             email_key: None,
             password_hash: None,
@@ -74,7 +75,7 @@ impl Default for Profile<'_> {
 impl<'a> Profile<'a> {
     /// Creates a profile from stored values. `attributes` is a JSON object of strings; `None` if there are none.
     pub fn from_stored(
-        values: [Option<&'a str>; FIELD_COUNT],
+        values: Box<[Option<&'a str>; FIELD_COUNT]>,
         username_key: &'a str,
         email_key: Option<&'a str>,
         attributes: Option<&str>,
@@ -270,7 +271,8 @@ mod tests {
         }
         values[Field::WorkCity.index()] = Some("Rome");
         values[Field::CompanyId.index()] = Some("SPG");
-        let stored = Profile::from_stored(values, "u", Some("a@b"), Some(r#"{"badge":"1","desk":"9"}"#)).unwrap();
+        let stored =
+            Profile::from_stored(Box::new(values), "u", Some("a@b"), Some(r#"{"badge":"1","desk":"9"}"#)).unwrap();
 
         let same = batch("EMAIL,USERNAME,FIRST_NM,LAST_NM", "a@b,u,f,l\n");
         let merged = merge_rows(Some(&stored), same.rows());

@@ -85,7 +85,21 @@ async fn known(connection: &mut PgConnection, batch: &BatchToApply) -> Result<Ve
 
 /// Reads rows of `probe_user_digests.sql`, by position, because there are many and they have only three columns.
 fn read_known(rows: &[PgRow]) -> Result<HashMap<&str, Known>, sqlx::Error> {
-    rows.iter().map(|row| Ok((row.try_get(0)?, Known { id: row.try_get(1)?, digest: read_digest(row)? }))).collect()
+    read_map(rows, |row| Ok((row.try_get(0)?, Known { id: row.try_get(1)?, digest: read_digest(row)? })))
+}
+
+/// Reads a key and a value from each row. A map that is collected into a `Result` does not know how many rows there are:
+/// it would move all values each time it grows.
+fn read_map<'r, V>(
+    rows: &'r [PgRow],
+    read: impl Fn(&'r PgRow) -> Result<(&'r str, V), sqlx::Error>,
+) -> Result<HashMap<&'r str, V>, sqlx::Error> {
+    let mut map = HashMap::with_capacity(rows.len());
+    for row in rows {
+        let (key, value) = read(row)?;
+        map.insert(key, value);
+    }
+    Ok(map)
 }
 
 fn read_digest(row: &PgRow) -> Result<Option<RowDigest>, sqlx::Error> {
@@ -164,21 +178,20 @@ pub(super) async fn holders_of_logins(
 
 /// Reads key and id of each row.
 pub(super) fn read_holders(rows: &[PgRow]) -> Result<HashMap<&str, i64>, sqlx::Error> {
-    rows.iter().map(|row| Ok((row.try_get(0)?, row.try_get(1)?))).collect()
+    read_map(rows, |row| Ok((row.try_get(0)?, row.try_get(1)?)))
 }
 
 fn read_users(rows: &[PgRow], identity: Identity) -> Result<HashMap<&str, StoredUser<'_>>, sqlx::Error> {
     let Some(first) = rows.first() else { return Ok(HashMap::new()) };
     let columns = columns(first)?;
-    let read = |row| {
+    read_map(rows, |row| {
         let user = read_user_at(row, &columns)?;
         let key = match identity {
             Identity::Username => user.profile.username_key(),
             Identity::Uid => user.profile.value(Field::Uid).unwrap_or_default(),
         };
         Ok((key, user))
-    };
-    rows.iter().map(read).collect()
+    })
 }
 
 /// Reads a row of `probe_users.sql`.
@@ -191,7 +204,7 @@ fn columns(row: &PgRow) -> Result<UserColumns, sqlx::Error> {
 }
 
 fn read_user_at<'r>(row: &'r PgRow, columns: &UserColumns) -> Result<StoredUser<'r>, sqlx::Error> {
-    let mut values = [None; FIELD_COUNT];
+    let mut values = Box::new([None; FIELD_COUNT]);
     for (value, column) in values.iter_mut().zip(columns.fields) {
         if let Some(column) = column {
             *value = row.try_get(column)?;
