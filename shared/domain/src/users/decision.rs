@@ -15,7 +15,6 @@ use crate::shape::Identity;
 
 /// What to do with one row.
 #[derive(Debug)]
-#[expect(clippy::large_enum_variant, reason = "one exists at a time, and boxing it would cost an allocation a row")]
 pub enum RowDecision<'a> {
     /// The row fails.
     Reject(Rejection),

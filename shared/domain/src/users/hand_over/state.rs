@@ -192,7 +192,12 @@ impl<'a> State<'a> {
     /// The account of an applied row: its own, the one that it adopts, or a new one.
     fn take_account(&mut self, row: usize) -> usize {
         let user = self.rows[row].user;
-        let account = self.own(row).account.unwrap_or_else(|| {
+        let own = self.own(row);
+        if let Some(login) = self.rows[row].login.filter(|_| own.adopts) {
+            // Others who could have adopted the account would now create users, and may lack what a new user needs.
+            self.check_claims(login);
+        }
+        let account = own.account.unwrap_or_else(|| {
             self.accounts.push(Account::default());
             self.user_of.push(None);
             self.accounts.len() - 1
@@ -242,9 +247,14 @@ impl<'a> State<'a> {
     fn check_claims_on(&mut self, account: usize) {
         let Account { email, login, .. } = self.accounts[account];
         for value in [email, login].into_iter().flatten() {
-            let undecided = &self.claims[value][self.first_claim[value]..];
-            self.to_check.extend(undecided.iter().copied().filter(|claim| !self.decided[*claim]));
+            self.check_claims(value);
         }
+    }
+
+    /// Lets all be checked who want a value.
+    fn check_claims(&mut self, value: Value) {
+        let undecided = &self.claims[value][self.first_claim[value]..];
+        self.to_check.extend(undecided.iter().copied().filter(|claim| !self.decided[*claim]));
     }
 
     /// Rule 4.

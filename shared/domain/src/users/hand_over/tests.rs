@@ -69,6 +69,19 @@ fn of_two_new_uids_the_earlier_adopts_the_login() {
 }
 
 #[test]
+fn a_row_that_can_no_longer_adopt_fails_if_it_is_incomplete() {
+    let account = Account { login: Some(0), is_adoptable: true, ..Account::default() };
+    let row = |user, email, login, is_complete| Row { user, email, login: Some(login), is_complete, must_fail: false };
+    // The third row wants to adopt what the first one adopts. Once it has failed, its e-mail is free for the last one,
+    // which leaves its login to the second.
+    let rows =
+        vec![row(0, None, 0, false), row(1, None, 0, true), row(2, Some(1), 0, false), row(0, Some(1), 2, false)];
+    let waiting = Waiting { rows, users: vec![None; 3], accounts: vec![account], values: 3 };
+    let decisions = decide(&waiting);
+    assert_eq!((decisions.groups.concat(), decisions.rejected), (vec![0, 3, 1], vec![(2, Reason::Incomplete)]));
+}
+
+#[test]
 fn large_chains_rings_and_stars_take_linear_time() {
     let count = 200_000;
     let chain: Vec<_> = (0..count).map(|number| (number, number + 1)).collect();
