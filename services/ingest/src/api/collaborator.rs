@@ -103,6 +103,8 @@ struct Admitted {
     context: UploadContext,
     headers: UploadHeaders,
     slot: Slot,
+    /// The slot of the decoder of the body, if it needs one.
+    decoder: Option<Slot>,
 }
 
 fn admit(
@@ -136,12 +138,13 @@ fn admit(
         },
         stored_bytes: ingest.deps.metrics.upload_bytes.clone(),
     };
-    Ok(Admitted { context, headers, slot })
+    let decoder = ingest.take_decoder(&context, &headers)?;
+    Ok(Admitted { context, headers, slot, decoder })
 }
 
 async fn run(ingest: &Ingest, call: Call, admitted: Admitted, parts: &Parts, body: Body) -> Result<Response, ApiError> {
     let (headers, client) = (&parts.headers, Client::of(parts));
-    let Admitted { context, headers: upload_headers, slot } = admitted;
+    let Admitted { context, headers: upload_headers, slot, decoder } = admitted;
     let (tenant, store) = (context.tenant, ingest.deps.store.clone());
     let (limit, drains) = (drain_limit(ingest), ingest.drains.clone());
     let format = if upload_headers.is_json() { Format::Json } else { Format::Csv };
@@ -154,7 +157,7 @@ async fn run(ingest: &Ingest, call: Call, admitted: Admitted, parts: &Parts, bod
         {
             body.drain(limit, upload_headers.content_length).await;
         }
-        drop(slot);
+        drop((slot, decoder));
         received
     });
     let creation = match receiving.await.map_err(|_| stopping())? {

@@ -96,12 +96,13 @@ async fn post_file(
         cut: ingest.config.cut,
         stored_bytes: ingest.deps.metrics.upload_bytes.clone(),
     };
+    let decoder = ingest.take_decoder(&context, &upload_headers)?;
     let store = ingest.deps.store.clone();
     // In a task of its own, so that a client that disconnects does not drop a transaction halfway.
     let receiving = ingest.deps.tasks.spawn("upload", async move {
         let mut body = BodyReader::new(body, &upload_headers.digests);
         let received = upload::receive(&context, &*store, &upload_headers, &mut body).await;
-        drop(slot);
+        drop((slot, decoder));
         received
     });
     let received = receiving.await.map_err(|_| stopping())?;

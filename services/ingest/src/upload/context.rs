@@ -2,10 +2,11 @@
 
 use std::sync::Arc;
 
-use muster_domain::{Dialect, Handling, Quotas, TenantId};
+use muster_domain::{Compression, Dialect, Handling, Quotas, TenantId};
 use muster_ports::{CutRules, Idempotency, RawStore};
 use muster_telemetry::Counter;
 
+use super::headers::UploadHeaders;
 use super::rules::{UploadRules, upload_rules};
 
 /// The caller's rights and the settings that apply to one upload.
@@ -27,5 +28,12 @@ impl UploadContext {
     /// The rules of the dialect.
     pub(super) fn rules(&self) -> UploadRules {
         upload_rules(self.dialect)
+    }
+
+    /// Whether the body is decompressed with zstd while it arrives, which takes up to 8 MiB until its end. Any other body
+    /// needs less, or is stored as it was sent.
+    pub(crate) fn decodes_zstd(&self, headers: &UploadHeaders) -> bool {
+        headers.compression == Compression::Zstd
+            && (self.rules().inspects_whole_text || headers.media_type == "multipart/form-data")
     }
 }

@@ -3,6 +3,7 @@
 use std::time::{Duration, Instant};
 
 use muster_testkit::{Backend, Client, RawConnection, Site, SiteOptions, wait_until};
+use reqwest::Method;
 
 use super::bodies::compress;
 use crate::MUSTER;
@@ -107,6 +108,42 @@ async fn uploads_in_flight_are_limited_per_tenant_and_in_total_embedded() {
 #[tokio::test(flavor = "multi_thread")]
 async fn uploads_in_flight_are_limited_per_tenant_and_in_total_distributed() {
     uploads_in_flight_are_limited(Backend::Distributed).await;
+}
+
+/// Each body that is decompressed with zstd while it arrives takes up to 8 MiB.
+#[tokio::test(flavor = "multi_thread")]
+async fn bodies_that_need_a_zstd_decoder_are_limited() {
+    let mut site = crate::flow::site(Backend::Embedded).await;
+    let other = site.tenant("other", &[]).await;
+    let path = "/api/v2/users-import/csv";
+    let mut held = Vec::new();
+    for _ in 0..4 {
+        let mut connection = RawConnection::open(&site.client.ingest).await;
+        let token = site.client.token.as_deref().unwrap();
+        let request = format!(
+            "POST {path} HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {token}\r\nContent-Type: text/csv\r\n\
+             Content-Encoding: zstd\r\nContent-Length: 100000\r\n\r\n"
+        );
+        connection.send(request).await;
+        held.push(connection);
+    }
+    let file = "ID;Last name;First name;Middle name;Login;Email\nu;Last;First;;u;u@x.example\n";
+    let zstd = [("content-type", "text/csv"), ("content-encoding", "zstd")];
+    let body = compress("zstd", file.as_bytes());
+    wait_until("the tenant has no decoder left", || async {
+        let response = site.client.send(Method::POST, path, &zstd, body.clone()).await;
+        if response.status == 429 { Ok(()) } else { Err(response) }
+    })
+    .await;
+    assert_eq!(other.send(Method::POST, path, &zstd, body.clone()).await.status, 200, "the limit is per tenant");
+    let plain = site.client.send(Method::POST, path, &zstd[..1], file.into()).await;
+    assert_eq!(plain.status, 200, "a plain body needs no decoder: {}", plain.text);
+    held.into_iter().for_each(RawConnection::reset);
+    wait_until("the decoders are free again", || async {
+        let response = site.client.send(Method::POST, path, &zstd, body.clone()).await;
+        if response.status == 200 { Ok(()) } else { Err(response) }
+    })
+    .await;
 }
 
 /// 250 heads and 250 bodies arrive byte by byte while a client of another tenant uploads normally.
