@@ -67,6 +67,8 @@ async fn responses_have_the_keys_of_the_json_examples() {
         let response = match names[0] {
             "status" => upload.clone(),
             "total_users" => status.clone(),
+            "users" => site.client.get("/bulk/v1/users?email=a@x").await.json(),
+            "warnings" => lenient_warnings(&site).await,
             "errors" => site.client.get("/bulk/v1/files/1/errors").await.json(),
             "id" => site.client.user("a").await,
             "created_count" => first_keys(&reply, 4),
@@ -78,7 +80,15 @@ async fn responses_have_the_keys_of_the_json_examples() {
         assert_eq!(names, found, "{block}");
         compared += 1;
     }
-    assert_eq!(compared, 6, "the number of JSON examples");
+    assert_eq!(compared, 8, "the number of JSON examples");
+}
+
+/// The warnings of a file of which lenient handling left out a value.
+async fn lenient_warnings(site: &Site) -> Value {
+    let file = "EMAIL,USERNAME,FIRST_NM,LAST_NM,INTF_PUBLISH_DT\nw@x,w,W,W,soon\n";
+    let path = site.client.upload_with(&[("prefer", "handling=lenient")], file).await;
+    site.client.wait_until_final(&path).await;
+    site.client.get(&format!("{path}/errors?kind=warning")).await.json()
 }
 
 /// The object with its first `count` keys only; the later ones of a reply are optional.

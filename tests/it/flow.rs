@@ -5,6 +5,7 @@ mod collaborator;
 pub(crate) mod expected;
 mod imports;
 mod jobs;
+mod real_files;
 mod recovery;
 mod status;
 mod uploads;

@@ -12,7 +12,7 @@ use crate::sample;
 fn checked_batch() -> (CheckedBatch, usize) {
     let (header, records) = sample::batch();
     let limits = RecordLimits::default();
-    (spigit::check_batch(&header, Handling::Strict, limits, 2, records), records.len())
+    (spigit::check_text(&header, Handling::Strict, limits, 2, records), records.len())
 }
 
 /// The least that any reader of a batch must do: read every byte and find every value.
@@ -37,7 +37,7 @@ fn rows(bencher: Bencher<'_, '_>) {
     bencher
         .counter(BytesCount::new(records.len()))
         .counter(ItemsCount::new(sample::BATCH_ROWS))
-        .bench(|| spigit::check_batch(&header, Handling::Strict, RecordLimits::default(), 2, records));
+        .bench(|| spigit::check_text(&header, Handling::Strict, RecordLimits::default(), 2, records));
 }
 
 #[divan::bench]

@@ -2,9 +2,9 @@
 
 use divan::Bencher;
 use divan::counter::{BytesCount, ItemsCount};
+use muster_domain::csv::CsvScanner;
 use muster_domain::scanner::{RecordLimits, Scan, Scanner};
-use muster_domain::spigit;
-use muster_domain::strict_csv::StrictCsvScanner;
+use muster_domain::{Handling, spigit};
 use muster_ports::CutRules;
 
 use crate::sample;
@@ -31,7 +31,8 @@ fn yardstick_csv_core(bencher: Bencher<'_, '_>) {
 #[divan::bench]
 fn records(bencher: Bencher<'_, '_>) {
     measure(bencher, |file| {
-        let mut scanner = StrictCsvScanner::new(spigit::DELIMITER, RecordLimits::default(), 1);
+        let syntax = spigit::csv_syntax(&sample::batch().0, Handling::Strict, RecordLimits::default());
+        let mut scanner = CsvScanner::new(syntax, 1);
         let (mut rest, mut records) = (file, 0);
         while let Scan::Record(used) = scanner.scan(rest, true).expect("the sample is well formed") {
             rest = &rest[used..];
@@ -46,7 +47,7 @@ fn batches_and_epochs(bencher: Bencher<'_, '_>) {
     let (header, _) = sample::batch();
     measure(bencher, |file| {
         let pieces = file.chunks(256 * 1024);
-        let (batches, ..) = muster_ingest::internals::cut(CutRules::default(), &header, pieces);
+        let (batches, ..) = muster_ingest::internals::cut(CutRules::default(), &header, Handling::Strict, pieces);
         batches.len() as u64
     });
 }

@@ -10,7 +10,6 @@
 mod accept;
 mod collaborator;
 mod responses;
-pub(crate) mod slots;
 mod spigit;
 mod state;
 
@@ -21,7 +20,7 @@ use muster_http::Authorize;
 
 use crate::IngestDeps;
 use crate::config::IngestConfig;
-use slots::Slots;
+use crate::upload::slots::Slots;
 use state::Ingest;
 
 /// The maximum number of bodies that are decompressed with zstd while they arrive, in the process (128 MiB) and per tenant.

@@ -1,6 +1,6 @@
 //! Converts the text of a file to UTF-8.
 
-use encoding_rs::{Decoder, UTF_16BE, UTF_16LE, WINDOWS_1251};
+use encoding_rs::Decoder;
 use muster_domain::Charset;
 
 /// Converts a file piece by piece.
@@ -12,12 +12,7 @@ pub(crate) struct Transcoder {
 
 impl Transcoder {
     pub(crate) fn new(charset: Charset) -> Self {
-        let decoder = match charset {
-            Charset::Utf8 => None,
-            Charset::Utf16Le => Some(UTF_16LE.new_decoder_with_bom_removal()),
-            Charset::Utf16Be => Some(UTF_16BE.new_decoder_with_bom_removal()),
-            Charset::Windows1251 => Some(WINDOWS_1251.new_decoder_without_bom_handling()),
-        };
+        let decoder = (charset != Charset::UTF_8).then(|| charset.encoding().new_decoder_with_bom_removal());
         Self { decoder, text: String::new() }
     }
 

@@ -4,8 +4,9 @@ use std::sync::Arc;
 
 use axum::body::Body;
 use axum::http::HeaderMap;
+use muster_domain::csv::BrokenLine;
 use muster_domain::scanner::RecordError;
-use muster_domain::{Dialect, Format, Handling, Header, Quotas, TenantId};
+use muster_domain::{Dialect, Format, Handling, Header, Quotas, RowsStart, TenantId};
 use muster_http::ApiError;
 use muster_ports::{CutRules, RawFile, RawStore, ShortRows};
 use muster_telemetry::Counter;
@@ -17,33 +18,63 @@ use crate::upload::body::BodyReader;
 use crate::upload::compression::decompress_head;
 use crate::upload::context::UploadContext;
 use crate::upload::headers::UploadHeaders;
+use crate::upload::slots::Slots;
 use muster_domain::Compression;
 
-/// A batch: number, first line, rows, first and end offset, records, whether it starts an epoch.
-pub type CutBatch = (u32, u64, u32, u64, u64, Vec<u8>, bool);
+/// A batch that was cut.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[expect(missing_docs, reason = "as in `Cut`")]
+pub struct CutBatch {
+    pub batch: u32,
+    pub first_line: u64,
+    pub first_row: u64,
+    pub rows: u32,
+    pub first_offset: u64,
+    pub end_offset: u64,
+    pub records: Vec<u8>,
+    pub broken: Vec<BrokenLine>,
+    pub starts_epoch: bool,
+}
 
-/// Cuts a text that arrives in pieces, as the splitter does. Returns the batches; the number of batches, the number of
-/// rows and the end of the last record; and the error that ended the text early, if any.
+/// How far a text was cut.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[expect(missing_docs, reason = "as in `Progress`")]
+pub struct CutProgress {
+    pub batches: u32,
+    pub rows: u64,
+    pub end_offset: u64,
+    pub blank_rows: u64,
+}
+
+/// Cuts the rows of a file that arrive in pieces, as the splitter does. The rows have no titles above them.
 pub fn cut<'a>(
     rules: CutRules,
     header: &Header,
+    handling: Handling,
     pieces: impl IntoIterator<Item = &'a [u8]>,
-) -> (Vec<CutBatch>, (u32, u64, u64), Option<RecordError>) {
-    let layout = Layout { dialect: Dialect::Spigit, format: Format::Csv, header };
+) -> (Vec<CutBatch>, CutProgress) {
+    let start = RowsStart::default();
+    let layout = Layout { dialect: Dialect::Spigit, format: Format::Csv, handling, header, start };
     let mut cutter = Cutter::new(rules, layout, 0);
     let mut cuts = Vec::new();
     let nothing: &[u8] = &[];
-    let mut error = None;
     for (piece, at_end) in pieces.into_iter().map(|piece| (piece, false)).chain([(nothing, true)]) {
-        error = cut_piece(&mut cutter, piece, at_end, &mut cuts).err();
-        if error.is_some() {
-            break;
-        }
+        cut_piece(&mut cutter, piece, at_end, &mut cuts).expect("CSV text has no error that ends it");
     }
     cuts.extend(cutter.take_last());
-    let batch = |c: Cut| (c.batch.0, c.first_line, c.rows, c.first_offset, c.end_offset, c.records, c.starts_epoch);
-    let Progress { batches, rows, end_offset } = cutter.progress();
-    (cuts.into_iter().map(batch).collect(), (batches, rows, end_offset), error)
+    let batch = |c: Cut| CutBatch {
+        batch: c.batch.0,
+        first_line: c.first_line,
+        first_row: c.first_row,
+        rows: c.rows,
+        first_offset: c.first_offset,
+        end_offset: c.end_offset,
+        records: c.records,
+        broken: c.broken,
+        starts_epoch: c.starts_epoch,
+    };
+    let Progress { batches, rows, end_offset, blank_rows, .. } = cutter.progress();
+    (cuts.into_iter().map(batch).collect(), CutProgress { batches, rows, end_offset, blank_rows })
 }
 
 fn cut_piece(cutter: &mut Cutter, mut piece: &[u8], at_end: bool, cuts: &mut Vec<Cut>) -> Result<(), RecordError> {
@@ -67,15 +98,17 @@ pub async fn receive(
         dialect: Dialect::Spigit,
         handling: Handling::Strict,
         blocks_missing_users: false,
+        declared_charset: None,
         idempotency: None,
         raw,
         max_bytes,
         quotas: Quotas::default(),
         cut: CutRules::default(),
+        decoders: Slots::new(1, 1),
         stored_bytes: Counter::default(),
     };
     let stored = upload::store_body(&context, &headers, &mut BodyReader::new(body, &headers.digests)).await?;
-    Ok((stored.raw, Header::from_titles(stored.titles)))
+    Ok((stored.raw, Header::from_titles(stored.opening.titles)))
 }
 
 /// Returns the first bytes of a file, as far as the first bytes of its body determine them; `None` if they cannot be

@@ -10,11 +10,12 @@ mod intake;
 mod multipart;
 pub(crate) mod ratio;
 mod rules;
+pub(crate) mod slots;
 
 use bytes::Bytes;
 use futures_util::StreamExt;
 use muster_domain::{Compression, Format};
-use muster_ports::{Creation, NewJob, Store};
+use muster_ports::{Creation, CutRules, NewJob, Store};
 use muster_runtime::failpoint;
 
 use body::BodyReader;
@@ -63,8 +64,9 @@ pub(crate) async fn create_job(
         dialect: context.dialect,
         handling: context.handling,
         raw: stored.raw,
-        titles: stored.titles,
-        cut: context.cut,
+        titles: stored.opening.titles,
+        ignored_keys: stored.ignored_keys,
+        cut: CutRules { rows_start: stored.opening.start, ..context.cut },
         blocks_missing_users: context.blocks_missing_users,
         idempotency: context.idempotency.clone(),
         quotas: context.quotas,
@@ -125,6 +127,7 @@ struct FileBody {
 }
 
 async fn store_file(context: &UploadContext, file: FileBody, body: &mut BodyReader) -> Result<StoredFile, UploadError> {
+    let _decoder = context.take_decoder_of(file.decode_first)?;
     let mut intake = Intake::new(context, file.format, file.store_as, file.decode_first != Compression::Identity);
     let mut pieces = body.decompressed_pieces(file.decode_first);
     let mut received = Ok(());

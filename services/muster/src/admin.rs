@@ -3,6 +3,7 @@
 pub(crate) mod dead_letters;
 pub(crate) mod tenants;
 pub(crate) mod tokens;
+pub(crate) mod users;
 
 use std::sync::Arc;
 use std::time::Duration;

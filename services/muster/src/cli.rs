@@ -3,7 +3,7 @@
 pub(crate) mod variables;
 
 use clap::{Args, Parser, Subcommand};
-use muster_domain::Quotas;
+use muster_domain::{Charset, Quotas};
 use muster_ports::{MissingUsers, ShortRows, TenantSettings};
 
 use crate::settings::{
@@ -42,6 +42,9 @@ pub(crate) enum Command {
     /// Manage tenants.
     #[command(subcommand)]
     Tenant(TenantCommand),
+    /// Inspect users.
+    #[command(subcommand)]
+    User(UserCommand),
     /// Manage the tokens of tenants.
     #[command(subcommand)]
     Token(TokenCommand),
@@ -187,6 +190,9 @@ pub(crate) struct TenantArgs {
     /// Number of users that one file may always block as missing, whatever their percentage (default: 10).
     #[arg(long, value_parser = clap::value_parser!(u32).range(0..=1_000_000_000))]
     missing_guard_min: Option<u32>,
+    /// Charset of files that declare none and are not UTF-8, such as windows-1251; `auto` to find out (default).
+    #[arg(long, value_parser = parse_charset)]
+    charset: Option<TenantCharset>,
     /// Largest total size in bytes of the uploads that are stored for the tenant; 0 for no limit (default).
     #[arg(long)]
     max_stored_bytes: Option<u64>,
@@ -210,6 +216,7 @@ impl TenantArgs {
             missing_users: self.missing_users.as_deref().and_then(MissingUsers::parse).unwrap_or(current.missing_users),
             missing_guard_percent: self.missing_guard_percent.unwrap_or(current.missing_guard_percent),
             missing_guard_min: self.missing_guard_min.unwrap_or(current.missing_guard_min),
+            charset: self.charset.map_or(current.charset, |charset| charset.0),
             quotas: Quotas {
                 stored_bytes: limit(self.max_stored_bytes, current.quotas.stored_bytes),
                 unfinished_jobs: limit(self.max_unfinished_jobs, current.quotas.unfinished_jobs),
@@ -220,9 +227,34 @@ impl TenantArgs {
     }
 }
 
+/// A charset as a flag sets it; `None` for `auto`.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct TenantCharset(Option<Charset>);
+
+fn parse_charset(text: &str) -> Result<TenantCharset, String> {
+    if text == "auto" {
+        return Ok(TenantCharset(None));
+    }
+    let charset = Charset::parse(text).ok_or("expected `auto` or a charset such as utf-8 or windows-1251")?;
+    Ok(TenantCharset(Some(charset)))
+}
+
 /// A limit as a flag sets it: 0 removes it, and without the flag the current one stays.
 fn limit(flag: Option<u64>, current: Option<u64>) -> Option<u64> {
     flag.map_or(current, |limit| Some(limit).filter(|limit| *limit > 0))
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum UserCommand {
+    /// List users whose user name, e-mail or uid is that of another user by the present rules for keys. No row of a file
+    /// finds them by it until one of the two is changed or removed.
+    Clashes {
+        /// Name of the tenant (default: all tenants).
+        #[arg(long)]
+        tenant: Option<String>,
+        #[command(flatten)]
+        store: StoreArgs,
+    },
 }
 
 #[derive(Debug, Subcommand)]

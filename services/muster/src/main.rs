@@ -67,6 +67,7 @@ async fn run(cli: Cli) -> anyhow::Result<()> {
         Command::Migrate(args) => admin::migrate(&args).await,
         Command::CheckConfig(args) => commands::check_config::run(&args),
         Command::Tenant(command) => admin::tenants::run(command).await,
+        Command::User(command) => admin::users::run(command).await,
         Command::Token(command) => admin::tokens::run(command).await,
         Command::Dead(command) => admin::dead_letters::run(command).await,
     }

@@ -1,5 +1,7 @@
 //! `GET /bulk/v1/files/{id}/errors`: a page of rejections as JSON, or the whole list as CSV.
 
+mod warnings;
+
 use std::sync::Arc;
 
 use axum::body::Body;
@@ -17,16 +19,17 @@ use serde_json::json;
 use crate::Status;
 use crate::files::{base, invalid, read_limit};
 
-const DEFAULT_PAGE_ROWS: u32 = 1000;
-const MAX_PAGE_ROWS: u32 = 10_000;
+pub(super) const DEFAULT_PAGE_ROWS: u32 = 1000;
+pub(super) const MAX_PAGE_ROWS: u32 = 10_000;
 const CSV: &str = "text/csv;charset=UTF-8";
 
 /// The query parameters.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct ErrorsQuery {
-    after: Option<String>,
-    limit: Option<String>,
+    kind: Option<String>,
+    pub(super) after: Option<String>,
+    pub(super) limit: Option<String>,
 }
 
 /// `GET /bulk/v1/files/{id}/errors`: the rejections of a job in line order. Responds with 410 after retention has
@@ -45,11 +48,14 @@ pub(crate) async fn list(
         let message = "The error list has expired and was removed; the counts remain.";
         return Err(ApiError::new(StatusCode::GONE, "errors_removed", message));
     }
-    if wants_csv(&headers) {
-        return Ok(stream_csv(status.store.clone(), tenant, job));
-    }
     let Query(query) =
         query.map_err(|_| invalid("The query cannot be read: a parameter is unknown, repeated or malformed."))?;
+    match query.kind.as_deref() {
+        None | Some("error") if wants_csv(&headers) => return Ok(stream_csv(status.store.clone(), tenant, job)),
+        None | Some("error") => {}
+        Some("warning") => return warnings::list(&status, tenant, &job, &query, &base(&status, &headers)).await,
+        Some(_) => return Err(invalid("kind must be error or warning.")),
+    }
     let line = match query.after.as_deref().map(str::parse) {
         None => 0,
         // No line has a greater number than the database can store.
@@ -137,6 +143,7 @@ mod tests {
         let rejection = Rejection {
             line: 3,
             row: None,
+            other: None,
             column: Some("=cmd|' /C calc'!A0".to_owned()),
             code: RejectionCode::ValueTooLong,
             message: "=cmd|' /C calc'!A0 is longer than 4096 characters".to_owned(),

@@ -1,9 +1,9 @@
 //! Renders the status of one job as JSON.
 
-use muster_domain::TenantId;
-use muster_domain::job::{MAX_LISTED_REJECTIONS, error_message, error_message_without_rows};
+use muster_domain::job::{MAX_LISTED_REJECTIONS, error_message, error_message_of_canceled, error_message_without_rows};
+use muster_domain::{CharsetSource, JobState, TenantId};
 use muster_http::ApiError;
-use muster_ports::{JobView, RejectionPage};
+use muster_ports::{JobView, RejectionPage, UnknownName};
 use serde_json::{Value, json};
 
 use crate::Status;
@@ -26,7 +26,9 @@ pub(crate) async fn render(
     } else {
         Vec::new()
     };
-    let message = if job.rejections_removed {
+    let message = if job.state == JobState::Canceled {
+        error_message_of_canceled(&rejections, counts)
+    } else if job.rejections_removed {
         error_message_without_rows(job.file_error.as_ref(), counts.failed)
     } else {
         error_message(job.file_error.as_ref(), &rejections, counts.failed)
@@ -44,6 +46,12 @@ pub(crate) async fn render(
         "warnings": counts.warnings,
         "blocked_users": counts.blocked,
         "unblocked_users": counts.unblocked,
+        "blank_rows": job.blank_rows,
+        "skipped_lines": job.skipped_lines,
+        "charset": job.charset.as_str(),
+        "charset_source": job.charset_source.map(CharsetSource::as_str),
+        "kept_as_attributes": named(&job.unknown_names.kept_as_attributes, "title"),
+        "ignored": named(&job.unknown_names.ignored, "key"),
         "waiting_users": job.waiting_rows,
         "missing_users_kept": job.missing_not_blocked,
         "percent": progress.percent,
@@ -55,6 +63,11 @@ pub(crate) async fn render(
         "errors_url": format!("{base}/bulk/v1/files/{}/errors", job.id),
     });
     Ok((body, source))
+}
+
+/// Names in the file that Muster does not know, each with what may have been meant.
+fn named(names: &[UnknownName], key: &str) -> Value {
+    names.iter().map(|unknown| json!({ key: unknown.name, "did_you_mean": unknown.did_you_mean })).collect()
 }
 
 /// Formats milliseconds since 1970 UTC as RFC 3339. Returns `None` if they are out of range.

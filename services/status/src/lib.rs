@@ -74,6 +74,7 @@ pub fn router(deps: StatusDeps) -> Router {
         .route("/bulk/v1/files", get(files::list))
         .route("/bulk/v1/files/{id}", get(files::show))
         .route("/bulk/v1/files/{id}/errors", get(errors::list))
+        .route("/bulk/v1/users", get(users::search))
         .route("/bulk/v1/users/{username}", get(users::show))
         .with_state(status)
 }

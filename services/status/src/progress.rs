@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use muster_domain::{Counts, JobId};
+use muster_domain::{Counts, JobId, JobState};
 use muster_ports::{Counters, JobView, Queries, StoreError, View};
 
 /// Maximum number of jobs whose last returned view is kept.
@@ -49,7 +49,8 @@ impl ProgressReader {
     pub(crate) async fn read(&self, job: &JobView) -> Result<(View, Source), StoreError> {
         if let Some(counts) = job.final_counts {
             self.returned.lock().unwrap_or_else(PoisonError::into_inner).remove(&job.id);
-            return Ok((View { counts, bytes: job.total_bytes.unwrap_or_default(), batches: 0 }, Source::Job));
+            let bytes = job.applied_bytes.or(job.total_bytes).unwrap_or_default();
+            return Ok((View { counts, bytes, batches: 0 }, Source::Job));
         }
         if job.started_ms.is_none() {
             return Ok((View::default(), Source::Job));
@@ -101,7 +102,7 @@ impl Progress {
         let elapsed_ms = job.started_ms.map(|started| job.finished_ms.unwrap_or(job.now_ms) - started);
         let elapsed = elapsed_ms.map(|ms| seconds(ms.max(1).cast_unsigned()));
         let percent = match bytes {
-            _ if job.state.is_final() => Some(100.0),
+            _ if job.state.is_final() && job.state != JobState::Canceled => Some(100.0),
             Some(0) | None => None,
             Some(bytes) => Some((ratio(view.bytes, bytes) * 1000.0).floor().min(999.0) / 10.0),
         };
@@ -136,7 +137,8 @@ fn whole(number: f64) -> u64 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use muster_domain::JobState;
+    use muster_domain::Charset;
+    use muster_ports::UnknownNames;
 
     fn job(state: JobState) -> JobView {
         JobView {
@@ -144,7 +146,13 @@ mod tests {
             state,
             plain_bytes: Some(1000),
             total_bytes: None,
+            applied_bytes: None,
             total_rows: None,
+            blank_rows: None,
+            skipped_lines: None,
+            charset: Charset::UTF_8,
+            charset_source: None,
+            unknown_names: UnknownNames::default(),
             file_error: None,
             final_counts: None,
             created_ms: 0,
@@ -177,6 +185,12 @@ mod tests {
         let done = JobView { finished_ms: Some(2000), ..job(JobState::Success) };
         let progress = Progress::new(&done, &view(10, 1000));
         assert_eq!((progress.percent, progress.rows_per_second, progress.eta_seconds), (Some(100.0), Some(10), None));
+    }
+
+    #[test]
+    fn a_canceled_job_shows_how_far_it_came() {
+        let canceled = JobView { finished_ms: Some(2000), ..job(JobState::Canceled) };
+        assert_eq!(Progress::new(&canceled, &view(10, 160)).percent, Some(16.0));
     }
 
     #[test]

@@ -177,7 +177,7 @@ mod tests {
         write_collaborator(&mut out, 300, 1).unwrap();
         let rows = &out[out.iter().position(|byte| *byte == b'\n').unwrap() + 1..];
         let limits = muster_domain::scanner::RecordLimits::default();
-        let checked = collaborator::check_batch(muster_domain::Format::Csv, limits, 2, 1, rows);
+        let checked = collaborator::check_text(muster_domain::Format::Csv, limits, 2, 1, rows);
         assert_eq!((checked.row_count(), checked.rejections()), (300, [].as_slice()));
     }
 

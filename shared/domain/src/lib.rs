@@ -9,7 +9,7 @@
 //! | `jobs` | [`ids`], [`file`](mod@file), [`job`], [`idempotency`] | the identifiers, settings and states of a job |
 //! | `jobs` | [`quota`] | the quotas of a tenant |
 //! | `jobs` | [`counts`], [`rejection`] | the results of a job |
-//! | `formats` | [`scanner`], [`strict_csv`], [`loose_csv`], [`json_array`] | finding the records of a file |
+//! | `formats` | [`scanner`], [`csv`], [`json_array`] | finding the records of a file |
 //! | `formats` | [`header`], [`sniff`] | the checks before an upload is accepted |
 //! | `users` | [`field`] | the fields of a profile |
 //! | `rules` | [`key`], [`text`], [`spigit`], [`collaborator`] | the checks on the values of a row |
@@ -63,19 +63,22 @@ mod jobs;
 mod rules;
 mod users;
 
-pub use formats::{header, json_array, loose_csv, scanner, sniff, strict_csv};
+pub use formats::{charset, csv, file_type, header, json_array, json_lines, scanner, similar, sniff};
 pub use jobs::{counts, file, idempotency, ids, job, quota, rejection};
-pub use rules::{CheckRules, check_batch, collaborator, key, row_shape, spigit, text};
-pub use users::{batch, decision, digest, field, hand_over, plan, profile, shape, waiting};
+pub use rules::{
+    BatchRecords, CheckRules, check_batch, collaborator, email, invisible, key, row_shape, spigit, spreadsheet, text,
+};
+pub use users::{batch, decision, digest, field, hand_over, plan, profile, shape, waiting, warning};
 
 pub use batch::{CheckedBatch, CheckedRow};
 pub use counts::Counts;
 pub use digest::RowDigest;
 pub use field::Field;
-pub use file::{Charset, Compression, Dialect, Format, Handling};
+pub use file::{Charset, CharsetSource, Compression, Dialect, Format, Handling, RowsStart};
 pub use header::Header;
 pub use idempotency::IdempotencyKey;
 pub use ids::{BatchNo, JobId, TenantId};
 pub use job::JobState;
 pub use quota::{ExceededQuota, QuotaUsage, Quotas};
 pub use rejection::{Rejection, RejectionCode};
+pub use warning::{Warning, WarningCode};

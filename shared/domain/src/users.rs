@@ -9,3 +9,4 @@ pub mod plan;
 pub mod profile;
 pub mod shape;
 pub mod waiting;
+pub mod warning;

@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "a test that cannot continue fails")]
 
 use bytes::Bytes;
+use muster_domain::csv::{BrokenLine, LineProblem};
 use muster_domain::{BatchNo, Dialect, JobId};
 use muster_messages::{BatchMessage, Envelope, SplitMessage};
 use serde_json::{Value, json};
@@ -37,6 +38,7 @@ fn batch() -> BatchMessage {
         first_offset: 1_048_576,
         end_offset: 1_572_864,
         dialect: Dialect::Spigit,
+        broken: Vec::new(),
         payload: Bytes::from_static(b"payload"),
     }
 }
@@ -46,6 +48,23 @@ fn the_encoding_of_batch_v1_has_not_changed() {
     let golden: Value = serde_json::from_str(include_str!("golden/batch.v1.json")).unwrap();
     assert_eq!(as_json(&batch().into()), golden);
     assert_eq!(BatchMessage::try_from(&from_json(&golden)).unwrap(), batch());
+}
+
+#[test]
+fn broken_lines_are_encoded_by_their_distances() {
+    let broken = |line, problem| BrokenLine { line, problem };
+    let message = BatchMessage {
+        broken: vec![broken(4002, LineProblem::QuoteUnclosed), broken(4010, LineProblem::TooLarge)],
+        ..batch()
+    };
+    let envelope = Envelope::from(message.clone());
+    assert_eq!(envelope.headers["broken"], "0u8l");
+    assert_eq!(BatchMessage::try_from(&envelope).unwrap(), message);
+    for invalid in ["u", "1", "1x", "1u2", "-1u", "99999999999999999999u"] {
+        let mut damaged = envelope.clone();
+        damaged.headers.insert("broken".to_owned(), invalid.to_owned());
+        assert!(BatchMessage::try_from(&damaged).is_err(), "{invalid}");
+    }
 }
 
 #[test]

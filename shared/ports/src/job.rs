@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use muster_domain::scanner::RecordLimits;
 use muster_domain::{
-    BatchNo, Charset, CheckedBatch, Compression, Counts, Dialect, ExceededQuota, Format, Handling, IdempotencyKey,
-    JobId, JobState, Quotas, Rejection, TenantId,
+    BatchNo, Charset, CharsetSource, CheckedBatch, Compression, Counts, Dialect, ExceededQuota, Format, Handling,
+    IdempotencyKey, JobId, JobState, Quotas, Rejection, RowsStart, TenantId,
 };
 use serde::{Deserialize, Serialize};
 
@@ -27,14 +27,16 @@ pub struct RawFile {
     pub format: Format,
     /// The charset of the decompressed text.
     pub charset: Charset,
+    /// How the charset was found; `None` for jobs of earlier versions, which did not store it.
+    pub charset_source: Option<CharsetSource>,
 }
 
 /// How a file is cut into batches. Stored in the job row when the job is accepted, so that a repeated split cuts the
 /// same batches.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct CutRules {
-    /// Raised when the same rules would cut other batches than before. A splitter cuts jobs of earlier versions as those
-    /// did, and ignores jobs with a version that it does not know.
+    /// Raised when the same rules would cut other batches than before. A splitter ignores jobs of other versions: the
+    /// schema is migrated only when no job is unfinished.
     pub version: u32,
     /// The limits on one record.
     pub record: RecordLimits,
@@ -47,18 +49,14 @@ pub struct CutRules {
     /// The maximum size of the decoded file.
     pub unpacked_bytes: u64,
     /// How many rows may fail before the rest of the file is given up.
-    #[serde(default = "default_max_failed_rows")]
     pub max_failed_rows: u64,
-}
-
-/// For jobs that were accepted before there was this limit, too.
-fn default_max_failed_rows() -> u64 {
-    1_000_000
+    /// Where the rows start.
+    pub rows_start: RowsStart,
 }
 
 impl CutRules {
     /// The version of the cut rules that this build implements.
-    pub const VERSION: u32 = 2;
+    pub const VERSION: u32 = 3;
 }
 
 impl Default for CutRules {
@@ -71,7 +69,8 @@ impl Default for CutRules {
             // The hash table of an epoch doubles its memory above 458,752 entries, and a row has two.
             epoch_rows: 225_000,
             unpacked_bytes: 64 << 30,
-            max_failed_rows: default_max_failed_rows(),
+            max_failed_rows: 1_000_000,
+            rows_start: RowsStart::default(),
         }
     }
 }
@@ -87,8 +86,10 @@ pub struct NewJob {
     pub handling: Handling,
     /// The stored upload.
     pub raw: RawFile,
-    /// The column titles of the file.
+    /// The column titles of the file; none if they are not known.
     pub titles: Vec<String>,
+    /// Keys of JSON objects that Muster does not know.
+    pub ignored_keys: Vec<String>,
     /// How the file is cut into batches.
     pub cut: CutRules,
     /// Whether missing users are blocked when the job finishes.
@@ -188,8 +189,21 @@ pub struct JobView {
     pub plain_bytes: Option<u64>,
     /// The size of the decoded file; `None` until the file has been read to its end.
     pub total_bytes: Option<u64>,
+    /// How much of the decoded file was applied when the job was canceled or ended by an unreadable file; `None` otherwise.
+    pub applied_bytes: Option<u64>,
     /// The number of rows; `None` until the file has been read to its end.
     pub total_rows: Option<u64>,
+    /// The number of blank rows; `None` until the file has been read to its end.
+    pub blank_rows: Option<u64>,
+    /// The number of skipped lines; `None` until the file has been read to its end.
+    pub skipped_lines: Option<u64>,
+    /// The charset of the file.
+    pub charset: Charset,
+    /// How the charset was found; `None` for jobs of earlier versions.
+    pub charset_source: Option<CharsetSource>,
+    /// The titles of the file's columns that are kept as attributes or the keys of its objects that are ignored, each with
+    /// what may have been meant.
+    pub unknown_names: UnknownNames,
     /// Why the file could not be read to its end, if so.
     pub file_error: Option<Rejection>,
     /// The final counts; `None` until the job is final.
@@ -208,6 +222,24 @@ pub struct JobView {
     pub rejections_removed: bool,
     /// The time of the database when this was read.
     pub now_ms: i64,
+}
+
+/// Names in a file that Muster does not know.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct UnknownNames {
+    /// Titles of columns whose values are kept as attributes.
+    pub kept_as_attributes: Vec<UnknownName>,
+    /// Keys whose values are ignored.
+    pub ignored: Vec<UnknownName>,
+}
+
+/// A name in a file that Muster does not know.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct UnknownName {
+    /// The name.
+    pub name: String,
+    /// The name that was probably meant.
+    pub did_you_mean: Option<&'static str>,
 }
 
 /// The totals of the ledger of a job.
@@ -241,6 +273,17 @@ pub struct RejectionPage {
     pub limit: u32,
 }
 
+/// A keyset page of the warnings of a job, in the order of lines and columns.
+#[derive(Clone, Debug, Default)]
+pub struct WarningPage {
+    /// Only warnings after this line and column.
+    pub after_line: u64,
+    /// See `after_line`.
+    pub after_column: String,
+    /// The maximum number of warnings.
+    pub limit: u32,
+}
+
 /// The exclusive right to split a job for a limited time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Lease {
@@ -260,9 +303,11 @@ pub struct SplitJob {
     pub leased_ms: i64,
     /// The dialect of the file.
     pub dialect: Dialect,
+    /// What happens to short rows and to invalid optional values.
+    pub handling: Handling,
     /// The stored upload.
     pub raw: RawFile,
-    /// The column titles of the file.
+    /// The column titles of the file; none if they are not known.
     pub titles: Vec<String>,
     /// How the file is cut into batches.
     pub cut: CutRules,
@@ -352,6 +397,10 @@ pub struct SplitResult {
     pub rows: u64,
     /// The size of the decoded file, up to where it could be read.
     pub bytes: u64,
+    /// The number of blank rows, which are no rows.
+    pub blank_rows: u64,
+    /// The number of lines above the rows, and of lines with titles among them, that were skipped.
+    pub skipped_lines: u64,
     /// Why the file could not be read to its end, if so.
     pub file_error: Option<Rejection>,
 }

@@ -24,12 +24,14 @@ pub use finish::finish_job_and_start_next;
 pub use job::{
     Applied, AppliedBatch, BatchStatus, BatchToApply, Cancellation, CreatedJob, Creation, CutRules, Deletion,
     FinishedJob, Idempotency, JobFailure, JobQuery, JobRules, JobView, Lease, LedgerTotals, NewJob, Publication,
-    RawFile, RejectionPage, RunningJob, SplitJob, SplitResult, UploadPosition, UploadToRemove,
+    RawFile, RejectionPage, RunningJob, SplitJob, SplitResult, UnknownName, UnknownNames, UploadPosition,
+    UploadToRemove, WarningPage,
 };
 pub use queue::{Consumer, Delivery, Publisher, Queue, QueueDepth, QueueName, Settle};
 pub use rawstore::{PACKED_KEY_SUFFIX, RawReader, RawStore, RawUpload, StoredUpload};
 pub use split_request::publish_split_request;
 pub use store::{Batches, Jobs, Queries, Retention, SignalHub, Signals, Splits, Store, Tenants, Upkeep};
 pub use tenant::{
-    Grant, MissingUsers, NewToken, Scope, ShortRows, TenantRecord, TenantSettings, TokenRecord, UserRecord,
+    Grant, KeyClash, MissingUsers, NewToken, Scope, ShortRows, TenantRecord, TenantSettings, TokenRecord, UserKey,
+    UserRecord,
 };

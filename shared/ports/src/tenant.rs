@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use muster_domain::{Quotas, TenantId};
+use muster_domain::{Charset, Quotas, TenantId};
 
 use crate::error::StoreError;
 
@@ -102,6 +102,8 @@ pub struct TenantSettings {
     pub missing_guard_percent: u8,
     /// The number of missing users that one file may always block, however few users the tenant has.
     pub missing_guard_min: u32,
+    /// The charset of files that declare none and are not UTF-8; `None` if Muster is to find out.
+    pub charset: Option<Charset>,
     /// How much the tenant may store and import.
     pub quotas: Quotas,
 }
@@ -113,6 +115,7 @@ impl TenantSettings {
         missing_users: &str,
         percent: i64,
         min: i64,
+        charset: Option<&str>,
         quotas: Quotas,
     ) -> Result<Self, StoreError> {
         let unreadable = StoreError::Unreadable;
@@ -123,6 +126,9 @@ impl TenantSettings {
                 .map_err(|_| StoreError::Unreadable("a tenant's setting missing_guard_percent"))?,
             missing_guard_min: u32::try_from(min)
                 .map_err(|_| StoreError::Unreadable("a tenant's setting missing_guard_min"))?,
+            charset: charset
+                .map(|name| Charset::parse(name).ok_or(unreadable("a tenant's setting charset")))
+                .transpose()?,
             quotas,
         })
     }
@@ -135,6 +141,7 @@ impl Default for TenantSettings {
             missing_users: MissingUsers::Keep,
             missing_guard_percent: 10,
             missing_guard_min: 10,
+            charset: None,
             quotas: Quotas::default(),
         }
     }
@@ -147,6 +154,17 @@ pub struct TenantRecord {
     pub id: TenantId,
     pub name: String,
     pub settings: TenantSettings,
+}
+
+/// A user who cannot have the key that its user name, e-mail or uid gives by the present rules: another user has it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct KeyClash {
+    /// The name of the tenant.
+    pub tenant: String,
+    /// The id of the user.
+    pub user_id: i64,
+    /// The column of the value: `username`, `email` or `uid`.
+    pub column: String,
 }
 
 /// A token to be stored: its digest, never the token itself.
@@ -188,6 +206,17 @@ pub struct Grant {
     pub tenant: TenantId,
     pub scopes: Vec<Scope>,
     pub settings: TenantSettings,
+}
+
+/// How a user is found.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum UserKey {
+    /// By its folded user name.
+    Username(String),
+    /// By its folded e-mail.
+    Email(String),
+    /// By its uid.
+    Uid(String),
 }
 
 /// A stored user. Times are in milliseconds since 1970 UTC.

@@ -28,8 +28,10 @@ use std::time::Duration;
 
 use muster_domain::decision::accepts_batch;
 use muster_domain::plan::plan;
+use muster_domain::profile::MergedRows;
 use muster_domain::waiting::WaitingClaims;
-use muster_domain::{CheckedBatch, CheckedRow, Counts, JobState, Rejection};
+use muster_domain::warning::MAX_KEPT_WARNINGS;
+use muster_domain::{CheckedBatch, CheckedRow, Counts, JobState, Rejection, Warning};
 use muster_ports::{Applied, BatchToApply, StoreError};
 use muster_runtime::failpoint;
 use sqlx::postgres::PgConnection;
@@ -115,6 +117,7 @@ impl Work for Apply {
         write_users(connection, batch, level, &mut tally).await?;
         failpoint!("users_written");
         ledger::insert_rejections(connection, batch, &tally.rejections).await?;
+        ledger::insert_warnings(connection, batch, &tally.warnings).await?;
         let named = if batch.records_named_users { probe::named_ids(connection, batch).await? } else { Vec::new() };
         if !users_are_indexed(connection).await? {
             return Err(MissingIndex.into());
@@ -130,6 +133,7 @@ impl Work for Apply {
 pub(crate) struct Tally {
     pub(crate) counts: Counts,
     pub(crate) rejections: Vec<Rejection>,
+    pub(crate) warnings: Vec<Warning>,
     pub(crate) waiting: Vec<WaitingRow>,
     /// What the waiting rows of the job name and want, as far as it concerns the rows of the batch.
     claims: WaitingClaims,
@@ -139,12 +143,25 @@ pub(crate) struct Tally {
 
 impl Tally {
     fn new(rows: &CheckedBatch, claims: WaitingClaims) -> Self {
-        Self { counts: rows.initial_counts(), rejections: rows.rejections().to_vec(), claims, ..Self::default() }
+        Self {
+            counts: rows.initial_counts(),
+            rejections: rows.rejections().to_vec(),
+            warnings: rows.warnings().to_vec(),
+            claims,
+            ..Self::default()
+        }
     }
 
     /// The tally of rows about which [`hand_over`](muster_domain::hand_over) has decided.
     pub(crate) fn of_decided_rows() -> Self {
         Self { conflicts_fail: true, ..Self::default() }
+    }
+
+    /// Adds the outcomes of rows that were written.
+    fn add(&mut self, merged: &MergedRows<'_>) {
+        self.counts.add(&merged.counts);
+        let room = MAX_KEPT_WARNINGS.saturating_sub(self.warnings.len());
+        self.warnings.extend(merged.warnings.iter().take(room).cloned());
     }
 
     fn wait(&mut self, row: &CheckedRow<'_>) {

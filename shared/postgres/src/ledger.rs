@@ -1,7 +1,7 @@
 //! The ledger: claiming a batch, writing its counts, sums over it.
 
 use muster_domain::decision::LedgerSums;
-use muster_domain::{Counts, JobId, Rejection, TenantId};
+use muster_domain::{Counts, JobId, Rejection, TenantId, Warning};
 use muster_ports::BatchToApply;
 use muster_sql::ledger;
 use sqlx::postgres::PgConnection;
@@ -48,6 +48,27 @@ pub(crate) async fn insert_rejections(
         .bind(rejections.iter().map(|r| r.code.as_str()).collect::<Vec<_>>())
         .bind(rejections.iter().map(|r| r.message.as_str()).collect::<Vec<_>>())
         .bind(rejections.iter().map(|r| r.row.map(u64::cast_signed)).collect::<Vec<_>>())
+        .execute(connection)
+        .await?;
+    Ok(())
+}
+
+/// Writes the kept warnings of a batch.
+pub(crate) async fn insert_warnings(
+    connection: &mut PgConnection,
+    batch: &BatchToApply,
+    warnings: &[Warning],
+) -> Result<(), sqlx::Error> {
+    if warnings.is_empty() {
+        return Ok(());
+    }
+    sqlx::query(sql::INSERT_WARNINGS)
+        .bind(batch.tenant.0)
+        .bind(batch.job.0)
+        .bind(warnings.iter().map(|w| w.line.cast_signed()).collect::<Vec<_>>())
+        .bind(warnings.iter().map(|w| w.column.as_str()).collect::<Vec<_>>())
+        .bind(warnings.iter().map(|w| w.row.map(u64::cast_signed)).collect::<Vec<_>>())
+        .bind(warnings.iter().map(|w| w.code.as_str()).collect::<Vec<_>>())
         .execute(connection)
         .await?;
     Ok(())

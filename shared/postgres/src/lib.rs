@@ -16,6 +16,7 @@ mod connection;
 mod ledger;
 mod migrate;
 mod missing;
+mod rekey;
 mod signals;
 pub mod sql;
 pub mod statements;

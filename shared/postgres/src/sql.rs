@@ -13,6 +13,14 @@ muster_sql::statements! {
         SET_TENANT_SETTINGS => "set_tenant_settings",
         TAKE_PASSWORD_QUOTA => "take_password_quota",
     }
+    "keys" {
+        USERS_TO_REKEY => "users_to_rekey",
+        SET_USERNAME_KEY => "set_username_key",
+        SET_EMAIL_KEY => "set_email_key",
+        SET_UID_KEY => "set_uid_key",
+        INSERT_CLASH => "insert_clash",
+        LIST_CLASHES => "list_clashes",
+    }
     "jobs" {
         CREATE_JOB => "create_job",
         FIND_KEYED_JOB => "find_keyed_job",
@@ -35,6 +43,7 @@ muster_sql::statements! {
         FIND_JOB => "find_job",
         LIST_JOBS => "list_jobs",
         LIST_REJECTIONS => "list_rejections",
+        LIST_WARNINGS => "list_warnings",
     }
     "schema" {
         IS_MIGRATED => "is_migrated",
@@ -57,6 +66,8 @@ muster_sql::statements! {
         PROBE_WAITING => "probe_waiting",
         NUMBER_WAITING => "number_waiting",
         WAITING_ROWS => "waiting_rows",
+        NAME_EMAIL_HOLDERS => "name_email_holders",
+        NAME_LOGIN_HOLDERS => "name_login_holders",
         RELEASE_EMAILS => "release_emails",
         RELEASE_LOGINS => "release_logins",
         DELETE_WAITING => "delete_waiting",
@@ -88,6 +99,7 @@ muster_sql::statements! {
         UNDO_ATTEMPT => "undo_attempt",
         USERS_ARE_INDEXED => "users_are_indexed",
         INSERT_REJECTIONS => "insert_rejections",
+        INSERT_WARNINGS => "insert_warnings",
         JOB_RULES => "job_rules",
         LEDGER_COUNTS => "ledger_counts",
         RECORD_ATTEMPT => "record_attempt",
@@ -96,6 +108,8 @@ muster_sql::statements! {
     }
     "users" {
         FIND_USER => "find_user",
+        FIND_USER_BY_EMAIL => "find_user_by_email",
+        FIND_USER_BY_UID => "find_user_by_uid",
         INSERT_USER => "insert_user",
         UPDATE_USER => "update_user",
     }
@@ -134,6 +148,7 @@ muster_sql::statements! {
         RECORD_UPLOAD_REMOVED => "record_upload_removed",
         REMOVE_ATTEMPTS => "remove_attempts",
         REMOVE_REJECTIONS => "remove_rejections",
+        REMOVE_WARNINGS => "remove_warnings",
         UPLOADS_TO_REMOVE => "uploads_to_remove",
     }
 }

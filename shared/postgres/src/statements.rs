@@ -30,6 +30,13 @@ pub(crate) static CREATE_STAGE: LazyLock<String> =
 pub(crate) static FIND_USER: LazyLock<String> =
     LazyLock::new(|| fill(sql::FIND_USER, Identity::Username, Columns::All));
 
+/// The same, found by its e-mail.
+pub(crate) static FIND_USER_BY_EMAIL: LazyLock<String> =
+    LazyLock::new(|| fill(sql::FIND_USER_BY_EMAIL, Identity::Username, Columns::All));
+/// The same, found by its uid.
+pub(crate) static FIND_USER_BY_UID: LazyLock<String> =
+    LazyLock::new(|| fill(sql::FIND_USER_BY_UID, Identity::Username, Columns::All));
+
 static SHAPES: LazyLock<ByShape<UserStatements>> = LazyLock::new(|| ByShape::new(UserStatements::new));
 
 /// The statements for rows that identify users in this way and can set these fields.

@@ -75,7 +75,7 @@ impl PostgresStore {
         let options = connect_options(config)?;
         let connecting = tokio::time::timeout(config.acquire_timeout, PgConnection::connect_with(&options)).await;
         let mut connection = connecting.map_err(|_| StoreError::Unavailable(None))?.map_err(store_error)?;
-        migrate::migrator().run(&mut connection).await.map_err(|error| match error {
+        migrate::run(&mut connection).await.map_err(|error| match error {
             sqlx::migrate::MigrateError::Execute(error) => store_error(error),
             other => StoreError::Unavailable(Some(Box::new(other))),
         })

@@ -2,8 +2,14 @@
 
 use muster_domain::decision::SplitSummary;
 use muster_domain::hand_over::NumberedRow;
-use muster_domain::{Charset, Compression, Dialect, Format, Handling, JobId, JobState, Rejection, TenantId};
-use muster_ports::{CutRules, JobRules, JobView, Lease, RawFile, RunningJob, SplitJob, UploadPosition, UploadToRemove};
+use muster_domain::{
+    Charset, CharsetSource, Compression, Dialect, Format, Handling, Header, JobId, JobState, Rejection, TenantId,
+    collaborator, spigit,
+};
+use muster_ports::{
+    CutRules, JobRules, JobView, Lease, RawFile, RunningJob, SplitJob, UnknownName, UnknownNames, UploadPosition,
+    UploadToRemove,
+};
 
 use crate::ledger;
 use crate::rejections;
@@ -25,7 +31,13 @@ pub fn job_view(row: &impl SqlRow) -> Result<JobView, Unreadable> {
         state,
         plain_bytes: row.optional_count("plain_bytes")?,
         total_bytes: row.optional_count("total_bytes")?,
+        applied_bytes: row.optional_count("applied_bytes")?,
         total_rows: row.optional_count("total_rows")?,
+        blank_rows: row.optional_count("blank_rows")?,
+        skipped_lines: row.optional_count("skipped_lines")?,
+        charset: charset(row)?,
+        charset_source: charset_source(row)?,
+        unknown_names: unknown_names(row)?,
         file_error,
         final_counts: is_counted.then(|| ledger::counts(row)).transpose()?,
         created_ms: row.number("created_ms")?,
@@ -48,7 +60,7 @@ pub fn job_rules(row: &impl SqlRow) -> Result<JobRules, Unreadable> {
     Ok(JobRules {
         tenant: TenantId(row.number("tenant")?),
         dialect: dialect(row)?,
-        handling: Handling::parse(&row.text("handling")?).ok_or(Unreadable("the handling of a job"))?,
+        handling: handling(row)?,
         format: format(row)?,
         titles: titles(row)?,
         record: cut_rules(row)?.record,
@@ -64,6 +76,7 @@ pub fn split_job(job: JobId, row: &impl SqlRow) -> Result<SplitJob, Unreadable> 
         lease: Lease { job, fence: row.number("lease_fence")? },
         leased_ms: row.number("leased_ms")?,
         dialect: dialect(row)?,
+        handling: handling(row)?,
         raw: RawFile {
             key: row.text("raw_key")?,
             bytes: row.count("raw_bytes")?,
@@ -71,7 +84,8 @@ pub fn split_job(job: JobId, row: &impl SqlRow) -> Result<SplitJob, Unreadable> 
             compression: Compression::parse(&row.text("raw_encoding")?)
                 .ok_or(Unreadable("the compression of an upload"))?,
             format: format(row)?,
-            charset: Charset::parse(&row.text("raw_charset")?).ok_or(Unreadable("the charset of an upload"))?,
+            charset: charset(row)?,
+            charset_source: charset_source(row)?,
         },
         titles: titles(row)?,
         cut: cut_rules(row)?,
@@ -164,6 +178,38 @@ pub fn cut_rules_json(rules: &CutRules) -> String {
 
 fn dialect(row: &impl SqlRow) -> Result<Dialect, Unreadable> {
     Dialect::parse(&row.text("dialect")?).ok_or(Unreadable("the dialect of a job"))
+}
+
+fn handling(row: &impl SqlRow) -> Result<Handling, Unreadable> {
+    Handling::parse(&row.text("handling")?).ok_or(Unreadable("the handling of a job"))
+}
+
+fn charset(row: &impl SqlRow) -> Result<Charset, Unreadable> {
+    Charset::parse(&row.text("raw_charset")?).ok_or(Unreadable("the charset of an upload"))
+}
+
+fn charset_source(row: &impl SqlRow) -> Result<Option<CharsetSource>, Unreadable> {
+    let source = row.optional_text("raw_charset_source")?;
+    source.map(|text| CharsetSource::parse(&text).ok_or(Unreadable("the source of a charset"))).transpose()
+}
+
+/// The names in a file that Muster does not know: titles of a Spigit file, keys of JSON objects.
+fn unknown_names(row: &impl SqlRow) -> Result<UnknownNames, Unreadable> {
+    let keys: Vec<String> =
+        serde_json::from_str(&row.text("ignored_keys")?).map_err(|_| Unreadable("the ignored keys of a job"))?;
+    match dialect(row)? {
+        Dialect::Spigit => {
+            let header = Header::from_titles(titles(row)?);
+            let titles = header.attributes().map(|(name, meant)| (name.to_owned(), meant));
+            let keys = keys.into_iter().map(|key| (key.clone(), spigit::similar_title(&key)));
+            let unknown = |(name, did_you_mean)| UnknownName { name, did_you_mean };
+            Ok(UnknownNames { kept_as_attributes: titles.chain(keys).map(unknown).collect(), ignored: Vec::new() })
+        }
+        Dialect::Collaborator => {
+            let unknown = |name: String| UnknownName { did_you_mean: collaborator::similar_key(&name), name };
+            Ok(UnknownNames { kept_as_attributes: Vec::new(), ignored: keys.into_iter().map(unknown).collect() })
+        }
+    }
 }
 
 fn format(row: &impl SqlRow) -> Result<Format, Unreadable> {

@@ -6,6 +6,7 @@
 //! | [`template`] | fills the column lists of a statement from the list of fields |
 //! | [`row`] | a row of a result set, read by column name |
 //! | [`jobs`] | jobs, splits and rules as they are stored |
+//! | [`keys`] | keys that are to be computed again |
 //! | [`ledger`] | rows of the ledger and sums over it |
 //! | [`rejections`] | rejections |
 //! | [`repair`] | remembers that the database must be repaired |
@@ -15,6 +16,7 @@
 //! It knows neither database: each store implements [`SqlRow`] for the rows of its library.
 
 pub mod jobs;
+pub mod keys;
 pub mod ledger;
 pub mod rejections;
 pub mod repair;

@@ -1,6 +1,7 @@
 //! Rejections as they are stored.
 
-use muster_domain::{Rejection, RejectionCode};
+use muster_domain::rejection::Holder;
+use muster_domain::{Rejection, RejectionCode, Warning, WarningCode};
 
 use crate::row::{SqlRow, Unreadable};
 
@@ -12,7 +13,23 @@ pub fn rejection(row: &impl SqlRow) -> Result<Rejection, Unreadable> {
         code(row, "code")?,
         row.text("message")?,
     );
-    Ok(rejection.with_row(row.optional_count("row_no")?))
+    let other = match row.optional_number("other_id")? {
+        Some(id) => {
+            Some(Holder { id, line: row.optional_count("other_line")?, blocked: row.boolean("other_blocked")? })
+        }
+        None => None,
+    };
+    Ok(Rejection { other, ..rejection.with_row(row.optional_count("row_no")?) })
+}
+
+/// A row of `list_warnings.sql`.
+pub fn warning(row: &impl SqlRow) -> Result<Warning, Unreadable> {
+    Ok(Warning {
+        line: row.count("line")?,
+        row: row.optional_count("row_no")?,
+        column: row.text("column_title")?,
+        code: WarningCode::parse(&row.text("code")?).ok_or(Unreadable("the code of a warning"))?,
+    })
 }
 
 /// A column that holds the code of a rejection.

@@ -37,6 +37,7 @@ fn settings(row: &impl SqlRow) -> Result<TenantSettings, StoreError> {
         &row.text("missing_users")?,
         row.number("missing_guard_percent")?,
         row.number("missing_guard_min")?,
+        row.optional_text("charset")?.as_deref(),
         quotas(row)?,
     )
 }

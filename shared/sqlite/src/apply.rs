@@ -10,7 +10,8 @@ use muster_domain::decision::{
 use muster_domain::profile::{StoredUser, merge_rows};
 use muster_domain::shape::{Columns, Identity};
 use muster_domain::waiting::WaitingClaims;
-use muster_domain::{CheckedRow, Counts, JobState, Rejection};
+use muster_domain::warning::MAX_KEPT_WARNINGS;
+use muster_domain::{CheckedRow, Counts, JobState, Rejection, Warning};
 use muster_ports::{Applied, BatchToApply};
 use muster_runtime::failpoint;
 use rusqlite::{CachedStatement, Connection, OptionalExtension, params};
@@ -32,6 +33,9 @@ pub(crate) fn apply(db: &Connection, batch: &BatchToApply) -> rusqlite::Result<A
     for rejection in batch.rows.rejections() {
         ledger::insert_rejection(db, batch, rejection)?;
     }
+    for warning in batch.rows.warnings() {
+        ledger::insert_warning(db, batch, warning)?;
+    }
     let mut statements = Statements::prepare(db, batch)?;
     let (mut claims, mut waiting) = (WaitingClaims::default(), 0);
     for row in batch.rows.rows() {
@@ -39,9 +43,12 @@ pub(crate) fn apply(db: &Connection, batch: &BatchToApply) -> rusqlite::Result<A
             waiting::add_claims(db, batch, &row, &mut claims)?;
         }
         match apply_row(&mut statements, batch, row, &claims) {
-            Ok(RowEnd::Applied(outcome)) => {
+            Ok(RowEnd::Applied(outcome, warnings)) => {
                 statements.expects_new = expects_new_user(&row, &outcome);
                 counts.add(&outcome);
+                for warning in warnings.iter().filter(|_| counts.warnings <= MAX_KEPT_WARNINGS as u64) {
+                    ledger::insert_warning(db, batch, warning)?;
+                }
             }
             Ok(RowEnd::Rejected(rejection)) => {
                 counts.failed += 1;
@@ -81,7 +88,7 @@ fn running_job(db: &Connection, batch: &BatchToApply) -> rusqlite::Result<Option
 
 /// What happened to a row.
 pub(crate) enum RowEnd {
-    Applied(Counts),
+    Applied(Counts, Vec<Warning>),
     Rejected(Rejection),
     /// It wants what a waiting row wants, or its user has a waiting row.
     Waits,
@@ -123,9 +130,9 @@ pub(crate) fn apply_row(
 ) -> rusqlite::Result<RowEnd> {
     let Statements { by_key, by_login, holders, writes, expects_new } = statements;
     if *expects_new && row.unset_required_field().is_none() && !claims.concerns(&row) {
-        let merged = merge_rows(None, [row]);
+        let merged = merge_rows(batch.job, None, [row]);
         if !merged.has_too_many_attributes && writes.write(None, batch, row, &merged.profile)? {
-            return Ok(RowEnd::Applied(merged.counts));
+            return Ok(RowEnd::Applied(merged.counts, Vec::new()));
         }
     }
     let keys = RowKeys::new(&row);
@@ -155,16 +162,16 @@ fn write_row(
 ) -> rusqlite::Result<RowEnd> {
     let merged = match decide_row(batch.job, row, stored) {
         RowDecision::Reject(rejection) => return Ok(RowEnd::Rejected(rejection)),
-        RowDecision::Unchanged(counts) => return Ok(RowEnd::Applied(counts)),
+        RowDecision::Unchanged(counts) => return Ok(RowEnd::Applied(counts, Vec::new())),
         RowDecision::Outdated => {
             tracing::error!(job = %batch.job, batch = %batch.batch, users = 1, "version check failed: user already written by a later row");
-            return Ok(RowEnd::Applied(RowDecision::OUTDATED_COUNTS));
+            return Ok(RowEnd::Applied(RowDecision::OUTDATED_COUNTS, Vec::new()));
         }
         RowDecision::Write { merged, .. } => merged,
     };
     let id = stored.map(|user| user.id);
     if writes.write(id, batch, row, &merged.profile)? {
-        return Ok(RowEnd::Applied(merged.counts));
+        return Ok(RowEnd::Applied(merged.counts, merged.warnings));
     }
     let wanted = params![batch.tenant.0, RowKeys::new(&row).login, row.email_key()];
     let read =

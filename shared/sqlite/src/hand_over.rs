@@ -9,7 +9,8 @@ use muster_domain::decision::{RowKeys, reject_unwritable_row};
 use muster_domain::hand_over::{self, NumberedRow, Waiting};
 use muster_domain::shape::Identity;
 use muster_domain::waiting::WaitingClaims;
-use muster_domain::{CheckedRow, Counts, Rejection};
+use muster_domain::warning::MAX_KEPT_WARNINGS;
+use muster_domain::{CheckedRow, Counts, Rejection, RejectionCode};
 use muster_ports::BatchToApply;
 use muster_sql::jobs;
 use rusqlite::{Connection, OptionalExtension, params};
@@ -40,8 +41,22 @@ pub(crate) fn decide_all(db: &Connection, last: &FinalBatch) -> rusqlite::Result
     for rejection in &rejections {
         ledger::insert_rejection(db, &batch, rejection)?;
     }
+    name_holders(db, last, &rejections)?;
     ledger::record(db, &batch, &counts, 0, None)?;
     waiting::delete(db, last.tenant, last.job)
+}
+
+/// Records in the rejections who has what the rows wanted.
+fn name_holders(db: &Connection, last: &FinalBatch, rejections: &[Rejection]) -> rusqlite::Result<()> {
+    for (code, statement) in [
+        (RejectionCode::ConflictEmail, sql::NAME_EMAIL_HOLDERS),
+        (RejectionCode::ConflictLogin, sql::NAME_LOGIN_HOLDERS),
+    ] {
+        if rejections.iter().any(|rejection| rejection.code == code) {
+            db.prepare_cached(statement)?.execute(params![last.tenant.0, last.job.0])?;
+        }
+    }
+    Ok(())
 }
 
 fn number(db: &Connection, last: &FinalBatch) -> rusqlite::Result<Vec<NumberedRow>> {
@@ -70,7 +85,12 @@ fn attempt(
         }
         for row in batch.rows.rows() {
             match apply_row(&mut statements, &batch, row, &WaitingClaims::default()) {
-                Ok(RowEnd::Applied(outcome)) => counts.add(&outcome),
+                Ok(RowEnd::Applied(outcome, warnings)) => {
+                    counts.add(&outcome);
+                    for warning in warnings.iter().filter(|_| counts.warnings <= MAX_KEPT_WARNINGS as u64) {
+                        ledger::insert_warning(db, &batch, warning)?;
+                    }
+                }
                 Ok(RowEnd::Rejected(rejection) | RowEnd::Conflicts(rejection)) => return Ok(Err(vec![rejection])),
                 Ok(RowEnd::Waits) => {}
                 Err(error) if is_data_error(&error) => return Ok(Err(vec![reject_unwritable_row(&row)])),

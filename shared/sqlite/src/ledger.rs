@@ -1,7 +1,7 @@
 //! The ledger: counts of a batch, its rejections, sums over it.
 
 use muster_domain::decision::LedgerSums;
-use muster_domain::{Counts, JobId, Rejection, TenantId};
+use muster_domain::{Counts, JobId, Rejection, TenantId, Warning};
 use muster_ports::BatchToApply;
 use muster_sql::ledger;
 use rusqlite::{Connection, OptionalExtension, params};
@@ -27,6 +27,19 @@ pub(crate) fn insert_rejection(db: &Connection, batch: &BatchToApply, rejection:
         rejection.row.map(u64::cast_signed)
     ];
     db.prepare_cached(sql::INSERT_REJECTION)?.execute(values).map(drop)
+}
+
+/// Writes a warning of a batch.
+pub(crate) fn insert_warning(db: &Connection, batch: &BatchToApply, warning: &Warning) -> rusqlite::Result<()> {
+    let values = params![
+        batch.tenant.0,
+        batch.job.0,
+        warning.line.cast_signed(),
+        warning.column,
+        warning.row.map(u64::cast_signed),
+        warning.code.as_str()
+    ];
+    db.prepare_cached(sql::INSERT_WARNING)?.execute(values).map(drop)
 }
 
 /// Writes the ledger row of a batch, with the number of rows that wait and the ids of the users that its rows name if the job needs them.

@@ -13,6 +13,7 @@ mod hand_over;
 mod ledger;
 mod migrate;
 mod missing;
+mod rekey;
 pub mod sql;
 pub mod statements;
 mod store;

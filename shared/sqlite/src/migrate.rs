@@ -2,8 +2,10 @@
 
 use rusqlite::Connection;
 
+use crate::rekey;
+
 /// In order. Migrations are only ever added.
-const MIGRATIONS: [&str; 9] = [
+const MIGRATIONS: [&str; 11] = [
     include_str!("../migrations/0001_first_schema.sql"),
     include_str!("../migrations/0002_idempotency_key.sql"),
     include_str!("../migrations/0003_upkeep.sql"),
@@ -13,6 +15,8 @@ const MIGRATIONS: [&str; 9] = [
     include_str!("../migrations/0007_quotas.sql"),
     include_str!("../migrations/0008_missing_users.sql"),
     include_str!("../migrations/0009_password_quota.sql"),
+    include_str!("../migrations/0010_user_clashes.sql"),
+    include_str!("../migrations/0011_reports.sql"),
 ];
 
 /// Why the schema cannot be created or updated.
@@ -21,6 +25,9 @@ pub enum MigrateError {
     /// A statement failed.
     #[error("the schema cannot be created or updated")]
     Database(#[from] rusqlite::Error),
+    /// Jobs are unfinished, which this version would cut in another way.
+    #[error("files are still being imported: finish or cancel them with the version of Muster that accepted them")]
+    UnfinishedJobs,
     /// A newer version of Muster wrote this folder.
     #[error("the data folder has schema version {found}, this version of Muster knows {known}: use a newer Muster")]
     TooNew {
@@ -31,13 +38,29 @@ pub enum MigrateError {
     },
 }
 
+/// The number of migrations after which the keys of users are computed again.
+const KEYS_MIGRATION: usize = 10;
+/// The number of migrations after which files are cut in another way than before.
+const CUT_MIGRATION: usize = 11;
+
+fn has_unfinished_jobs(connection: &Connection) -> rusqlite::Result<bool> {
+    let statement = "select exists (select 1 from jobs where state in ('PENDING', 'PROCESSING'))";
+    connection.query_row(statement, [], |row| row.get(0))
+}
+
 pub(crate) fn run(connection: &mut Connection) -> Result<(), MigrateError> {
     let found: u32 = connection.pragma_query_value(None, "user_version", |row| row.get(0))?;
     let found = found as usize;
     if found > MIGRATIONS.len() {
         return Err(MigrateError::TooNew { found, known: MIGRATIONS.len() });
     }
+    if (1..CUT_MIGRATION).contains(&found) && has_unfinished_jobs(connection)? {
+        return Err(MigrateError::UnfinishedJobs);
+    }
     for (index, migration) in MIGRATIONS.iter().enumerate().skip(found) {
+        if index == KEYS_MIGRATION && found > 0 {
+            rekey::run(connection)?;
+        }
         let transaction = connection.transaction()?;
         transaction.execute_batch(migration)?;
         transaction.pragma_update(None, "user_version", u32::try_from(index + 1).unwrap_or(u32::MAX))?;

@@ -13,6 +13,14 @@ muster_sql::statements! {
         SET_TENANT_SETTINGS => "set_tenant_settings",
         TAKE_PASSWORD_QUOTA => "take_password_quota",
     }
+    "keys" {
+        USERS_TO_REKEY => "users_to_rekey",
+        SET_USERNAME_KEY => "set_username_key",
+        SET_EMAIL_KEY => "set_email_key",
+        SET_UID_KEY => "set_uid_key",
+        INSERT_CLASH => "insert_clash",
+        LIST_CLASHES => "list_clashes",
+    }
     "jobs" {
         CREATE_JOB => "create_job",
         FIND_KEYED_JOB => "find_keyed_job",
@@ -34,6 +42,7 @@ muster_sql::statements! {
         FIND_JOB => "find_job",
         LIST_JOBS => "list_jobs",
         LIST_REJECTIONS => "list_rejections",
+        LIST_WARNINGS => "list_warnings",
     }
     "finish" {
         FIND_STOPPED_JOB => "find_stopped_job",
@@ -50,6 +59,8 @@ muster_sql::statements! {
         PROBE_WAITING => "probe_waiting",
         NUMBER_WAITING => "number_waiting",
         WAITING_ROWS => "waiting_rows",
+        NAME_EMAIL_HOLDERS => "name_email_holders",
+        NAME_LOGIN_HOLDERS => "name_login_holders",
         RELEASE_EMAILS => "release_emails",
         RELEASE_LOGINS => "release_logins",
         DELETE_WAITING => "delete_waiting",
@@ -77,6 +88,7 @@ muster_sql::statements! {
         COUNT_ATTEMPTS => "count_attempts",
         UNDO_ATTEMPT => "undo_attempt",
         INSERT_REJECTION => "insert_rejection",
+        INSERT_WARNING => "insert_warning",
         JOB_RULES => "job_rules",
         LEDGER_COUNTS => "ledger_counts",
         RECORD_ATTEMPT => "record_attempt",
@@ -85,6 +97,8 @@ muster_sql::statements! {
     }
     "users" {
         FIND_USER => "find_user",
+        FIND_USER_BY_EMAIL => "find_user_by_email",
+        FIND_USER_BY_UID => "find_user_by_uid",
         INSERT_USER => "insert_user",
         UPDATE_USER => "update_user",
     }
@@ -111,6 +125,7 @@ muster_sql::statements! {
         RECORD_UPLOAD_REMOVED => "record_upload_removed",
         REMOVE_ATTEMPTS => "remove_attempts",
         REMOVE_REJECTIONS => "remove_rejections",
+        REMOVE_WARNINGS => "remove_warnings",
         UPLOADS_TO_REMOVE => "uploads_to_remove",
     }
 }

@@ -8,8 +8,8 @@ use libfuzzer_sys::fuzz_target;
 use muster_domain::field::FIELDS;
 use muster_domain::header::{MAX_COLUMNS, MAX_TITLE_CHARS};
 use muster_domain::scanner::RecordLimits;
-use muster_domain::sniff::{Refusal, inspect_spigit};
-use muster_domain::{Header, key};
+use muster_domain::charset::{CharsetCensus, refuse_mostly_broken};
+use muster_domain::{Header, collaborator, file_type, key, spigit};
 use muster_fuzz::controls;
 
 fn check(header: &Header) {
@@ -35,19 +35,23 @@ fuzz_target!(|data: &[u8]| {
         RecordLimits { max_bytes: 16 + usize::from(limits), max_lines: 1 + u64::from(limits % 5) }
     };
     let complete = complete % 2 == 0;
-    let found = inspect_spigit(head, complete, limits);
+    let _ = file_type::refuse_other_types(head);
+    let census = CharsetCensus::of(head);
+    let _ = (census.decide(None, complete), census.guess(), refuse_mostly_broken(head, b',', complete));
+    let _ = collaborator::find_rows(head, complete, limits);
+    let found = spigit::find_rows(head, complete, limits);
     match &found {
-        Ok(header) => check(header),
+        Ok(opening) => {
+            check(&Header::from_titles(opening.titles.clone()));
+            assert!(opening.start.offset <= head.len() as u64);
+        }
         Err(refusal) => assert!(!refusal.code().is_empty() && !refusal.to_string().is_empty()),
     }
     // The bytes that follow cannot change a complete title line.
-    if !complete && !matches!(found, Err(Refusal::HeaderTooLong)) {
-        let mut longer = head.to_vec();
-        let cut_character = std::str::from_utf8(head).is_err_and(|error| error.error_len().is_none());
-        longer.extend_from_slice(if cut_character { b"" } else { b"\nx" });
-        if let (Ok(header), Ok(again)) = (&found, &inspect_spigit(&longer, false, limits)) {
-            assert_eq!(header, again);
-        }
+    if !complete && let Ok(opening) = &found {
+        let longer = [head, b"\nx"].concat();
+        let again = spigit::find_rows(&longer, false, limits);
+        assert_eq!(again.as_ref().ok(), Some(opening));
     }
     // Titles with another separator.
     if let Ok(header) = Header::parse(head.split(|byte| *byte == b'\n')) {

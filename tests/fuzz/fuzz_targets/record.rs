@@ -1,121 +1,147 @@
-//! Records: the pieces in which a text arrives make no difference, records are contiguous, lines are those
-//! of a simple count, and values are those of the `csv` crate.
+//! Records of CSV text, with strict and with loose quotes: the pieces in which a text arrives make no difference, every
+//! physical line is accounted for, a batch that knows its broken lines is read alike, and the values of a text without
+//! faults are those of the `csv` crate.
 
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use muster_domain::RejectionCode;
-use muster_domain::scanner::{RecordError, RecordLimits, Scan, Scanner};
-use muster_domain::strict_csv::StrictCsvScanner;
+use muster_domain::csv::{BrokenLine, CsvScanner, CsvSyntax, LineProblem, QuoteStyle};
+use muster_domain::scanner::{RecordLimits, Scan, Scanner};
 use muster_fuzz::{controls, line_at, pieces};
 
-#[derive(Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq)]
 struct Record {
     line: u64,
+    lines: u64,
     start: u64,
+    bytes: u64,
+    lead: Option<Vec<u8>>,
     raw: Vec<u8>,
-    fields: Vec<Vec<u8>>,
+    values: Vec<Vec<u8>>,
+    problem: Option<LineProblem>,
 }
 
 struct Reading {
-    scanner: StrictCsvScanner,
+    scanner: CsvScanner,
     records: Vec<Record>,
     offset: u64,
 }
 
 impl Reading {
-    fn new(delimiter: u8, limits: RecordLimits) -> Self {
-        Self { scanner: StrictCsvScanner::new(delimiter, limits, 1), records: Vec::new(), offset: 0 }
+    fn new(scanner: CsvScanner) -> Self {
+        Self { scanner, records: Vec::new(), offset: 0 }
     }
 
-    fn read(&mut self, mut piece: &[u8], at_end: bool) -> Result<(), RecordError> {
-        while let Scan::Record(consumed) = self.scanner.scan(piece, at_end)? {
+    fn read(&mut self, mut piece: &[u8], at_end: bool) {
+        while let Scan::Record(consumed) = self.scanner.scan(piece, at_end).expect("CSV text has no error that ends it") {
             piece = &piece[consumed..];
             self.push_record();
         }
-        Ok(())
     }
 
     fn push_record(&mut self) {
         let scanner = &self.scanner;
         let start = self.offset + scanner.lead_bytes();
-        if let Some(lead) = scanner.lead() {
-            assert_eq!(lead.len() as u64, scanner.lead_bytes());
-        }
-        let fields = (0..scanner.field_count()).map(|i| scanner.field(i).expect("counted").to_vec()).collect();
-        let raw = scanner.raw().to_vec();
-        self.offset = start + raw.len() as u64;
-        self.records.push(Record { line: scanner.line(), start, raw, fields });
+        self.offset = start + scanner.bytes();
+        self.records.push(Record {
+            line: scanner.line(),
+            lines: scanner.line_count(),
+            start,
+            bytes: scanner.bytes(),
+            lead: scanner.lead().map(<[u8]>::to_vec),
+            raw: scanner.raw().to_vec(),
+            values: (0..scanner.field_count()).map(|i| scanner.field(i).expect("counted").into_owned()).collect(),
+            problem: scanner.problem(),
+        });
     }
 }
 
-fn whole(text: &[u8], delimiter: u8, limits: RecordLimits) -> (Vec<Record>, Option<RecordError>) {
-    let mut reading = Reading::new(delimiter, limits);
-    let error = reading.read(text, true).err();
-    (reading.records, error)
+fn whole(text: &[u8], syntax: CsvSyntax) -> Vec<Record> {
+    let mut reading = Reading::new(CsvScanner::new(syntax, 1));
+    reading.read(text, true);
+    reading.records
 }
 
-fn in_pieces(text: &[u8], delimiter: u8, limits: RecordLimits, seed: u8) -> (Vec<Record>, Option<RecordError>) {
-    let mut reading = Reading::new(delimiter, limits);
-    let reads = pieces(text, seed).into_iter().try_for_each(|piece| reading.read(piece, false));
-    let error = reads.and_then(|()| reading.read(b"", true)).err();
-    (reading.records, error)
+fn in_pieces(text: &[u8], syntax: CsvSyntax, seed: u8) -> Vec<Record> {
+    let mut reading = Reading::new(CsvScanner::new(syntax, 1));
+    for piece in pieces(text, seed) {
+        reading.read(piece, false);
+    }
+    reading.read(b"", true);
+    reading.records
 }
 
-/// The values that the `csv` crate finds, without blank lines.
+/// The records of the whole text, read as one batch.
+fn as_batch(records: &[Record], syntax: CsvSyntax) -> Option<Vec<Record>> {
+    let first = records.first()?;
+    let mut text = Vec::new();
+    for (index, record) in records.iter().enumerate() {
+        if index > 0 {
+            text.extend_from_slice(record.lead.as_ref()?);
+        }
+        text.extend_from_slice(&record.raw);
+    }
+    let broken = records.iter().filter_map(|r| Some(BrokenLine { line: r.line, problem: r.problem? })).collect();
+    let mut reading = Reading::new(CsvScanner::of_batch(syntax, first.line, broken));
+    reading.read(&text, true);
+    Some(reading.records)
+}
+
+fn is_blank(text: &[u8], delimiter: u8) -> bool {
+    text.iter().all(|byte| byte.is_ascii_whitespace() || *byte == delimiter || *byte == b'"' || !byte.is_ascii())
+}
+
+/// The values that the `csv` crate finds, without blank rows.
 fn parse_with_csv_crate(text: &[u8], delimiter: u8) -> Vec<Vec<Vec<u8>>> {
     // The blank line keeps the crate from dropping a byte order mark at the start.
     let text = [b"\n", text].concat();
     let mut reader =
         csv::ReaderBuilder::new().has_headers(false).flexible(true).delimiter(delimiter).from_reader(text.as_slice());
-    let mut records = Vec::new();
-    let mut record = csv::ByteRecord::new();
-    let mut start = 0;
-    while reader.read_byte_record(&mut record).expect("memory can be read") {
-        let end = usize::try_from(reader.position().byte()).expect("a small text");
-        let blank = record.len() == 1 && record[0].iter().all(u8::is_ascii_whitespace);
-        if !(blank && !text[start..end].contains(&b'"')) {
-            records.push(record.iter().map(<[u8]>::to_vec).collect());
-        }
-        start = end;
-    }
-    records
+    let records = reader.byte_records().map(|record| record.expect("memory can be read"));
+    let records = records.map(|record| record.iter().map(<[u8]>::to_vec).collect::<Vec<_>>());
+    records.filter(|values: &Vec<Vec<u8>>| !values.iter().all(|value| value.iter().all(u8::is_ascii_whitespace))).collect()
 }
 
 fuzz_target!(|data: &[u8]| {
-    let Some(([seed, limits, delimiter], text)) = controls(data) else { return };
+    let Some(([seed, limits, style, row_values], text)) = controls(data) else { return };
     let limits = if limits % 2 == 0 {
         RecordLimits::default()
     } else {
         RecordLimits { max_bytes: 4 + usize::from(limits), max_lines: 1 + u64::from(limits % 5) }
     };
-    let delimiter = if delimiter % 4 == 3 { b';' } else { b',' };
-    let (records, error) = whole(text, delimiter, limits);
-    let (same_records, same_error) = in_pieces(text, delimiter, limits, seed);
-    assert_eq!(same_records, records);
-    assert_eq!(same_error, error);
+    let quotes = if style % 2 == 0 { QuoteStyle::Strict } else { QuoteStyle::Loose };
+    let delimiter = if style % 4 < 2 { b',' } else { b';' };
+    let row_values = 1 + usize::from(row_values % 8);
+    let syntax =
+        CsvSyntax { delimiter, quotes, limits, values: (0, row_values), row_values, is_title: |cell| cell == "ID" };
+    let records = whole(text, syntax);
+    assert_eq!(in_pieces(text, syntax, seed), records);
     let mut end = 0;
     for record in &records {
         let start = usize::try_from(record.start).expect("a small text");
-        assert!(text[end..start].iter().all(u8::is_ascii_whitespace), "only white space is between records");
-        end = start + record.raw.len();
-        assert_eq!(record.raw, text[start..end]);
+        let is_title = |line: &[u8]| line.windows(2).any(|word| word == b"ID");
+        assert!(is_blank(&text[end..start], delimiter) || is_title(&text[end..start]), "only blank rows are between records");
+        end = start + usize::try_from(record.bytes).expect("a small text");
         assert_eq!(record.line, line_at(text, start));
-        assert!(record.raw.len() <= limits.max_bytes);
-    }
-    if let Some(error) = &error {
-        // The error describes the rest of the text correctly.
-        let rest = &text[end..];
-        let lines = line_at(rest, rest.len()) - 1;
-        match error.code {
-            RejectionCode::RecordTooLarge => assert!(rest.len() > limits.max_bytes),
-            RejectionCode::RecordTooManyLines => assert!(lines > limits.max_lines),
-            RejectionCode::QuoteUnclosed => assert!(rest.contains(&b'"')),
-            other => panic!("the code {} cannot end a file", other.as_str()),
+        assert_eq!(record.lines, line_at(text, end).max(record.line + 1) - record.line);
+        match record.problem {
+            Some(LineProblem::TooLarge) => {}
+            _ => assert_eq!(record.raw, text[start..end]),
         }
-    } else {
-        assert!(text[end..].iter().all(u8::is_ascii_whitespace), "only white space is left");
-        let fields: Vec<_> = records.into_iter().map(|record| record.fields).collect();
-        assert_eq!(fields, parse_with_csv_crate(text, delimiter));
+        assert!(record.raw.len() <= limits.max_bytes.max(2));
+        assert!(record.problem.is_none() || record.lines == 1, "a fault costs one line");
+    }
+    if let Some(again) = as_batch(&records, syntax) {
+        let essence =
+            |all: &[Record]| all.iter().map(|r| (r.line, r.lines, r.raw.clone(), r.values.clone(), r.problem)).collect::<Vec<_>>();
+        assert_eq!(essence(&again), essence(&records));
+    }
+    let is_plain = limits.max_bytes > text.len() && !text.iter().any(|byte| matches!(byte, b' ' | b'\t' | b'=' | 0x80..));
+    let has_row_inside = records.iter().any(|record| record.lines > 1);
+    if quotes == QuoteStyle::Strict && is_plain && !has_row_inside && records.iter().all(|record| record.problem.is_none()) {
+        let found: Vec<_> = records.into_iter().map(|record| record.values).collect();
+        if !text.windows(2).any(|word| word == b"ID") {
+            assert_eq!(found, parse_with_csv_crate(text, delimiter));
+        }
     }
 });

@@ -6,7 +6,7 @@ use muster_domain::field::{FIELDS, FieldKind, FieldSpec};
 use muster_domain::scanner::RecordLimits;
 use muster_domain::shape::Columns;
 use muster_domain::{CheckedBatch, Format, Handling, Header, TenantId, collaborator, spigit};
-use muster_ports::{Applied, BatchToApply, Store};
+use muster_ports::{Applied, BatchToApply, Store, UserKey};
 use serde_json::{Map, Value, json};
 
 use super::store::{batch, create_job, create_tenant, lease_split, postgres_store};
@@ -61,7 +61,7 @@ async fn apply(store: &dyn Store, tenant: TenantId, rows: CheckedBatch) -> muste
 
 /// Checks that the first user of a batch has the value of its row in each field.
 async fn check_user(store: &dyn Store, tenant: TenantId, name: &str, round: usize) {
-    let user = store.find_user(tenant, "user0").await.unwrap().expect("the user exists");
+    let user = store.find_user(tenant, UserKey::Username("user0".to_owned())).await.unwrap().expect("the user exists");
     for field in settable(name) {
         let stored = user.values.get(field.column).unwrap_or_else(|| panic!("{name}: {} was not stored", field.column));
         let expected = match field.kind {
@@ -103,7 +103,7 @@ fn spigit_rows(users: usize, round: usize) -> CheckedBatch {
         text += "\n";
     }
     let header = Header::from_titles(titles);
-    spigit::check_batch(&header, Handling::Strict, RecordLimits::default(), 2, text.as_bytes())
+    spigit::check_text(&header, Handling::Strict, RecordLimits::default(), 2, text.as_bytes())
 }
 
 fn collaborator_rows(users: usize, round: usize) -> CheckedBatch {
@@ -120,7 +120,7 @@ fn collaborator_rows(users: usize, round: usize) -> CheckedBatch {
         let object: Map<String, Value> = values.filter(|(key, _)| key != "blocked_reason").collect();
         objects.push(Value::Object(object).to_string());
     }
-    collaborator::check_batch(Format::Json, RecordLimits::default(), 1, 1, objects.join("\n").as_bytes())
+    collaborator::check_text(Format::Json, RecordLimits::default(), 1, 1, objects.join("\n").as_bytes())
 }
 
 /// The fields that rows of a file can set; the Collaborator API has no use for some of the first ones.

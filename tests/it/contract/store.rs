@@ -5,13 +5,13 @@ use std::time::Duration;
 
 use muster_domain::scanner::RecordLimits;
 use muster_domain::{
-    BatchNo, Charset, CheckedBatch, Compression, Dialect, ExceededQuota, Format, Handling, Header, IdempotencyKey,
-    JobId, JobState, Quotas, Rejection, RejectionCode, TenantId, key, spigit,
+    BatchNo, Charset, CharsetSource, CheckedBatch, Compression, Dialect, ExceededQuota, Format, Handling, Header,
+    IdempotencyKey, JobId, JobState, Quotas, Rejection, RejectionCode, TenantId, spigit,
 };
 use muster_ports::{
     Applied, AppliedBatch, BatchStatus, BatchToApply, Cancellation, CreatedJob, Creation, CutRules, Deletion,
     Idempotency, JobFailure, MissingUsers, NewJob, NewToken, RawFile, RejectionPage, Scope, ShortRows, SplitJob,
-    SplitResult, Store, TenantSettings,
+    SplitResult, Store, TenantSettings, UserKey,
 };
 use muster_postgres::{PostgresConfig, PostgresStore};
 use muster_runtime::Shutdown;
@@ -102,9 +102,11 @@ fn new_job(tenant: TenantId) -> NewJob {
             sha256: [7; 32],
             compression: Compression::Identity,
             format: Format::Csv,
-            charset: Charset::Utf8,
+            charset: Charset::UTF_8,
+            charset_source: Some(CharsetSource::Content),
         },
         titles: TITLES.map(str::to_owned).to_vec(),
+        ignored_keys: Vec::new(),
         cut: CutRules::default(),
         blocks_missing_users: false,
         idempotency: None,
@@ -120,7 +122,7 @@ fn rows(users: &[&str]) -> CheckedBatch {
     let header = Header::from_titles(TITLES.map(str::to_owned).to_vec());
     let text: Vec<String> = users.iter().map(|user| format!("{user}@x,{user},F,L\n")).collect();
     let text = text.concat();
-    spigit::check_batch(&header, Handling::Strict, RecordLimits::default(), 2, text.as_bytes())
+    spigit::check_text(&header, Handling::Strict, RecordLimits::default(), 2, text.as_bytes())
 }
 
 pub(super) fn batch(tenant: TenantId, job: JobId, number: u32, offsets: (u64, u64), users: &[&str]) -> BatchToApply {
@@ -138,7 +140,7 @@ pub(super) fn batch(tenant: TenantId, job: JobId, number: u32, offsets: (u64, u6
 }
 
 pub(super) fn split_end(batches: u32, rows: u64, bytes: u64) -> SplitResult {
-    SplitResult { batches, rows, bytes, file_error: None }
+    SplitResult { batches, rows, bytes, blank_rows: 0, skipped_lines: 0, file_error: None }
 }
 
 async fn tokens_are_valid_until_they_expire_or_are_revoked(store: Arc<dyn Store>) {
@@ -162,6 +164,7 @@ async fn tokens_are_valid_until_they_expire_or_are_revoked(store: Arc<dyn Store>
         missing_users: MissingUsers::Block,
         missing_guard_percent: 100,
         missing_guard_min: 7,
+        charset: Some(Charset::WINDOWS_1251),
         quotas: Quotas {
             stored_bytes: Some(1 << 40),
             unfinished_jobs: None,
@@ -320,8 +323,11 @@ async fn a_redelivered_batch_changes_nothing(store: Arc<dyn Store>) {
     assert_eq!((counts.created, counts.unchanged), (2, 1));
     let again = store.apply_batch(batch(tenant, job, 1, (0, 50), &["x", "y"])).await.unwrap();
     assert_eq!(again, Applied::AlreadyApplied(counts));
-    assert_eq!(store.find_user(tenant, "x").await.unwrap(), None);
-    assert_eq!(store.find_user(tenant, "a").await.unwrap().unwrap().values["email"], "a@x");
+    assert_eq!(store.find_user(tenant, UserKey::Username("x".to_owned())).await.unwrap(), None);
+    assert_eq!(
+        store.find_user(tenant, UserKey::Username("a".to_owned())).await.unwrap().unwrap().values["email"],
+        "a@x"
+    );
     let applied = store.applied_batches(job, BatchNo(0)).await.unwrap();
     assert_eq!(applied, [AppliedBatch { batch: BatchNo(1), failed: 0 }]);
     let totals = store.ledger_totals(job).await.unwrap();
@@ -375,7 +381,7 @@ async fn a_split_that_gives_up_cannot_end_before_an_applied_batch(store: Arc<dyn
     assert!(store.finish_split(split.lease, end(2)).await.unwrap());
     let late = store.apply_batch(batch(tenant, job, 3, (100, 150), &["c"])).await.unwrap();
     assert_eq!(late, Applied::NotRunning, "an earlier split published it");
-    assert_eq!(store.find_user(tenant, "c").await.unwrap(), None);
+    assert_eq!(store.find_user(tenant, UserKey::Username("c".to_owned())).await.unwrap(), None);
 }
 
 async fn a_job_is_finished_once_and_only_when_complete(store: Arc<dyn Store>) {
@@ -416,7 +422,7 @@ async fn batches_of_a_job_that_is_not_running_are_dropped(store: Arc<dyn Store>)
     store.delete_job(tenant, job).await.unwrap();
     assert_eq!(apply().await.unwrap(), Applied::NotRunning, "deleted");
     assert!(store.job_rules(job).await.unwrap().is_none());
-    assert_eq!(store.find_user(tenant, &key::fold("a")).await.unwrap(), None);
+    assert_eq!(store.find_user(tenant, UserKey::Username("a".to_owned())).await.unwrap(), None);
 }
 
 async fn a_running_job_cannot_be_deleted(store: Arc<dyn Store>) {
@@ -433,7 +439,7 @@ async fn a_running_job_cannot_be_deleted(store: Arc<dyn Store>) {
     let deleted = store.delete_job(one, first).await.unwrap();
     assert_eq!(deleted, Deletion::Deleted { raw_key: "1/abc".to_owned(), next: Some(second) });
     assert_eq!(store.find_job(one, first).await.unwrap(), None);
-    assert!(store.find_user(one, "a").await.unwrap().is_some(), "users stay");
+    assert!(store.find_user(one, UserKey::Username("a".to_owned())).await.unwrap().is_some(), "users stay");
 }
 
 async fn a_job_whose_upload_is_lost_fails_and_keeps_its_applied_rows(store: Arc<dyn Store>) {
@@ -489,13 +495,16 @@ async fn an_earlier_row_never_overwrites_a_later_one(store: Arc<dyn Store>) {
     let with_line = |line: u64, name: &str| {
         let header = Header::from_titles(TITLES.map(str::to_owned).to_vec());
         let text = format!("a@x,a,{name},L\n");
-        spigit::check_batch(&header, Handling::Strict, RecordLimits::default(), line, text.as_bytes())
+        spigit::check_text(&header, Handling::Strict, RecordLimits::default(), line, text.as_bytes())
     };
     let later = BatchToApply { rows: Arc::new(with_line(9, "Later")), ..batch(tenant, job, 2, (50, 100), &[]) };
     store.apply_batch(later).await.unwrap();
     let earlier = BatchToApply { rows: Arc::new(with_line(2, "Earlier")), ..batch(tenant, job, 1, (0, 50), &[]) };
     store.apply_batch(earlier).await.unwrap();
-    assert_eq!(store.find_user(tenant, "a").await.unwrap().unwrap().values["first_name"], "Later");
+    assert_eq!(
+        store.find_user(tenant, UserKey::Username("a".to_owned())).await.unwrap().unwrap().values["first_name"],
+        "Later"
+    );
 }
 
 /// Since no second process can open the folder, leases are safe without a shared clock.

@@ -55,8 +55,8 @@ pub(crate) struct Row {
     pub(crate) offset: u64,
     /// Its cells, sometimes fewer or more than there are titles.
     pub(crate) cells: Vec<String>,
-    /// Whether its first cell has a misplaced quote.
-    pub(crate) misplaced_quote: bool,
+    /// The code with which its quotes fail it, if they do.
+    pub(crate) broken_quote: Option<&'static str>,
 }
 
 /// One file.
@@ -68,8 +68,6 @@ pub(crate) struct File {
     pub(crate) lenient: bool,
     pub(crate) rows: Vec<Row>,
     pub(crate) text: String,
-    /// The line of an unclosed quote at the end of the file, if there is one.
-    pub(crate) unclosed_quote_line: Option<u64>,
 }
 
 /// Generates the files of one tenant, all of one API. No two have the same size, so that the size identifies the file of
@@ -118,15 +116,14 @@ impl Writer {
         self.push_line(&titles.join(","));
         if self.is_first {
             let cells = self.random_cells(rng, KEEPER, "keeper@x");
-            self.push_row(cells, false);
+            self.push_row(cells, None);
         }
         let rows = if !self.is_first && rng.u8(0..30) == 0 { 0 } else { rng.usize(4..=36) };
         for _ in 0..rows {
             self.push_random_row(rng);
         }
         if rng.u8(0..8) == 0 {
-            self.file.unclosed_quote_line = Some(self.line);
-            self.file.text.push_str("\"never closed");
+            self.push_record("\"never closed", Vec::new(), Some("quote_unclosed"));
         }
     }
 
@@ -147,18 +144,23 @@ impl Writer {
             _ => format!("user{user}@x"),
         };
         let mut cells = self.random_cells(rng, &name, &email);
-        let mut misplaced_quote = false;
-        match rng.u8(0..24) {
+        let mut broken_quote = None;
+        let defect = rng.u8(0..24);
+        if defect < 3 {
+            // A broken record costs its first line, and each of its other lines would be a record of its own.
+            cells.iter_mut().for_each(|cell| *cell = cell.replace('\n', " "));
+        }
+        match defect {
             0 => cells.truncate(rng.usize(1..=cells.len())),
             1 => cells.push("more".to_owned()),
-            2 => misplaced_quote = true,
+            2 => broken_quote = Some("quote_misplaced"),
             3 => {
                 let position = rng.usize(0..cells.len());
                 cells[position] = String::new();
             }
             _ => {}
         }
-        self.push_row(cells, misplaced_quote);
+        self.push_row(cells, broken_quote);
     }
 
     fn random_cells(&self, rng: &mut Rng, name: &str, email: &str) -> Vec<String> {
@@ -175,18 +177,21 @@ impl Writer {
         self.file.titles.iter().map(value).collect()
     }
 
-    fn push_row(&mut self, cells: Vec<String>, misplaced_quote: bool) {
-        if cells == [""] {
+    fn push_row(&mut self, cells: Vec<String>, broken_quote: Option<&'static str>) {
+        if cells.iter().all(String::is_empty) {
             // A blank line is not a row.
-            return self.push_line("");
+            return self.push_line(&cells.join(","));
         }
-        let (line, offset) = (self.line, self.file.text.len() as u64);
         let mut record: Vec<String> = cells.iter().map(|cell| quote_if_needed(cell)).collect();
-        if misplaced_quote {
+        if broken_quote.is_some() {
             "x\"y".clone_into(&mut record[0]);
         }
-        self.push_line(&record.join(","));
-        self.file.rows.push(Row { line, offset, cells, misplaced_quote });
+        self.push_record(&record.join(","), cells, broken_quote);
+    }
+
+    fn push_record(&mut self, record: &str, cells: Vec<String>, broken_quote: Option<&'static str>) {
+        self.file.rows.push(Row { line: self.line, offset: self.file.text.len() as u64, cells, broken_quote });
+        self.push_line(record);
     }
 
     fn push_line(&mut self, record: &str) {

@@ -111,5 +111,6 @@ fn cut_rules(rng: &mut Rng) -> CutRules {
         epoch_rows: rng.u64(3..=40),
         unpacked_bytes: 1 << 20,
         max_failed_rows: [0, 3, 1_000_000][rng.usize(0..3)],
+        ..CutRules::default()
     }
 }

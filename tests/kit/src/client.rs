@@ -114,8 +114,9 @@ impl Client {
 
     /// Uploads a CSV file with additional headers and returns the path of its status.
     pub async fn upload_with(&self, headers: &[(&str, &str)], csv: impl Into<Vec<u8>>) -> String {
-        let headers = [&[("content-type", "text/csv")], headers].concat();
-        let response = self.post(&headers, csv).await;
+        let names_type = headers.iter().any(|(name, _)| *name == "content-type");
+        let default: &[(&str, &str)] = if names_type { &[] } else { &[("content-type", "text/csv")] };
+        let response = self.post(&[default, headers].concat(), csv).await;
         assert_eq!(response.status, StatusCode::ACCEPTED, "{}", response.text);
         let body = response.json();
         assert_eq!(body["status"], "Status: Success");

@@ -17,20 +17,20 @@ use axum::http::request::Parts;
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::Response;
 use axum::routing::{any, post};
-use muster_domain::{Dialect, Format, Handling, JobId, TenantId};
+use muster_domain::{Dialect, Handling, JobId, TenantId};
 use muster_http::{ApiError, Caller, Client, public_base_url};
 use muster_ports::{Creation, CutRules, JobView, MissingUsers, Scope, Store};
 use serde_json::json;
 
 use crate::api::accept::{count_refusal, start_job};
 use crate::api::responses::{json_response, stopping};
-use crate::api::slots::Slot;
 use crate::api::state::Ingest;
 use crate::upload;
 use crate::upload::body::BodyReader;
 use crate::upload::context::UploadContext;
 use crate::upload::error::UploadError;
 use crate::upload::headers::{UploadHeaders, idempotency};
+use crate::upload::slots::Slot;
 use calls::Call;
 use errors::{ImportError, Subject, error_response, values_response};
 use reply::build_reply;
@@ -103,8 +103,6 @@ struct Admitted {
     context: UploadContext,
     headers: UploadHeaders,
     slot: Slot,
-    /// The slot of the decoder of the body, if it needs one.
-    decoder: Option<Slot>,
 }
 
 fn admit(
@@ -117,7 +115,7 @@ fn admit(
     caller.require(Scope::ImportWrite)?;
     let headers = headers?;
     if !call.accepts(&headers) {
-        return Err(UploadError::ContentTypeCollaborator.into());
+        return Err(UploadError::content_type(call.content_types(), &headers.media_type).into());
     }
     let idempotency = idempotency(all_headers)?;
     let slot = ingest.uploads.take(caller.tenant())?;
@@ -127,6 +125,7 @@ fn admit(
         dialect: Dialect::Collaborator,
         handling: Handling::Strict,
         blocks_missing_users,
+        declared_charset: UploadContext::declare_charset(headers.charset()?, caller.settings().charset),
         idempotency,
         raw: ingest.deps.raw.clone(),
         max_bytes: ingest.config.max_upload_bytes,
@@ -136,18 +135,18 @@ fn admit(
             epoch_rows: ingest.config.cut.epoch_rows.min(MAX_EPOCH_ROWS),
             ..ingest.config.cut
         },
+        decoders: ingest.decoders.clone(),
         stored_bytes: ingest.deps.metrics.upload_bytes.clone(),
     };
-    let decoder = ingest.take_decoder(&context, &headers)?;
-    Ok(Admitted { context, headers, slot, decoder })
+    Ok(Admitted { context, headers, slot })
 }
 
 async fn run(ingest: &Ingest, call: Call, admitted: Admitted, parts: &Parts, body: Body) -> Result<Response, ApiError> {
     let (headers, client) = (&parts.headers, Client::of(parts));
-    let Admitted { context, headers: upload_headers, slot, decoder } = admitted;
+    let Admitted { context, headers: upload_headers, slot } = admitted;
     let (tenant, store) = (context.tenant, ingest.deps.store.clone());
     let (limit, drains) = (drain_limit(ingest), ingest.drains.clone());
-    let format = if upload_headers.is_json() { Format::Json } else { Format::Csv };
+    let format = upload_headers.format();
     // In a task of its own, so that a client that disconnects does not drop a transaction halfway.
     let receiving = ingest.deps.tasks.spawn("users import", async move {
         let mut body = BodyReader::new(body, &upload_headers.digests);
@@ -157,7 +156,7 @@ async fn run(ingest: &Ingest, call: Call, admitted: Admitted, parts: &Parts, bod
         {
             body.drain(limit, upload_headers.content_length).await;
         }
-        drop((slot, decoder));
+        drop(slot);
         received
     });
     let creation = match receiving.await.map_err(|_| stopping())? {

@@ -15,7 +15,6 @@ use serde_json::json;
 use crate::IngestDeps;
 use crate::api::accept::{count_refusal, start_job};
 use crate::api::responses::{json_response, stopping};
-use crate::api::slots::LimitReached;
 use crate::api::state::Ingest;
 use crate::split_requests::request_split;
 use crate::upload;
@@ -23,6 +22,7 @@ use crate::upload::body::BodyReader;
 use crate::upload::context::UploadContext;
 use crate::upload::error::UploadError;
 use crate::upload::headers::{UploadHeaders, handling, idempotency};
+use crate::upload::slots::LimitReached;
 
 pub(crate) fn routes() -> Router<Ingest> {
     Router::new()
@@ -89,20 +89,21 @@ async fn post_file(
         dialect: Dialect::Spigit,
         handling: handling(&headers, caller.settings().short_rows),
         blocks_missing_users: false,
+        declared_charset: UploadContext::declare_charset(upload_headers.charset()?, caller.settings().charset),
         idempotency,
         raw: ingest.deps.raw.clone(),
         max_bytes: ingest.config.max_upload_bytes,
         quotas: caller.settings().quotas,
         cut: ingest.config.cut,
+        decoders: ingest.decoders.clone(),
         stored_bytes: ingest.deps.metrics.upload_bytes.clone(),
     };
-    let decoder = ingest.take_decoder(&context, &upload_headers)?;
     let store = ingest.deps.store.clone();
     // In a task of its own, so that a client that disconnects does not drop a transaction halfway.
     let receiving = ingest.deps.tasks.spawn("upload", async move {
         let mut body = BodyReader::new(body, &upload_headers.digests);
         let received = upload::receive(&context, &*store, &upload_headers, &mut body).await;
-        drop((slot, decoder));
+        drop(slot);
         received
     });
     let received = receiving.await.map_err(|_| stopping())?;

@@ -6,10 +6,8 @@ use axum::extract::FromRef;
 use muster_http::Authorize;
 
 use crate::IngestDeps;
-use crate::api::slots::{LimitReached, Slot, Slots};
 use crate::config::IngestConfig;
-use crate::upload::context::UploadContext;
-use crate::upload::headers::UploadHeaders;
+use crate::upload::slots::Slots;
 
 #[derive(Clone)]
 pub(crate) struct Ingest {
@@ -24,17 +22,6 @@ pub(crate) struct Ingest {
     /// The slots of refused bodies that are drained for callers with a valid token.
     pub(crate) drains: Slots,
     pub(crate) authorize: Authorize,
-}
-
-impl Ingest {
-    /// Takes a slot for the decoder of a body; `None` if it needs none.
-    pub(crate) fn take_decoder(
-        &self,
-        context: &UploadContext,
-        headers: &UploadHeaders,
-    ) -> Result<Option<Slot>, LimitReached> {
-        context.decodes_zstd(headers).then(|| self.decoders.take(context.tenant)).transpose()
-    }
 }
 
 impl FromRef<Ingest> for Authorize {

@@ -6,8 +6,9 @@
 
 use std::collections::HashSet;
 
-use muster_domain::BatchNo;
+use muster_domain::csv::BrokenLine;
 use muster_domain::scanner::{RecordError, Scan};
+use muster_domain::{BatchNo, RowsStart};
 use muster_ports::CutRules;
 
 use super::records::{Layout, RecordHashes, Records};
@@ -15,8 +16,8 @@ use super::records::{Layout, RecordHashes, Records};
 /// How many rows more than its limit a batch may have, so that consecutive rows of one user stay together.
 const MAX_EXTRA_SAME_USER_ROWS: u32 = 100;
 
-/// From this version of the cut rules on, an epoch also ends at an e-mail or a login that it has already.
-const FIRST_VERSION_WITH_CLAIMS: u32 = 2;
+/// The maximum number of broken lines in a batch. They are listed in a header of its message.
+const MAX_BROKEN_LINES: usize = 2000;
 
 /// A file with this many batches is expected to fill whole epochs: memory for the keys of one is then reserved.
 const BIG_FILE_BATCHES: u32 = 20;
@@ -25,7 +26,7 @@ const BIG_FILE_BATCHES: u32 = 20;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Cut {
     pub(crate) batch: BatchNo,
-    /// The line on which the first row starts, from 1.
+    /// The line on which its text starts, from 1.
     pub(crate) first_line: u64,
     /// The number of the first row, from 1.
     pub(crate) first_row: u64,
@@ -35,6 +36,8 @@ pub(crate) struct Cut {
     pub(crate) end_offset: u64,
     /// Its records, with what separates them.
     pub(crate) records: Vec<u8>,
+    /// The lines from which no record could be read.
+    pub(crate) broken: Vec<BrokenLine>,
     /// All earlier batches must be applied before this one.
     pub(crate) starts_epoch: bool,
 }
@@ -48,16 +51,20 @@ pub(crate) struct Progress {
     pub(crate) rows: u64,
     /// The offset at which the last complete record ends.
     pub(crate) end_offset: u64,
+    /// The blank rows that were skipped.
+    pub(crate) blank_rows: u64,
+    /// The lines that were skipped because they have titles, those above the rows included.
+    pub(crate) skipped_lines: u64,
 }
 
 /// Reads records and fills batches with them.
 pub(crate) struct Cutter {
     rules: CutRules,
     records: Records,
-    /// Whether the next record is the title line.
-    expects_titles: bool,
     open: OpenBatch,
     progress: Progress,
+    /// Where the rows start.
+    start: RowsStart,
     /// Hashes of the users, e-mails and logins in the closed batches of the epoch. Two of them with one hash cost a
     /// needless epoch, nothing else.
     epoch_hashes: HashSet<u64>,
@@ -72,6 +79,7 @@ struct OpenBatch {
     first_offset: u64,
     rows: u32,
     records: Vec<u8>,
+    broken: Vec<BrokenLine>,
     /// Hashes of its users, e-mails and logins.
     hashes: Vec<u64>,
     last_user: Option<u64>,
@@ -79,22 +87,27 @@ struct OpenBatch {
 }
 
 impl Cutter {
-    /// Creates a cutter for text from which a byte order mark of `mark_bytes` bytes has been removed.
+    /// Creates a cutter for the rows of a file, which start after a byte order mark of `mark_bytes` bytes and the titles.
     pub(crate) fn new(rules: CutRules, layout: Layout<'_>, mark_bytes: u64) -> Self {
-        let records = Records::new(layout, rules.record);
         Self {
             rules,
-            expects_titles: records.have_titles(),
-            records,
+            records: Records::new(layout, rules.record),
             open: OpenBatch::default(),
-            progress: Progress { end_offset: mark_bytes, ..Progress::default() },
+            progress: Progress { end_offset: mark_bytes + layout.start.offset, ..Progress::default() },
+            start: layout.start,
             epoch_hashes: HashSet::new(),
             epoch_rows: 0,
         }
     }
 
     pub(crate) fn progress(&self) -> Progress {
-        self.progress
+        let (blank_rows, skipped) =
+            self.records.lines().map_or((0, 0), |scanner| (scanner.blank_rows(), scanner.skipped_lines()));
+        Progress {
+            blank_rows: self.start.blank_rows + blank_rows,
+            skipped_lines: self.start.skipped_lines + skipped,
+            ..self.progress
+        }
     }
 
     /// The line on which the last record starts.
@@ -125,15 +138,8 @@ impl Cutter {
     }
 
     fn take_record(&mut self) -> Option<Cut> {
-        if self.expects_titles {
-            self.expects_titles = false;
-            self.progress.end_offset += self.record_and_lead_bytes();
-            return None;
-        }
-        let mut hashes = self.records.hashes();
-        if self.rules.version < FIRST_VERSION_WITH_CLAIMS {
-            hashes = RecordHashes { user: hashes.user, ..RecordHashes::default() };
-        }
+        let is_broken = self.records.problem().is_some();
+        let hashes = if is_broken { RecordHashes::default() } else { self.records.hashes() };
         let all = || [hashes.user, hashes.email, hashes.login].into_iter().flatten();
         // If this row does not fit in the open batch, and its user is in that batch, the user would be in two batches
         // of one epoch. `epoch_hashes` does not show that, because the batch is not closed yet. Example: batches of two
@@ -166,7 +172,8 @@ impl Cutter {
         let over_rows = open.rows >= self.rules.batch_rows;
         let same_user = user.is_some() && user == open.last_user;
         let room_for_same_user = open.rows < self.rules.batch_rows + MAX_EXTRA_SAME_USER_ROWS;
-        over_bytes || (over_rows && !(same_user && room_for_same_user))
+        let over_broken = open.broken.len() >= MAX_BROKEN_LINES;
+        over_bytes || over_broken || (over_rows && !(same_user && room_for_same_user))
     }
 
     fn end_epoch(&mut self) -> Option<Cut> {
@@ -177,7 +184,11 @@ impl Cutter {
         cut
     }
 
+    /// Closes the open batch. Lines of titles after its last record belong to it, so that a worker reports them.
     fn close_batch(&mut self, ends_epoch: bool) -> Cut {
+        if self.records.line_of_skipped_titles().is_some() {
+            self.open.records.extend_from_slice(self.records.lead().unwrap_or_default());
+        }
         let capacity = self.open.records.len();
         let closed = std::mem::take(&mut self.open);
         self.progress.batches += 1;
@@ -200,13 +211,19 @@ impl Cutter {
             first_offset: closed.first_offset,
             end_offset: self.progress.end_offset,
             records: closed.records,
+            broken: closed.broken,
             starts_epoch: closed.starts_epoch,
         }
     }
 
     fn add(&mut self, hashes: RecordHashes) {
         if self.open.rows == 0 {
-            self.open.first_line = self.records.line();
+            // Lines of titles above the first row belong to its batch; later ones are in the batch before.
+            let above = self.records.line_of_skipped_titles().filter(|_| self.progress.rows == 0);
+            self.open.first_line = above.unwrap_or(self.records.line());
+            if above.is_some() {
+                self.open.records.extend_from_slice(self.records.lead().unwrap_or_default());
+            }
             self.open.first_row = self.progress.rows + 1;
             // The first batch also covers the title line, and every batch the blank lines before its first record.
             self.open.first_offset = if self.progress.batches == 0 { 0 } else { self.progress.end_offset };
@@ -214,6 +231,9 @@ impl Cutter {
             self.open.records.extend_from_slice(self.records.lead().unwrap_or_default());
         }
         self.open.records.extend_from_slice(self.records.raw());
+        if let Some(problem) = self.records.problem() {
+            self.open.broken.push(BrokenLine { line: self.records.line(), problem });
+        }
         self.open.rows += 1;
         self.open.hashes.extend([hashes.user, hashes.email, hashes.login].into_iter().flatten());
         self.open.last_user = hashes.user;
@@ -223,7 +243,7 @@ impl Cutter {
 
     /// The size of the record and of the blank lines before it, in bytes.
     fn record_and_lead_bytes(&self) -> u64 {
-        self.records.lead_bytes() + self.records.raw().len() as u64
+        self.records.lead_bytes() + self.records.bytes()
     }
 }
 

@@ -63,7 +63,7 @@ async fn split_file(
         Ok(source) => cut_file(split, source, &mut sink).await?,
         Err(error) => {
             let file_error = Some(error.file_error(1).ok_or(Interruption::SourceUnavailable)?);
-            SplitResult { batches: 0, rows: 0, bytes: 0, file_error }
+            SplitResult { batches: 0, rows: 0, bytes: 0, blank_rows: 0, skipped_lines: 0, file_error }
         }
     };
     // An earlier split may have published more batches than can be read of a file that is now missing or changed. The
@@ -89,10 +89,18 @@ async fn split_file(
 
 async fn cut_file(split: &SplitJob, mut source: Source, sink: &mut BatchSink<'_>) -> Result<SplitResult, Interruption> {
     let header = Header::from_titles(split.titles.clone());
-    let layout = Layout { dialect: split.dialect, format: split.raw.format, header: &header };
+    let layout = Layout {
+        dialect: split.dialect,
+        format: split.raw.format,
+        handling: split.handling,
+        header: &header,
+        start: split.cut.rows_start,
+    };
     let mut transcoder = Transcoder::new(split.raw.charset);
     let mut cutter: Option<Cutter> = None;
     let mut text_bytes = 0;
+    // What stands above the rows was read when the upload was accepted.
+    let mut above_rows = split.cut.rows_start.offset;
     let file_error = loop {
         let piece = match source.next().await {
             Ok(piece) => piece,
@@ -114,6 +122,8 @@ async fn cut_file(split: &SplitJob, mut source: Source, sink: &mut BatchSink<'_>
             (cutter.insert(Cutter::new(split.cut, layout, skipped)), stripped)
         };
         text_bytes += text.len() as u64;
+        let (_, text) = text.split_at(text.len().min(usize::try_from(above_rows).unwrap_or(usize::MAX)));
+        above_rows = above_rows.saturating_sub(text_bytes);
         if text_bytes > split.cut.unpacked_bytes {
             break Some(too_large(cutter.line(), split.cut.unpacked_bytes));
         }
@@ -133,7 +143,8 @@ async fn cut_file(split: &SplitJob, mut source: Source, sink: &mut BatchSink<'_>
         }
         progress = cutter.progress();
     }
-    Ok(SplitResult { batches: progress.batches, rows: progress.rows, bytes: progress.end_offset, file_error })
+    let Progress { batches, rows, end_offset: bytes, blank_rows, skipped_lines } = progress;
+    Ok(SplitResult { batches, rows, bytes, blank_rows, skipped_lines, file_error })
 }
 
 /// Why a file ends before its last record.
@@ -151,6 +162,8 @@ fn give_up(split: &SplitJob, cut: &Cut) -> SplitResult {
         batches: cut.batch.0 - 1,
         rows: cut.first_row - 1,
         bytes: cut.first_offset,
+        blank_rows: 0,
+        skipped_lines: split.cut.rows_start.skipped_lines,
         file_error: Some(Rejection::new(cut.first_line, None, RejectionCode::TooManyErrors, message)),
     }
 }

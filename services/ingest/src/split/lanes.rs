@@ -146,6 +146,7 @@ fn seal(shared: &Shared, job: JobId, dialect: Dialect, cut: &Cut) -> Result<Batc
         first_offset: cut.first_offset,
         end_offset: cut.end_offset,
         dialect,
+        broken: cut.broken.clone(),
         payload: bytes::Bytes::new(),
     };
     message.payload = shared.codec.seal(&message.message_id(), &cut.records)?;

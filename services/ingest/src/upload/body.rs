@@ -32,6 +32,8 @@ pub(crate) struct BodyReader {
     body: Body,
     started: Instant,
     bytes: u64,
+    /// A piece that was read but not returned yet.
+    peeked: Option<Bytes>,
     /// The hash so far; `None` if there is no digest to check.
     hash: Option<Sha256>,
     digests: Vec<[u8; 32]>,
@@ -41,11 +43,22 @@ impl BodyReader {
     /// `digests` are the SHA-256 values that the headers declare.
     pub(crate) fn new(body: Body, digests: &[[u8; 32]]) -> Self {
         let hash = (!digests.is_empty()).then(Sha256::new);
-        Self { body, started: Instant::now(), bytes: 0, hash, digests: digests.to_vec() }
+        Self { body, started: Instant::now(), bytes: 0, peeked: None, hash, digests: digests.to_vec() }
+    }
+
+    /// Returns the first piece of data, which stays to be read; empty if there is none.
+    pub(super) async fn peek(&mut self) -> Result<&[u8], UploadError> {
+        if self.peeked.is_none() {
+            self.peeked = self.next().await?;
+        }
+        Ok(self.peeked.as_deref().unwrap_or_default())
     }
 
     /// Returns the next piece of data; `None` at the end.
     pub(crate) async fn next(&mut self) -> Result<Option<Bytes>, UploadError> {
+        if let Some(peeked) = self.peeked.take() {
+            return Ok(Some(peeked));
+        }
         loop {
             let frame = tokio::time::timeout(IDLE_TIMEOUT, self.body.frame()).await.map_err(|_| UploadError::Slow)?;
             let Some(frame) = frame else { return Ok(None) };

@@ -14,6 +14,17 @@ use super::ratio::limit_ratio;
 /// The base-2 logarithm of the largest accepted zstd window, 8 MiB. Each window is memory of this process.
 const MAX_ZSTD_WINDOW_LOG: u32 = 23;
 
+/// The compression of a file by its first bytes.
+pub(crate) fn compression_of(start: &[u8]) -> Compression {
+    if start.starts_with(b"\x1f\x8b") {
+        Compression::Gzip
+    } else if start.starts_with(b"\x28\xb5\x2f\xfd") {
+        Compression::Zstd
+    } else {
+        Compression::Identity
+    }
+}
+
 /// Decompresses a stream, with all members of gzip and all frames of zstd. Ends with [`RatioExceeded`](super::ratio) if
 /// it unpacks to much more than it is.
 pub(crate) fn decompress<'a>(

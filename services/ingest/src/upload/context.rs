@@ -2,12 +2,13 @@
 
 use std::sync::Arc;
 
-use muster_domain::{Compression, Dialect, Handling, Quotas, TenantId};
+use muster_domain::charset::FoundCharset;
+use muster_domain::{Charset, CharsetSource, Compression, Dialect, Handling, Quotas, TenantId};
 use muster_ports::{CutRules, Idempotency, RawStore};
 use muster_telemetry::Counter;
 
-use super::headers::UploadHeaders;
 use super::rules::{UploadRules, upload_rules};
+use super::slots::{LimitReached, Slot, Slots};
 
 /// The caller's rights and the settings that apply to one upload.
 pub(crate) struct UploadContext {
@@ -15,25 +16,38 @@ pub(crate) struct UploadContext {
     pub(crate) dialect: Dialect,
     pub(crate) handling: Handling,
     pub(crate) blocks_missing_users: bool,
+    /// The charset that the client or the tenant declares.
+    pub(crate) declared_charset: Option<FoundCharset>,
     pub(crate) idempotency: Option<Idempotency>,
     pub(crate) raw: Arc<dyn RawStore>,
     pub(crate) max_bytes: u64,
     pub(crate) quotas: Quotas,
     pub(crate) cut: CutRules,
+    /// The slots of zstd decoders.
+    pub(crate) decoders: Slots,
     /// Counts the bytes of stored uploads.
     pub(crate) stored_bytes: Counter,
 }
 
 impl UploadContext {
+    /// The charset that a header declares, or else the one of the tenant.
+    pub(crate) fn declare_charset(header: Option<Charset>, tenant: Option<Charset>) -> Option<FoundCharset> {
+        let found = |source| move |charset| FoundCharset { charset, source };
+        header.map(found(CharsetSource::Header)).or(tenant.map(found(CharsetSource::Tenant)))
+    }
+
     /// The rules of the dialect.
     pub(super) fn rules(&self) -> UploadRules {
         upload_rules(self.dialect)
     }
 
-    /// Whether the body is decompressed with zstd while it arrives, which takes up to 8 MiB until its end. Any other body
-    /// needs less, or is stored as it was sent.
-    pub(crate) fn decodes_zstd(&self, headers: &UploadHeaders) -> bool {
-        headers.compression == Compression::Zstd
-            && (self.rules().inspects_whole_text || headers.media_type == "multipart/form-data")
+    /// Takes the slot of a zstd decoder, which takes up to 8 MiB until the end of its input. Other decoders need less.
+    pub(super) fn take_decoder(&self) -> Result<Slot, LimitReached> {
+        self.decoders.take(self.tenant)
+    }
+
+    /// Takes the slot of the decoder that removes this compression; `None` if it needs none.
+    pub(super) fn take_decoder_of(&self, compression: Compression) -> Result<Option<Slot>, LimitReached> {
+        (compression == Compression::Zstd).then(|| self.take_decoder()).transpose()
     }
 }

@@ -9,6 +9,10 @@ use muster_http::ApiError;
 use muster_ports::{RawStoreError, StoreError};
 
 use super::ratio::{RatioExceeded, is_ratio_exceeded};
+use super::slots::LimitReached;
+
+/// How much of an unexpected media type a message repeats.
+const MAX_MEDIA_TYPE_CHARS: usize = 80;
 
 /// Why an upload is refused.
 #[derive(Debug, thiserror::Error)]
@@ -23,15 +27,15 @@ pub(crate) enum UploadError {
     Multipart(&'static str),
     #[error("there is no part named `file`; send the CSV as the part `file` of multipart/form-data")]
     PartMissing,
-    #[error("there is a part other than `file`; send exactly one part, named `file`")]
+    #[error("there is more than one file; send one, as the part named `file`")]
     PartUnexpected,
     #[error("the header {0} was sent more than once")]
     HeaderRepeated(&'static str),
-    #[error("Content-Type must be multipart/form-data with a part `file`, or text/csv")]
-    ContentType,
-    #[error("Content-Type must be multipart/form-data with a part `file`, or application/json")]
-    ContentTypeCollaborator,
-    #[error("Content-Type names a charset other than UTF-8; send the file as UTF-8")]
+    #[error("Content-Type must be {expected}; it is {found}")]
+    ContentType { expected: &'static str, found: String },
+    #[error("Content-Type has characters other than ASCII")]
+    ContentTypeUnreadable,
+    #[error("Content-Type names a charset that is not known; use a name such as utf-8 or windows-1252")]
     Charset,
     #[error("Content-Encoding must be gzip, zstd or absent")]
     ContentEncoding,
@@ -48,6 +52,8 @@ pub(crate) enum UploadError {
     #[error("this Idempotency-Key was sent with another file; use a new key for each file")]
     KeyReused,
     #[error(transparent)]
+    Busy(#[from] LimitReached),
+    #[error(transparent)]
     Quota(#[from] ExceededQuota),
     #[error(transparent)]
     Refused(#[from] Refusal),
@@ -58,6 +64,15 @@ pub(crate) enum UploadError {
 }
 
 impl UploadError {
+    /// The error of a body of another media type than expected.
+    pub(crate) fn content_type(expected: &'static str, media_type: &str) -> Self {
+        let found = match media_type {
+            "" => "absent".to_owned(),
+            found => found.chars().filter(|c| c.is_ascii_graphic()).take(MAX_MEDIA_TYPE_CHARS).collect(),
+        };
+        Self::ContentType { expected, found }
+    }
+
     /// Whether the server caused the error, not the client.
     pub(crate) fn is_server_error(&self) -> bool {
         matches!(self, Self::Storage(_) | Self::Database(_))
@@ -82,7 +97,7 @@ impl UploadError {
             Self::PartMissing => (bad, "file_part_missing"),
             Self::PartUnexpected => (bad, "multipart_part_unexpected"),
             Self::HeaderRepeated(_) => (bad, "header_repeated"),
-            Self::ContentType | Self::ContentTypeCollaborator => {
+            Self::ContentType { .. } | Self::ContentTypeUnreadable => {
                 (StatusCode::UNSUPPORTED_MEDIA_TYPE, "content_type_unsupported")
             }
             Self::Charset => (StatusCode::UNSUPPORTED_MEDIA_TYPE, "charset_unsupported"),
@@ -93,6 +108,7 @@ impl UploadError {
             Self::DigestMismatch => (StatusCode::UNPROCESSABLE_ENTITY, "digest_mismatch"),
             Self::KeyInvalid => (bad, "idempotency_key_invalid"),
             Self::KeyReused => (StatusCode::UNPROCESSABLE_ENTITY, "idempotency_key_reused"),
+            Self::Busy(_) => (StatusCode::TOO_MANY_REQUESTS, "uploads_in_flight"),
             Self::Quota(_) => (StatusCode::TOO_MANY_REQUESTS, "quota_exceeded"),
             Self::Refused(refusal) => (bad, refusal.code()),
             Self::Storage(_) => (StatusCode::SERVICE_UNAVAILABLE, "storage_unavailable"),
@@ -107,6 +123,7 @@ impl From<UploadError> for ApiError {
         match error {
             UploadError::Storage(error) => error.into(),
             UploadError::Database(error) => error.into(),
+            UploadError::Busy(limit) => limit.into(),
             UploadError::Quota(quota) => Self::too_many(code, &format!("{}.", capitalize(&quota.to_string()))),
             error => Self::new(status, code, format!("{}.", capitalize(&error.to_string()))),
         }

@@ -5,7 +5,7 @@ use std::time::Duration;
 use axum::http::{HeaderMap, header};
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
-use muster_domain::{Handling, IdempotencyKey};
+use muster_domain::{Charset, Format, Handling, IdempotencyKey};
 use muster_ports::{Idempotency, ShortRows};
 
 use super::error::UploadError;
@@ -29,7 +29,7 @@ pub(crate) struct UploadHeaders {
 impl UploadHeaders {
     pub(crate) fn parse(headers: &HeaderMap) -> Result<Self, UploadError> {
         let content_type = single(headers, "Content-Type")?.unwrap_or_default();
-        let content_type = std::str::from_utf8(content_type).map_err(|_| UploadError::ContentType)?;
+        let content_type = std::str::from_utf8(content_type).map_err(|_| UploadError::ContentTypeUnreadable)?;
         let compression = single(headers, "Content-Encoding")?.unwrap_or_default();
         let compression = std::str::from_utf8(compression).ok().and_then(Compression::parse);
         let length = headers.get(header::CONTENT_LENGTH);
@@ -47,18 +47,38 @@ impl UploadHeaders {
         self.media_type == "application/json"
     }
 
-    /// Whether `Content-Type` declares a charset other than UTF-8.
-    pub(crate) fn declares_other_charset(&self) -> bool {
+    /// Whether the body is declared as one JSON object a line.
+    pub(crate) fn is_json_lines(&self) -> bool {
+        matches!(self.media_type.as_str(), "application/x-ndjson" | "application/ndjson" | "application/jsonl")
+    }
+
+    /// The declared format of the records. The file in an envelope is CSV.
+    pub(crate) fn format(&self) -> Format {
+        if self.is_json() {
+            Format::Json
+        } else if self.is_json_lines() {
+            Format::JsonLines
+        } else {
+            Format::Csv
+        }
+    }
+
+    /// Whether the body is declared as a CSV file or as an envelope with one.
+    pub(crate) fn is_file(&self) -> bool {
+        matches!(self.media_type.as_str(), "multipart/form-data" | "text/csv" | "application/csv")
+    }
+
+    /// The charset that `Content-Type` declares.
+    pub(crate) fn charset(&self) -> Result<Option<Charset>, UploadError> {
         let parameters = self.content_type.split(';').skip(1).filter_map(|parameter| parameter.split_once('='));
-        parameters
-            .filter(|(name, _)| name.trim().eq_ignore_ascii_case("charset"))
-            .any(|(_, charset)| !is_utf8(charset.trim().trim_matches('"')))
+        let mut charsets = parameters.filter(|(name, _)| name.trim().eq_ignore_ascii_case("charset"));
+        charsets.next().map(|(_, label)| parse_charset(label)).transpose()
     }
 }
 
-/// Whether text in the charset of this name is valid UTF-8.
-pub(crate) fn is_utf8(charset: &str) -> bool {
-    ["utf-8", "utf8", "us-ascii", "ascii"].iter().any(|name| charset.eq_ignore_ascii_case(name))
+/// Parses the label of a charset, in quotes or not.
+pub(crate) fn parse_charset(label: &str) -> Result<Charset, UploadError> {
+    Charset::parse(label.trim().trim_matches('"')).ok_or(UploadError::Charset)
 }
 
 /// Returns the value of a header that must not be sent more than once.
@@ -126,18 +146,20 @@ mod tests {
     }
 
     #[test]
-    fn a_declared_charset_other_than_utf8_is_detected() {
-        for (content_type, other) in [
-            ("text/csv", false),
-            ("text/csv; charset=UTF-8", false),
-            ("text/csv;header=present; Charset=\"utf8\"", false),
-            ("text/csv; charset=us-ascii", false),
-            ("text/csv; charset=utf-16", true),
-            ("text/csv; charset = \"Windows-1251\"", true),
-            ("text/csv; charset=", true),
+    fn the_declared_charset_is_found() {
+        for (content_type, charset) in [
+            ("text/csv", Ok(None)),
+            ("text/csv; charset=UTF-8", Ok(Some("utf-8"))),
+            ("text/csv;header=present; Charset=\"utf8\"", Ok(Some("utf-8"))),
+            ("text/csv ; charset = \"Windows-1251\"", Ok(Some("windows-1251"))),
+            ("text/csv; charset=latin1", Ok(Some("windows-1252"))),
+            ("text/csv; charset=klingon", Err("charset_unsupported")),
+            ("text/csv; charset=", Err("charset_unsupported")),
         ] {
             let parsed = UploadHeaders::parse(&headers(&[("content-type", content_type)])).unwrap();
-            assert_eq!(parsed.declares_other_charset(), other, "{content_type}");
+            let found = parsed.charset().map(|charset| charset.map(Charset::as_str));
+            let found = found.as_ref().map(Option::as_deref).map_err(|_| "charset_unsupported");
+            assert_eq!(found, charset, "{content_type}");
         }
     }
 

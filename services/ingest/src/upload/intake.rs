@@ -1,21 +1,24 @@
 //! Takes the bytes of a file: inspects its head, then stores, hashes and counts them as they arrive.
 
 use bytes::Bytes;
-use muster_domain::sniff::HEAD_BYTES;
-use muster_domain::{Charset, Compression, Format};
+use muster_domain::charset::FoundCharset;
+use muster_domain::sniff::{HEAD_BYTES, Opening};
+use muster_domain::{Charset, CharsetSource, Compression, Format};
 use muster_ports::{PACKED_KEY_SUFFIX, RawFile, RawUpload};
 use sha2::{Digest, Sha256};
 
 use super::compression::decompress_head;
 use super::context::UploadContext;
 use super::error::UploadError;
-use super::inspect::StreamInspector;
+use super::inspect::{Inspected, Inspector};
 
 /// A stored file, ready to become a job.
 pub(crate) struct StoredFile {
     pub(crate) raw: RawFile,
-    /// The column titles, if the dialect has any.
-    pub(crate) titles: Vec<String>,
+    /// The titles, and where the rows start.
+    pub(crate) opening: Opening,
+    /// Keys of JSON objects that Muster does not know.
+    pub(crate) ignored_keys: Vec<String>,
 }
 
 /// A file while it is received.
@@ -24,29 +27,20 @@ pub(crate) struct Intake<'a> {
     format: Format,
     /// The compression of the bytes.
     compression: Compression,
-    /// `None` if only the head is inspected.
-    inspector: Option<StreamInspector>,
+    inspector: Inspector,
     key: String,
     /// The first bytes, until they have been inspected.
     head: Vec<u8>,
     /// `None` until the head has been inspected.
-    writing: Option<Writing>,
+    writing: Option<Box<dyn RawUpload>>,
     hash: Sha256,
     bytes: u64,
-}
-
-/// A file that is being written to the raw store.
-struct Writing {
-    raw: Box<dyn RawUpload>,
-    titles: Vec<String>,
 }
 
 impl<'a> Intake<'a> {
     /// `compression` is that of the bytes. `packs` says that the body was compressed and the bytes are not any more: they
     /// are stored packed, so that an upload takes up no more space than it did on the way.
     pub(crate) fn new(context: &'a UploadContext, format: Format, compression: Compression, packs: bool) -> Self {
-        let inspects_whole_text = context.rules().inspects_whole_text;
-        let inspector = inspects_whole_text.then(|| StreamInspector::new(format, context.cut.record));
         // Server-generated: no client input becomes part of a path.
         let suffix = if packs { PACKED_KEY_SUFFIX } else { "" };
         let key = format!("{}/{:032x}{suffix}", context.tenant, rand::random::<u128>());
@@ -54,12 +48,19 @@ impl<'a> Intake<'a> {
             context,
             format,
             compression,
-            inspector,
+            inspector: Inspector::new(context, format),
             key,
             head: Vec::new(),
             writing: None,
             hash: Sha256::new(),
             bytes: 0,
+        }
+    }
+
+    /// Sets the charset that the part of the file declares.
+    pub(super) fn declare_charset(&mut self, charset: Option<Charset>) {
+        if let Some(charset) = charset {
+            self.inspector.declare_charset(FoundCharset { charset, source: CharsetSource::Header });
         }
     }
 
@@ -70,11 +71,11 @@ impl<'a> Intake<'a> {
             return Err(UploadError::TooLarge(self.context.max_bytes));
         }
         self.hash.update(&piece);
-        if let Some(inspector) = &mut self.inspector {
-            inspector.push(&piece)?;
+        if self.context.rules().inspects_whole_text {
+            self.inspector.push(&piece)?;
         }
         if let Some(writing) = &mut self.writing {
-            return Ok(writing.raw.write(piece).await?);
+            return Ok(writing.write(piece).await?);
         }
         self.head.extend_from_slice(&piece);
         if self.head.len() >= HEAD_BYTES { self.start_writing(false).await } else { Ok(()) }
@@ -95,29 +96,30 @@ impl<'a> Intake<'a> {
         if self.writing.is_none() {
             self.start_writing(true).await?;
         }
-        let charset = match self.inspector.as_mut().map_or(Ok(Charset::Utf8), StreamInspector::finish) {
-            Ok(charset) => charset,
+        let Some(writing) = self.writing else { return Err(UploadError::Truncated) };
+        let Inspected { charset, opening, ignored_keys } = match self.inspector.finish(self.context) {
+            Ok(inspected) => inspected,
             Err(refusal) => {
-                self.abort().await;
+                writing.abort().await;
                 return Err(refusal.into());
             }
         };
-        let Some(Writing { raw, titles }) = self.writing else { return Err(UploadError::Truncated) };
-        raw.finish().await?;
+        writing.finish().await?;
         let raw = RawFile {
             key: self.key,
             bytes: self.bytes,
             sha256: self.hash.finalize().into(),
             compression: self.compression,
             format: self.format,
-            charset,
+            charset: charset.charset,
+            charset_source: Some(charset.source),
         };
-        Ok(StoredFile { raw, titles })
+        Ok(StoredFile { raw, opening, ignored_keys })
     }
 
     async fn abort(self) {
         if let Some(writing) = self.writing {
-            writing.raw.abort().await;
+            writing.abort().await;
         }
     }
 
@@ -125,11 +127,10 @@ impl<'a> Intake<'a> {
     async fn start_writing(&mut self, complete: bool) -> Result<(), UploadError> {
         let head = decompress_head(self.compression, &self.head, complete).await?;
         let whole = complete && head.len() < HEAD_BYTES;
-        let rules = self.context.rules();
-        let titles = (rules.inspect_head)(self.format, &head, whole, self.context.cut.record)?;
+        self.inspector.start(self.context, &head, whole)?;
         let mut raw = self.context.raw.begin(&self.key).await?;
         let written = raw.write(std::mem::take(&mut self.head).into()).await;
-        self.writing = Some(Writing { raw, titles });
+        self.writing = Some(raw);
         Ok(written?)
     }
 }

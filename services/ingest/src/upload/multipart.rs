@@ -1,90 +1,169 @@
-//! `multipart/form-data` with one part named `file`.
+//! `multipart/form-data` with a file in the part named `file`. Other form fields are read past.
 //!
 //! multer reads ahead as long as its stream is ready, which for a body without a boundary means all of it. So it gets
-//! one piece per poll, and only a few bytes before the part starts.
+//! one piece per poll, and only a few bytes before a part starts.
+
+mod line_feeds;
+mod part;
 
 use std::io;
 use std::pin::Pin;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::task::{Context, Poll};
 
 use bytes::Bytes;
 use futures_util::{Stream, StreamExt};
-use multer::Multipart;
-use muster_domain::Format;
+use multer::{Field, Multipart};
+use muster_domain::Compression;
 
 use super::body::BodyReader;
 use super::context::UploadContext;
 use super::error::UploadError;
-use super::headers::{UploadHeaders, is_utf8};
-use super::intake::{Intake, StoredFile};
-use muster_domain::Compression;
+use super::headers::UploadHeaders;
+use super::intake::StoredFile;
+use line_feeds::LineFeedEnvelope;
 
-/// The maximum size of the boundaries and headers around the part. The piece that ends the headers may also hold the
+/// The maximum size of the boundaries and headers around a part. The piece that ends the headers may also hold the
 /// start of the file, so the limit leaves room for one more piece.
 const MAX_BYTES_AROUND_PART: usize = 128 * 1024;
+
+/// The maximum number of form fields besides the file, and the maximum size of each.
+const MAX_OTHER_FIELDS: usize = 32;
+const MAX_OTHER_FIELD_BYTES: usize = 64 * 1024;
 
 /// The maximum length of a boundary (RFC 2046).
 const MAX_BOUNDARY_CHARACTERS: usize = 70;
 
-/// Stores the file of the one part.
+/// Marks that a part is being read: its bytes are not counted.
+const IN_PART: usize = usize::MAX;
+
+/// Stores the file of the part `file`.
 pub(crate) async fn store_part(
     context: &UploadContext,
     headers: &UploadHeaders,
     body: &mut BodyReader,
 ) -> Result<StoredFile, UploadError> {
-    let boundary = multer::parse_boundary(&headers.content_type)
-        .map_err(|_| UploadError::Multipart("Content-Type has no boundary"))?;
-    if !(1..=MAX_BOUNDARY_CHARACTERS).contains(&boundary.len()) {
-        return Err(UploadError::Multipart("its boundary must have 1 to 70 characters"));
-    }
-    let in_part = Arc::new(AtomicBool::new(false));
-    let pieces = PacedPieces {
-        pieces: body.decompressed(headers.compression),
-        has_yielded: false,
-        bytes_around_part: 0,
-        in_part: in_part.clone(),
-    };
-    let mut parts = Multipart::new(pieces, boundary);
-    let mut intake =
-        Intake::new(context, Format::Csv, Compression::Identity, headers.compression != Compression::Identity);
-    let mut received = read_part(context, &mut parts, &mut intake, &in_part).await;
+    let boundary = parse_boundary(&headers.content_type)?;
+    let start = body.peek().await?;
+    // Some clients declare the compression of the file as that of the body.
+    let compression = if start.starts_with(b"--") { Compression::Identity } else { headers.compression };
+    let _decoder = context.take_decoder_of(compression)?;
+    let has_line_feeds = line_feeds::is_line_feed_envelope(start, &boundary);
+    let around_part = Arc::new(AtomicUsize::new(0));
+    let pieces = body.decompressed(compression);
+    let pieces = if has_line_feeds { LineFeedEnvelope::new(pieces, &boundary).boxed() } else { pieces };
+    let pieces = PacedPieces { pieces, has_yielded: false, around_part: around_part.clone() };
+    let mut parts = Parts { multipart: Multipart::new(pieces, boundary), around_part };
+    let received = parts.read(context, compression != Compression::Identity).await;
     drop(parts);
-    if received.is_ok() {
-        received = body.read_epilogue().await.and_then(|()| body.check_digests());
-    }
+    let (intake, received) = received?;
+    let received = match received {
+        Ok(()) => body.read_epilogue().await.and_then(|()| body.check_digests()),
+        error => error,
+    };
     intake.conclude(received).await
 }
 
-async fn read_part(
-    context: &UploadContext,
-    parts: &mut Multipart<'_>,
-    intake: &mut Intake<'_>,
-    in_part: &AtomicBool,
-) -> Result<(), UploadError> {
-    let mut part = parts.next_field().await.map_err(upload_error)?.ok_or(UploadError::PartMissing)?;
-    if part.name() != Some("file") {
-        return Err(UploadError::PartMissing);
+fn parse_boundary(content_type: &str) -> Result<String, UploadError> {
+    // White space is allowed around the separators of parameters (RFC 9110), but multer does not accept it.
+    let parameters: Vec<&str> = content_type.split(';').map(str::trim).collect();
+    let boundary = multer::parse_boundary(parameters.join("; "))
+        .map_err(|_| UploadError::Multipart("Content-Type has no boundary"))?;
+    if (1..=MAX_BOUNDARY_CHARACTERS).contains(&boundary.len()) {
+        Ok(boundary)
+    } else {
+        Err(UploadError::Multipart("its boundary must have 1 to 70 characters"))
     }
-    if let Some(kind) = part.content_type() {
-        if kind.type_() == "multipart" {
-            return Err(UploadError::Multipart("a part may not be a multipart body itself"));
+}
+
+/// The parts of a body.
+struct Parts<'a> {
+    multipart: Multipart<'a>,
+    /// The bytes since the last part, or [`IN_PART`].
+    around_part: Arc<AtomicUsize>,
+}
+
+impl<'a> Parts<'a> {
+    /// Reads all parts. Returns the file, which is to be concluded with the inner result.
+    async fn read<'c>(
+        &mut self,
+        context: &'c UploadContext,
+        packs: bool,
+    ) -> Result<(part::FilePart<'c>, Result<(), UploadError>), UploadError> {
+        let mut file = None;
+        let mut others = Others::default();
+        loop {
+            let next = self.next().await;
+            match next {
+                Ok(Some(field)) if field.name() == Some("file") && file.is_none() => {
+                    let (part, received) = part::receive(context, field, packs).await?;
+                    if received.is_err() {
+                        return Ok((part, received));
+                    }
+                    file = Some(part);
+                }
+                Ok(Some(field)) if field.name() == Some("file") => {
+                    return conclude_with(file, UploadError::PartUnexpected);
+                }
+                Ok(Some(field)) => {
+                    if let Err(error) = others.read_past(field, file.is_some()).await {
+                        return conclude_with(file, error);
+                    }
+                }
+                Ok(None) if others.has_file && file.is_some() => {
+                    return conclude_with(file, UploadError::PartUnexpected);
+                }
+                Ok(None) => return file.map(|file| (file, Ok(()))).ok_or(UploadError::PartMissing),
+                Err(error) => return conclude_with(file, error),
+            }
         }
-        let declares_other = kind.get_param("charset").is_some_and(|charset| !is_utf8(charset.as_str()));
-        if declares_other && context.rules().requires_utf8 {
-            return Err(UploadError::Charset);
+    }
+
+    async fn next(&mut self) -> Result<Option<Field<'a>>, UploadError> {
+        self.around_part.store(0, Ordering::Relaxed);
+        let field = self.multipart.next_field().await.map_err(upload_error);
+        self.around_part.store(IN_PART, Ordering::Relaxed);
+        field
+    }
+}
+
+/// Ends the reading of parts with an error, which aborts the file if there is one.
+fn conclude_with<T>(file: Option<T>, error: UploadError) -> Result<(T, Result<(), UploadError>), UploadError> {
+    match file {
+        Some(file) => Ok((file, Err(error))),
+        None => Err(error),
+    }
+}
+
+/// The parts that are not the file.
+#[derive(Default)]
+struct Others {
+    count: usize,
+    /// Whether one of them has a file name.
+    has_file: bool,
+}
+
+impl Others {
+    /// Reads and discards a part.
+    async fn read_past(&mut self, mut field: Field<'_>, has_file: bool) -> Result<(), UploadError> {
+        self.count += 1;
+        self.has_file |= field.file_name().is_some();
+        if self.count > MAX_OTHER_FIELDS {
+            return Err(UploadError::Multipart("it has more than 32 form fields besides the file"));
         }
-    }
-    in_part.store(true, Ordering::Relaxed);
-    while let Some(piece) = part.chunk().await.map_err(upload_error)? {
-        intake.push(piece).await?;
-    }
-    drop(part);
-    in_part.store(false, Ordering::Relaxed);
-    match parts.next_field().await.map_err(upload_error)? {
-        None => Ok(()),
-        Some(_) => Err(UploadError::PartUnexpected),
+        let mut bytes = 0;
+        while let Some(chunk) = field.chunk().await.map_err(upload_error)? {
+            bytes += chunk.len();
+            if bytes > MAX_OTHER_FIELD_BYTES {
+                return Err(match (field.file_name().is_some(), has_file) {
+                    (true, true) => UploadError::PartUnexpected,
+                    (true, false) => UploadError::PartMissing,
+                    (false, _) => UploadError::Multipart("a form field besides the file is larger than 64 KiB"),
+                });
+            }
+        }
+        Ok(())
     }
 }
 
@@ -93,8 +172,8 @@ struct PacedPieces<S> {
     pieces: S,
     /// Whether the last poll yielded a piece, so that the next one must be pending.
     has_yielded: bool,
-    bytes_around_part: usize,
-    in_part: Arc<AtomicBool>,
+    /// The bytes since the last part, or [`IN_PART`].
+    around_part: Arc<AtomicUsize>,
 }
 
 impl<S: Stream<Item = io::Result<Bytes>> + Unpin> Stream for PacedPieces<S> {
@@ -108,10 +187,11 @@ impl<S: Stream<Item = io::Result<Bytes>> + Unpin> Stream for PacedPieces<S> {
         let next = self.pieces.poll_next_unpin(context);
         if let Poll::Ready(Some(Ok(piece))) = &next {
             self.has_yielded = true;
-            if !self.in_part.load(Ordering::Relaxed) {
-                // Pieces after the part count too: only the closing boundary belongs there.
-                self.bytes_around_part += piece.len();
-                if self.bytes_around_part > MAX_BYTES_AROUND_PART {
+            let around = self.around_part.load(Ordering::Relaxed);
+            if around != IN_PART {
+                // Pieces after the last part count too: only the closing boundary belongs there.
+                self.around_part.store(around + piece.len(), Ordering::Relaxed);
+                if around + piece.len() > MAX_BYTES_AROUND_PART {
                     return Poll::Ready(Some(Err(io::Error::other(UploadError::PartMissing))));
                 }
             }

@@ -1,30 +1,29 @@
 //! What each dialect accepts as an upload, and what is checked before the upload becomes a job.
 
+use std::borrow::Cow;
+
+use muster_domain::charset::{CharsetCensus, FoundCharset, refuse_mostly_broken};
 use muster_domain::scanner::RecordLimits;
-use muster_domain::sniff;
-use muster_domain::{Dialect, Format};
+use muster_domain::sniff::{Opening, Refusal, strip_bom};
+use muster_domain::{Charset, CharsetSource, Dialect, Format, collaborator, spigit};
 
 use super::error::UploadError;
 use super::headers::UploadHeaders;
-use super::inspect::head_text;
 
 /// The rules of a dialect for uploads.
 pub(crate) struct UploadRules {
     /// Reads from the headers what a body is, or refuses it.
     pub(super) body_kind: fn(&UploadHeaders) -> Result<BodyKind, UploadError>,
-    /// Whether a declared charset other than UTF-8 is refused. Collaborator files may have other charsets, and some of
-    /// their clients declare a wrong one.
-    pub(super) requires_utf8: bool,
     /// Whether the whole text is inspected before the upload is accepted, which needs it decompressed; otherwise only
     /// its head is, and later errors are errors of its rows.
     pub(super) inspects_whole_text: bool,
-    /// Checks the first bytes of a file and returns its column titles, if the dialect has any. `whole` says that they
-    /// are all of it.
-    pub(super) inspect_head: InspectHead,
+    /// Decides the charset of CSV text that neither its byte order mark nor its content nor a declaration tells, given
+    /// what was counted and the first bytes. `whole` says that these are all of the file.
+    pub(super) guess_charset: fn(&CharsetCensus, &[u8], bool) -> Result<FoundCharset, Refusal>,
+    /// Finds the titles and the rows in the first text of a file, without its byte order mark. `whole` says that it is all
+    /// of the file.
+    pub(super) find_rows: fn(&[u8], bool, RecordLimits) -> Result<Opening, Refusal>,
 }
-
-/// See [`UploadRules::inspect_head`].
-type InspectHead = fn(Format, &[u8], bool, RecordLimits) -> Result<Vec<String>, UploadError>;
 
 /// What the body of a request is.
 pub(super) enum BodyKind {
@@ -39,15 +38,18 @@ pub(crate) fn upload_rules(dialect: Dialect) -> UploadRules {
     match dialect {
         Dialect::Spigit => UploadRules {
             body_kind: spigit_body,
-            requires_utf8: true,
             inspects_whole_text: false,
-            inspect_head: |_, head, whole, limits| Ok(sniff::inspect_spigit(head, whole, limits)?.titles().to_vec()),
+            guess_charset: |_, head, whole| {
+                refuse_mostly_broken(head, spigit::DELIMITER, whole)?;
+                Ok(FoundCharset { charset: Charset::UTF_8, source: CharsetSource::Content })
+            },
+            find_rows: spigit::find_rows,
         },
         Dialect::Collaborator => UploadRules {
             body_kind: collaborator_body,
-            requires_utf8: false,
             inspects_whole_text: true,
-            inspect_head: inspect_collaborator_head,
+            guess_charset: |census, _, _| census.guess(),
+            find_rows: collaborator::find_rows,
         },
     }
 }
@@ -55,31 +57,33 @@ pub(crate) fn upload_rules(dialect: Dialect) -> UploadRules {
 fn spigit_body(headers: &UploadHeaders) -> Result<BodyKind, UploadError> {
     match headers.media_type.as_str() {
         "multipart/form-data" => Ok(BodyKind::Multipart),
-        "text/csv" | "application/csv" if headers.declares_other_charset() => Err(UploadError::Charset),
-        "text/csv" | "application/csv" => Ok(BodyKind::File(Format::Csv)),
-        _ => Err(UploadError::ContentType),
+        _ if headers.is_file() || headers.is_json_lines() => Ok(BodyKind::File(headers.format())),
+        _ => Err(UploadError::content_type(CONTENT_TYPES_SPIGIT, &headers.media_type)),
     }
 }
+
+/// What `Content-Type` may be, in a sentence.
+const CONTENT_TYPES_SPIGIT: &str = "multipart/form-data with a part `file`, text/csv or application/x-ndjson";
 
 fn collaborator_body(headers: &UploadHeaders) -> Result<BodyKind, UploadError> {
     match headers.media_type.as_str() {
         "multipart/form-data" => Ok(BodyKind::Multipart),
-        "text/csv" | "application/csv" => Ok(BodyKind::File(Format::Csv)),
-        "application/json" => Ok(BodyKind::File(Format::Json)),
-        _ => Err(UploadError::ContentTypeCollaborator),
+        _ if headers.is_file() || headers.is_json() || headers.is_json_lines() => Ok(BodyKind::File(headers.format())),
+        // Each call has refused other types before, and named what it takes.
+        _ => Err(UploadError::content_type(
+            "multipart/form-data with a part `file`, or application/json",
+            &headers.media_type,
+        )),
     }
 }
 
-fn inspect_collaborator_head(
-    format: Format,
-    head: &[u8],
-    whole: bool,
-    _: RecordLimits,
-) -> Result<Vec<String>, UploadError> {
-    match format {
-        Format::Csv => sniff::inspect_collaborator(head, &head_text(head), whole)?,
-        // The whole text is inspected anyway.
-        Format::Json => {}
+/// The first text of a file as UTF-8, without its byte order mark, as far as its first bytes determine it.
+pub(super) fn decode_head(charset: Charset, head: &[u8], whole: bool) -> Cow<'_, [u8]> {
+    if charset == Charset::UTF_8 {
+        return Cow::Borrowed(strip_bom(head));
     }
-    Ok(Vec::new())
+    let mut decoder = charset.encoding().new_decoder_with_bom_removal();
+    let mut text = String::with_capacity(decoder.max_utf8_buffer_length(head.len()).unwrap_or(head.len() * 3));
+    let (_, _, _) = decoder.decode_to_string(head, &mut text, whole);
+    Cow::Owned(text.into_bytes())
 }

@@ -1,6 +1,7 @@
 //! `muster tenant`.
 
 use anyhow::bail;
+use muster_domain::Charset;
 use muster_ports::{TenantRecord, TenantSettings};
 
 use super::{find_tenant, open_store};
@@ -33,17 +34,18 @@ pub(crate) async fn run(command: TenantCommand) -> anyhow::Result<()> {
 }
 
 fn format_tenant(tenant: &TenantRecord) -> String {
-    let TenantSettings { short_rows, missing_users, missing_guard_percent, missing_guard_min, quotas } =
+    let TenantSettings { short_rows, missing_users, missing_guard_percent, missing_guard_min, charset, quotas } =
         tenant.settings;
     let limit = |limit: Option<u64>| limit.unwrap_or(0);
     format!(
         "{}\t{}\tshort_rows={} missing_users={} missing_guard_percent={missing_guard_percent} \
-         missing_guard_min={missing_guard_min} max_stored_bytes={} max_unfinished_jobs={} max_uploads_per_day={} \
+         missing_guard_min={missing_guard_min} charset={} max_stored_bytes={} max_unfinished_jobs={} max_uploads_per_day={} \
          max_new_passwords_per_hour={}",
         tenant.id,
         tenant.name,
         short_rows.as_str(),
         missing_users.as_str(),
+        charset.map_or_else(|| "auto".to_owned(), Charset::as_str),
         limit(quotas.stored_bytes),
         limit(quotas.unfinished_jobs),
         limit(quotas.uploads_per_day),

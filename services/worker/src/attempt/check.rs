@@ -1,6 +1,8 @@
 //! Turns the records of a batch into checked rows and rejections.
 
-use muster_domain::{CheckRules, CheckedBatch, Dialect, Header, Rejection, RejectionCode, check_batch, row_shape};
+use muster_domain::{
+    BatchRecords, CheckRules, CheckedBatch, Dialect, Header, Rejection, RejectionCode, check_batch, row_shape,
+};
 use muster_messages::BatchMessage;
 use muster_ports::JobRules;
 
@@ -13,7 +15,13 @@ pub(crate) fn check_records(message: &BatchMessage, rules: &JobRules, records: &
         header: Header::from_titles(rules.titles.clone()),
         limits: rules.record,
     };
-    check_batch(&rules, message.first_line, message.first_row, records)
+    let records = BatchRecords {
+        first_line: message.first_line,
+        first_row: message.first_row,
+        broken: Some(message.broken.clone()),
+        text: records,
+    };
+    check_batch(&rules, records)
 }
 
 /// Fails every row of a batch that cannot be checked. The lines are numbered consecutively from the first: a row has at

@@ -1,7 +1,8 @@
 //! The title line of a Spigit file, which maps its columns to fields.
 
-use crate::field::{FIELDS, Field};
-use crate::{key, text};
+use super::similar::similar_field;
+use crate::field::{FIELDS, Field, FieldSpec};
+use crate::{invisible, key, text};
 
 /// Maximum number of columns in a file.
 pub const MAX_COLUMNS: usize = 200;
@@ -9,7 +10,7 @@ pub const MAX_COLUMNS: usize = 200;
 pub const MAX_TITLE_CHARS: usize = 64;
 
 /// Titles of password columns. They would be stored as attributes, readable by everybody with a token.
-const PASSWORD_TITLES: [&str; 4] = ["password", "passwd", "pwd", "password_hash"];
+pub(crate) const PASSWORD_TITLES: [&str; 4] = ["password", "passwd", "pwd", "password_hash"];
 
 /// Where the values of a column are stored.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -27,15 +28,15 @@ pub struct Header {
     columns: Vec<Column>,
 }
 
-/// Why a header is refused.
+/// Why a header is refused. A message never repeats a title: what stands there may be the first user.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum HeaderError {
-    /// A required title is absent.
-    #[error("the required column {0} is missing; the first line must name the columns, separated by commas")]
-    ColumnMissing(&'static str),
-    /// The titles seem to be separated by a character other than a comma.
-    #[error("the values seem to be separated by {0}; expected commas")]
-    DelimiterSuspected(&'static str),
+    /// Required titles are absent.
+    #[error("{}", describe_missing(.0))]
+    ColumnMissing(Vec<MissingColumn>),
+    /// The values seem to be separated by other characters than expected.
+    #[error("the values seem to be separated by {0}; expected {1}")]
+    DelimiterSuspected(&'static str, &'static str),
     /// The first line is a spreadsheet's `sep=` line.
     #[error("the first line is `sep=`, which is for spreadsheets; remove it: the first line must name the columns")]
     SeparatorLine,
@@ -45,8 +46,8 @@ pub enum HeaderError {
     /// Two titles have the same folded form.
     #[error("columns {0} and {1} have the same title")]
     ColumnDuplicate(usize, usize),
-    /// A title is empty.
-    #[error("column {0} has no title")]
+    /// A title before the last one is empty.
+    #[error("column {0} has no title; line 1 must be the titles, without a heading above them")]
     TitleEmpty(usize),
     /// A title is longer than [`MAX_TITLE_CHARS`].
     #[error("the title of column {0} is longer than {MAX_TITLE_CHARS} characters")]
@@ -60,33 +61,100 @@ pub enum HeaderError {
     /// More than [`MAX_COLUMNS`] titles.
     #[error("the header has {0} columns; at most {MAX_COLUMNS} are allowed")]
     TooManyColumns(usize),
+    /// The quotes of the title line are wrong.
+    #[error("the title line has a quote that is not closed or not at the start of a title")]
+    QuotesInvalid,
+    /// Each line as a whole is one quoted value.
+    #[error("each line is quoted as a whole, so that it is one value; quote each value, or none")]
+    LinesQuoted,
+    /// The titles are enclosed in single quotes.
+    #[error("the titles are enclosed in single quotes; use double quotes, or none")]
+    SingleQuotes,
+    /// The file has no line ends, so that titles and users are one line.
+    #[error(
+        "the whole file is one line: its line ends were lost, as with `curl -d`; send it with `curl --data-binary @FILE`"
+    )]
+    OneLine,
+    /// The columns are in another order than the one by which they are read.
+    #[error("the columns are in the order {found}; expected {expected}: columns are read by their position")]
+    ColumnOrder {
+        /// The keys of the columns in the order of the file; `?` where a title is not known.
+        found: String,
+        /// The keys of the columns in the order in which they are read.
+        expected: String,
+    },
+}
+
+/// A required column that a file does not have.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct MissingColumn {
+    /// Its title.
+    pub title: &'static str,
+    /// The number of the column whose title looks like it, counted from 1.
+    pub similar: Option<usize>,
+}
+
+fn describe_missing(missing: &[MissingColumn]) -> String {
+    let titles: Vec<&str> = missing.iter().map(|column| column.title).collect();
+    let (noun, verb) = if titles.len() == 1 { ("column", "is") } else { ("columns", "are") };
+    let similar = missing.iter().filter_map(|column| Some((column.similar?, column.title)));
+    let hints: Vec<String> =
+        similar.map(|(number, title)| format!("column {number} may be meant as {title}")).collect();
+    let hints = if hints.is_empty() { String::new() } else { format!(" ({})", hints.join(", ")) };
+    format!(
+        "the required {noun} {} {verb} missing{hints}; the first line must name the columns, separated by commas",
+        titles.join(", ")
+    )
 }
 
 impl Header {
-    /// Checks the titles of a Spigit file.
+    /// Checks the titles of a Spigit file. Empty titles at the end are left out: their columns must be empty.
     pub fn parse<'a>(titles: impl IntoIterator<Item = &'a [u8]>) -> Result<Self, HeaderError> {
-        let titles: Vec<&[u8]> = titles.into_iter().collect();
+        let mut titles: Vec<&[u8]> = titles.into_iter().collect();
         if titles.len() <= 2 && titles.iter().take(1).any(|title| is_separator_line(title)) {
             return Err(HeaderError::SeparatorLine);
         }
-        check_delimiter(&titles)?;
+        let is_empty = |title: &&[u8]| std::str::from_utf8(title).is_ok_and(|text| text.trim().is_empty());
+        titles.truncate(titles.iter().rposition(|title| !is_empty(title)).map_or(0, |last| last + 1));
+        if titles.len() > MAX_COLUMNS {
+            return Err(HeaderError::TooManyColumns(titles.len()));
+        }
         let titles = titles
             .into_iter()
             .enumerate()
             .map(|(i, title)| check_title(i + 1, title))
             .collect::<Result<Vec<_>, _>>()?;
-        if titles.len() > MAX_COLUMNS {
-            return Err(HeaderError::TooManyColumns(titles.len()));
-        }
+        check_single_quotes(&titles)?;
         check_duplicates(&titles)?;
         if let Some(position) = titles.iter().position(|title| PASSWORD_TITLES.contains(&key::fold(title).as_str())) {
             return Err(HeaderError::PasswordColumn(position + 1));
         }
         let header = Self::from_titles(titles);
-        match FIELDS.iter().find(|spec| spec.required && header.position(spec.field).is_none()) {
-            Some(spec) => Err(HeaderError::ColumnMissing(spec.spigit_title)),
-            None => Ok(header),
-        }
+        let missing = header.missing();
+        if missing.is_empty() { Ok(header) } else { Err(HeaderError::ColumnMissing(missing)) }
+    }
+
+    /// The required columns that the file does not have.
+    fn missing(&self) -> Vec<MissingColumn> {
+        let required = FIELDS.iter().filter(|spec| spec.required && self.position(spec.field).is_none());
+        let similar = |spec: &FieldSpec| {
+            let unknown =
+                self.titles.iter().zip(&self.columns).map(|(title, column)| (title, column == &Column::Attribute));
+            let mut numbered = (1..).zip(unknown);
+            numbered
+                .find(|(_, (title, is_unknown))| *is_unknown && similar_field(title) == Some(spec.field))
+                .map(|(number, _)| number)
+        };
+        required.map(|spec| MissingColumn { title: spec.spigit_title, similar: similar(spec) }).collect()
+    }
+
+    /// The titles of columns that are kept as attributes, each with the title that may have been meant.
+    pub fn attributes(&self) -> impl Iterator<Item = (&str, Option<&'static str>)> {
+        let columns = self.titles.iter().zip(&self.columns).filter(|(_, column)| **column == Column::Attribute);
+        columns.map(|(title, _)| {
+            let similar = similar_field(title).filter(|field| self.position(*field).is_none());
+            (title.as_str(), similar.map(|field| field.spec().spigit_title))
+        })
     }
 
     /// Creates a header from titles that passed [`parse`](Self::parse) before and were stored with the job.
@@ -135,25 +203,17 @@ fn check_title(number: usize, bytes: &[u8]) -> Result<String, HeaderError> {
 
 /// Whether this character could make two different titles look the same.
 fn is_invisible(c: char) -> bool {
-    c.is_control()
-        || key::is_zero_width(c)
-        || text::is_direction_mark(c)
-        || text::is_noncharacter(c)
-        || matches!(c, '\u{200E}' | '\u{200F}' | '\u{061C}' | '\u{180E}' | '\u{2061}'..='\u{2064}')
-        || (c.is_whitespace() && c != ' ')
+    c.is_control() || invisible::is_invisible(c) || text::is_noncharacter(c) || (c.is_whitespace() && c != ' ')
 }
 
-/// Fails if the line has no comma, and a known title between other separators.
-fn check_delimiter(titles: &[&[u8]]) -> Result<(), HeaderError> {
-    let [only] = titles else { return Ok(()) };
-    let only = String::from_utf8_lossy(only);
-    for (delimiter, name) in [(';', "semicolons"), ('\t', "tabs"), ('|', "vertical bars")] {
-        if only.split(delimiter).any(|part| Field::from_spigit_title(part.trim()).is_some()) && only.contains(delimiter)
-        {
-            return Err(HeaderError::DelimiterSuspected(name));
-        }
-    }
-    Ok(())
+/// Whether a title has no invisible character.
+pub(crate) fn is_visible_title(title: &str) -> bool {
+    !title.chars().any(is_invisible)
+}
+
+fn check_single_quotes(titles: &[String]) -> Result<(), HeaderError> {
+    let is_quoted = |title: &String| title.len() > 1 && title.starts_with('\'') && title.ends_with('\'');
+    if !titles.is_empty() && titles.iter().all(is_quoted) { Err(HeaderError::SingleQuotes) } else { Ok(()) }
 }
 
 fn check_duplicates(titles: &[String]) -> Result<(), HeaderError> {
@@ -183,21 +243,27 @@ mod tests {
         assert_eq!(Header::from_titles(header.titles().to_vec()), header);
     }
 
+    fn missing(columns: &[(&'static str, Option<usize>)]) -> HeaderError {
+        let columns = columns.iter().map(|(title, similar)| MissingColumn { title, similar: *similar });
+        HeaderError::ColumnMissing(columns.collect())
+    }
+
     const CORE: &str = "EMAIL,USERNAME,FIRST_NM,LAST_NM";
 
     #[test]
     fn each_error_in_a_header_has_its_own_variant() {
         use HeaderError as E;
         for (line, expected) in [
-            ("USERNAME,FIRST_NM,LAST_NM", E::ColumnMissing("EMAIL")),
-            ("EMAIL,USERNAME,FIRST_NM", E::ColumnMissing("LAST_NM")),
-            ("a@x,u,First,Last", E::ColumnMissing("EMAIL")),
+            ("USERNAME,FIRST_NM,LAST_NM", missing(&[("EMAIL", None)])),
+            ("EMAIL,USERNAME,FIRST_NM", missing(&[("LAST_NM", None)])),
+            (
+                "x,y,Mail,First Name",
+                missing(&[("EMAIL", Some(3)), ("USERNAME", None), ("FIRST_NM", Some(4)), ("LAST_NM", None)]),
+            ),
             (&format!("{CORE},Email "), E::ColumnDuplicate(1, 5)),
             (&format!("{CORE},x, X"), E::ColumnDuplicate(5, 6)),
             (&format!("{CORE},caf\u{e9},cafe\u{301}"), E::ColumnDuplicate(5, 6)),
             ("EMAIL,,USERNAME,FIRST_NM,LAST_NM", E::TitleEmpty(2)),
-            (&format!("{CORE},"), E::TitleEmpty(5)),
-            (&format!("{CORE}, \u{a0}"), E::TitleEmpty(5)),
             (&vec!["a"; 201].join(","), E::TooManyColumns(201)),
             (&vec!["a"; 5000].join(","), E::TooManyColumns(5000)),
             (&format!("{CORE},{}", "x".repeat(65)), E::TitleTooLong(5)),
@@ -205,10 +271,7 @@ mod tests {
             ("SEP=,", E::SeparatorLine),
             (&format!("{CORE},Password"), E::PasswordColumn(5)),
             (&format!("password_hash,{CORE}"), E::PasswordColumn(1)),
-            ("EMAIL;USERNAME;FIRST_NM;LAST_NM", E::DelimiterSuspected("semicolons")),
-            ("EMAIL\tUSERNAME\tFIRST_NM\tLAST_NM", E::DelimiterSuspected("tabs")),
-            ("x | email | USERNAME", E::DelimiterSuspected("vertical bars")),
-            (&format!("{CORE};{}", "x;".repeat(50)).replace(',', ";"), E::DelimiterSuspected("semicolons")),
+            ("'EMAIL','USERNAME'", E::SingleQuotes),
         ] {
             assert_eq!(parse(line), Err(expected), "{line}");
         }

@@ -183,6 +183,12 @@ impl JsonArrayScanner {
             Expected::CommaOrEnd => "a comma or ]",
             Expected::EndOfText => "the end of the JSON text",
         };
+        let is_other_object = self.expected == Expected::EndOfText && self.buffer.rest().first() == Some(&b'{');
+        if is_other_object {
+            let problem = "expected one JSON object or an array of them, found several objects: send an array, or one \
+                           object a line with Content-Type: application/x-ndjson";
+            return self.error(RejectionCode::JsonInvalid, problem.to_owned());
+        }
         self.invalid_at(expected, 0)
     }
 

@@ -15,6 +15,12 @@ pub trait Scanner {
     /// The bytes of the record, with its line end if the format has one.
     fn raw(&self) -> &[u8];
 
+    /// The size of the record in the file, in bytes. [`raw`](Self::raw) may be shorter: a record that is too large to be
+    /// kept is represented by a line end.
+    fn bytes(&self) -> u64 {
+        self.raw().len() as u64
+    }
+
     /// The bytes that separate the record from the one before it in a batch, so that the records of a batch are
     /// found on the same lines as in the file. `None` if they are too long to be kept.
     fn lead(&self) -> Option<&[u8]>;

@@ -1,5 +1,6 @@
 //! How a file is read as a whole: its dialect, format, charset and handling.
 
+use encoding_rs::Encoding;
 use serde::{Deserialize, Serialize};
 
 /// The API through which a file was uploaded; it decides the row rules.
@@ -35,6 +36,8 @@ pub enum Format {
     Csv,
     /// A JSON array of objects.
     Json,
+    /// One JSON object a line.
+    JsonLines,
 }
 
 impl Format {
@@ -43,12 +46,13 @@ impl Format {
         match self {
             Self::Csv => "csv",
             Self::Json => "json",
+            Self::JsonLines => "ndjson",
         }
     }
 
     /// Parses a format that was stored as text.
     pub fn parse(text: &str) -> Option<Self> {
-        [Self::Csv, Self::Json].into_iter().find(|format| format.as_str() == text)
+        [Self::Csv, Self::Json, Self::JsonLines].into_iter().find(|format| format.as_str() == text)
     }
 }
 
@@ -84,35 +88,102 @@ impl Compression {
     }
 }
 
-/// The character encoding of a file.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub enum Charset {
-    /// UTF-8, with or without a byte order mark.
-    Utf8,
-    /// Little-endian UTF-16 with a byte order mark.
-    Utf16Le,
-    /// Big-endian UTF-16 with a byte order mark.
-    Utf16Be,
-    /// The Cyrillic code page of Windows.
-    Windows1251,
-}
+/// The character encoding of a file: one of the WHATWG Encoding Standard.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub struct Charset(&'static Encoding);
 
 impl Charset {
-    const ALL: [Self; 4] = [Self::Utf8, Self::Utf16Le, Self::Utf16Be, Self::Windows1251];
+    /// UTF-8, with or without a byte order mark.
+    pub const UTF_8: Self = Self(encoding_rs::UTF_8);
+    /// The Cyrillic code page of Windows.
+    pub const WINDOWS_1251: Self = Self(encoding_rs::WINDOWS_1251);
+    /// The Western code page of Windows.
+    pub const WINDOWS_1252: Self = Self(encoding_rs::WINDOWS_1252);
 
-    /// The registered name of the charset.
+    /// The charset that a label such as `utf-8`, `latin1` or `cp1251` stands for; `None` if there is no such label, or if
+    /// text cannot be read in it.
+    pub fn parse(label: &str) -> Option<Self> {
+        Encoding::for_label_no_replacement(label.as_bytes()).map(Self)
+    }
+
+    /// The charset that a text with this byte order mark has.
+    pub fn of_mark(start: &[u8]) -> Option<Self> {
+        Encoding::for_bom(start).map(|(encoding, _)| Self(encoding))
+    }
+
+    /// Whether it is UTF-16, whose bytes are mostly no ASCII.
+    pub fn is_utf_16(self) -> bool {
+        self.0 == encoding_rs::UTF_16LE || self.0 == encoding_rs::UTF_16BE
+    }
+
+    /// The name of the charset in lower case.
+    pub fn as_str(self) -> String {
+        self.0.name().to_ascii_lowercase()
+    }
+
+    /// The decoder and encoder.
+    pub const fn encoding(self) -> &'static Encoding {
+        self.0
+    }
+}
+
+impl std::fmt::Debug for Charset {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(self.0.name())
+    }
+}
+
+/// How the charset of a file was found.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum CharsetSource {
+    /// By its byte order mark.
+    Mark,
+    /// The text is UTF-8.
+    Content,
+    /// The client declared it in a header.
+    Header,
+    /// It is the setting of the tenant.
+    Tenant,
+    /// By what the text looks like.
+    Guess,
+}
+
+impl CharsetSource {
+    const ALL: [Self; 5] = [Self::Mark, Self::Content, Self::Header, Self::Tenant, Self::Guess];
+
+    /// The source as text.
     pub const fn as_str(self) -> &'static str {
         match self {
-            Self::Utf8 => "utf-8",
-            Self::Utf16Le => "utf-16le",
-            Self::Utf16Be => "utf-16be",
-            Self::Windows1251 => "windows-1251",
+            Self::Mark => "bom",
+            Self::Content => "content",
+            Self::Header => "header",
+            Self::Tenant => "tenant",
+            Self::Guess => "guess",
         }
     }
 
-    /// Parses a charset that was stored as text.
+    /// Parses a source that was stored as text.
     pub fn parse(text: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|charset| charset.as_str() == text)
+        Self::ALL.into_iter().find(|source| source.as_str() == text)
+    }
+}
+
+/// Where the rows of a file start, in its decoded text without a byte order mark.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RowsStart {
+    /// The offset in bytes.
+    pub offset: u64,
+    /// The physical line, counted from 1.
+    pub line: u64,
+    /// How many lines above the titles, or above the first row if there are none, were skipped.
+    pub skipped_lines: u64,
+    /// How many of the rows above them were blank.
+    pub blank_rows: u64,
+}
+
+impl Default for RowsStart {
+    fn default() -> Self {
+        Self { offset: 0, line: 1, skipped_lines: 0, blank_rows: 0 }
     }
 }
 
@@ -160,8 +231,26 @@ mod tests {
         for format in [Format::Csv, Format::Json] {
             assert_eq!(Format::parse(format.as_str()), Some(format));
         }
-        for charset in Charset::ALL {
-            assert_eq!(Charset::parse(charset.as_str()), Some(charset));
+        for charset in [Charset::UTF_8, Charset::WINDOWS_1251, Charset::WINDOWS_1252] {
+            assert_eq!(Charset::parse(&charset.as_str()), Some(charset));
+        }
+        for source in CharsetSource::ALL {
+            assert_eq!(CharsetSource::parse(source.as_str()), Some(source));
+        }
+    }
+
+    #[test]
+    fn charsets_are_known_by_their_labels() {
+        for (label, name) in [
+            ("UTF8", Some("utf-8")),
+            ("us-ascii", Some("windows-1252")),
+            ("ISO-8859-1", Some("windows-1252")),
+            ("cp1251", Some("windows-1251")),
+            ("utf-16", Some("utf-16le")),
+            ("hz-gb-2312", None),
+            ("klingon", None),
+        ] {
+            assert_eq!(Charset::parse(label).map(Charset::as_str).as_deref(), name, "{label}");
         }
     }
 }

@@ -68,6 +68,12 @@ pub fn error_message(file_error: Option<&Rejection>, first: &[Rejection], failed
     if parts.is_empty() { "No errors".to_owned() } else { parts.join("; ") }
 }
 
+/// The text of `error_message` of a canceled job: how far it came, then its rejections.
+pub fn error_message_of_canceled(first: &[Rejection], counts: Counts) -> String {
+    let canceled = format!("Canceled after {} rows; the rest of the file was not imported", counts.rows());
+    if counts.failed == 0 { canceled } else { format!("{canceled}; {}", error_message(None, first, counts.failed)) }
+}
+
 /// The text of `error_message` after retention removed the rejections.
 pub fn error_message_without_rows(file_error: Option<&Rejection>, failed: u64) -> String {
     let rows = (failed > 0).then(|| format!("failed rows: {failed}; their details have been removed (retention)"));

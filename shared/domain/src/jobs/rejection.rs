@@ -139,12 +139,26 @@ pub struct Rejection {
     pub code: RejectionCode,
     /// The reason as a clause, such as `EMAIL is missing`.
     pub message: String,
+    /// The user who has the e-mail or the login that the row wants.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub other: Option<Holder>,
+}
+
+/// A user who has the e-mail or the login that a row wants.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+pub struct Holder {
+    /// The id of the user.
+    pub id: i64,
+    /// The line of the same file that wrote the user last; `None` if another file did.
+    pub line: Option<u64>,
+    /// Whether the user is blocked.
+    pub blocked: bool,
 }
 
 impl Rejection {
     /// Creates a rejection without a row number.
     pub fn new(line: u64, column: Option<String>, code: RejectionCode, message: impl Into<String>) -> Self {
-        Self { line, row: None, column, code, message: message.into() }
+        Self { line, row: None, column, code, message: message.into(), other: None }
     }
 
     /// Sets the row number.
@@ -155,7 +169,17 @@ impl Rejection {
 
     /// The form of the rejection in the `error_message` of a job: `Line 3: EMAIL is missing`.
     pub fn sentence(&self) -> String {
-        format!("Line {}: {}", self.line, self.message)
+        format!("Line {}: {}{}", self.line, self.message, self.describe_other())
+    }
+
+    /// What is added to the message if another user has what the row wants.
+    pub fn describe_other(&self) -> String {
+        match self.other {
+            None => String::new(),
+            Some(Holder { id, line: Some(line), .. }) => format!(" (user {id}, written by line {line} of this file)"),
+            Some(Holder { id, line: None, blocked: true }) => format!(" (user {id}, who is blocked)"),
+            Some(Holder { id, line: None, blocked: false }) => format!(" (user {id})"),
+        }
     }
 }
 

@@ -5,22 +5,29 @@
 //! is named and not blocked by the row becomes active.
 
 mod input;
+mod opening;
+mod titles;
 mod values;
 
-use std::fmt::Write as _;
+use std::borrow::Cow;
 
 use serde_json::Value;
 
+use super::{BatchRecords, CheckRules, broken_line, describe_lines, warn_of_titles};
 use crate::batch::{CheckedBatch, RowSpans, Span, SpanCell};
+use crate::csv::{CsvScanner, CsvSyntax, QuoteStyle};
 use crate::field::{FIELD_COUNT, Field};
-use crate::file::Format;
+use crate::file::{Dialect, Format, Handling};
+use crate::header::Header;
 use crate::json_array::JsonArrayScanner;
-use crate::key;
-use crate::loose_csv::LooseCsvScanner;
 use crate::rejection::RejectionCode;
 use crate::scanner::{RecordLimits, Scan, Scanner};
 use crate::shape::{Columns, Identity, RowShape};
+use crate::similar::similar_name;
 use crate::text::{self, ValueError, value_missing};
+use crate::{invisible, key, spreadsheet};
+pub use opening::find_rows;
+
 use input::Input;
 use values::Kind;
 
@@ -31,8 +38,12 @@ pub const SHAPE: RowShape = RowShape { identity: Identity::Uid, columns: Columns
 pub const DELIMITER: u8 = b';';
 /// Maximum number of columns in a file; further cells must be empty.
 pub const MAX_COLUMNS: usize = 29;
-/// Maximum length of a uid, a login and a name in characters.
-const MAX_UID_CHARS: usize = 255;
+/// Maximum length of a name in characters.
+const MAX_NAME_CHARS: usize = 255;
+/// A line inside a quoted cell with at least this many cells is a row: the required ones.
+const ROW_CELLS: usize = 5;
+/// The keys whose values are compared, so that invisible characters in them are removed.
+const COMPARED_KEYS: [&str; 4] = ["uid", "login", "email", "phone"];
 
 /// What a value sets.
 #[derive(Clone, Copy)]
@@ -49,15 +60,18 @@ const KEYS: [(&str, Target); 31] = {
     const fn text(field: Field) -> Target {
         Target::Field(field, Kind::Text(1024))
     }
-    const fn required(field: Field) -> Target {
-        Target::Field(field, Kind::RequiredText(MAX_UID_CHARS))
+    const fn name(field: Field) -> Target {
+        Target::Field(field, Kind::RequiredText(MAX_NAME_CHARS))
+    }
+    const fn identifier(field: Field) -> Target {
+        Target::Field(field, Kind::Identifier)
     }
     [
-        ("uid", required(F::Uid)),
-        ("secondname", required(F::LastName)),
-        ("firstname", required(F::FirstName)),
+        ("uid", identifier(F::Uid)),
+        ("secondname", name(F::LastName)),
+        ("firstname", name(F::FirstName)),
         ("patronymic", text(F::Patronymic)),
-        ("login", required(F::Username)),
+        ("login", identifier(F::Username)),
         ("email", Target::Field(F::Email, Kind::Email)),
         ("password", Target::Password),
         ("birth_date", Target::Field(F::BirthDate, Kind::Date)),
@@ -95,15 +109,32 @@ pub fn column_names() -> [&'static str; MAX_COLUMNS] {
     std::array::from_fn(|position| KEYS[position].0)
 }
 
+/// The key that was probably meant by a key that is none of the API's.
+pub fn similar_key(key: &str) -> Option<&'static str> {
+    similar_name(key, KEYS.iter().map(|(key, _)| *key))
+}
+
+/// The keys of an object that are none of the API's.
+pub fn unknown_keys(object: &[u8]) -> Vec<String> {
+    let Ok(Value::Object(object)) = serde_json::from_slice(object) else { return Vec::new() };
+    object.into_iter().map(|(key, _)| key).filter(|key| !is_key(key)).collect()
+}
+
+/// Whether the API has this key.
+pub fn is_key(key: &str) -> bool {
+    KEYS.iter().any(|(known, _)| *known == key)
+}
+
 /// The name of a field in the API.
 fn key_of(field: Field) -> &'static str {
     let sets_field = |target: &Target| matches!(target, Target::Field(set, _) if *set == field);
     KEYS.iter().find(|(_, target)| sets_field(target)).map_or(field.spec().column, |(name, _)| name)
 }
 
-/// The uid in a CSV cell, which identifies the user of the row.
-pub fn uid_of_cell(cell: &[u8]) -> Option<&str> {
-    std::str::from_utf8(cell).ok().map(str::trim).filter(|uid| !uid.is_empty())
+/// The uid in a CSV cell or JSON string, which identifies the user of the row; `None` if there is none.
+pub fn clean_uid(text: &str) -> Option<Cow<'_, str>> {
+    let uid = invisible::remove(spreadsheet::formula_text(invisible::trim(text)));
+    (!uid.trim().is_empty()).then_some(uid)
 }
 
 /// What a JSON object says of the user of the row; absent values and values of a wrong type are `None`.
@@ -120,8 +151,12 @@ pub struct JsonKeys {
 /// What a JSON object says of the user of the row.
 pub fn keys_of_json(object: &[u8]) -> JsonKeys {
     let Ok(value) = serde_json::from_slice::<Value>(object) else { return JsonKeys::default() };
-    let text = |name| value.get(name)?.as_str().map(str::to_owned);
-    let uid = text("uid").as_deref().and_then(|uid| uid_of_cell(uid.as_bytes())).map(str::to_owned);
+    let text = |name| match value.get(name)? {
+        Value::String(text) => Some(text.clone()),
+        Value::Number(number) => Some(number.to_string()),
+        _ => None,
+    };
+    let uid = text("uid").as_deref().and_then(clean_uid).map(Cow::into_owned);
     JsonKeys { uid, email: text("email"), login: text("login") }
 }
 
@@ -144,67 +179,79 @@ struct RowPosition {
     lines: u64,
 }
 
-/// Parses and checks the records of a batch that starts on `first_line` with record number `first_row`.
-pub fn check_batch(
-    format: Format,
-    limits: RecordLimits,
-    first_line: u64,
-    first_row: u64,
-    records: &[u8],
-) -> CheckedBatch {
-    let capacity = records.len() + records.len() / 4;
+/// How the records of a CSV file are written.
+pub fn csv_syntax(limits: RecordLimits) -> CsvSyntax {
+    CsvSyntax {
+        delimiter: DELIMITER,
+        quotes: QuoteStyle::Loose,
+        limits,
+        values: (0, usize::MAX),
+        row_values: ROW_CELLS,
+        is_title: titles::is_title,
+    }
+}
+
+/// Parses and checks the records of a batch.
+pub fn check_batch(rules: &CheckRules, records: BatchRecords<'_>) -> CheckedBatch {
+    let capacity = records.text.len() + records.text.len() / 4;
     let mut batch = CheckedBatch::new(SHAPE, Vec::new(), capacity);
-    match format {
-        Format::Csv => {
-            let first = RowPosition { line: first_line, row: first_row, lines: 1 };
-            check_csv(limits, first, records, &mut batch);
-        }
-        Format::Json => check_json(limits, first_row, records, &mut batch),
+    match rules.format {
+        Format::Csv | Format::JsonLines => check_lines(rules, records, &mut batch),
+        Format::Json => check_json(rules.limits, &records, &mut batch),
     }
     batch
 }
 
-fn check_csv(limits: RecordLimits, first: RowPosition, records: &[u8], batch: &mut CheckedBatch) {
-    let mut scanner = LooseCsvScanner::new(DELIMITER, limits, first.line);
-    let (mut rest, mut row) = (records, first.row);
-    loop {
-        match scanner.scan(rest, true) {
-            Ok(Scan::Record(consumed)) => {
-                rest = &rest[consumed..];
-                let position = RowPosition { line: scanner.line(), row, lines: count_lines(scanner.raw()) };
-                check_row(position, batch, |batch, uid| {
-                    let cells: Vec<_> = (0..scanner.field_count()).filter_map(|index| scanner.field(index)).collect();
-                    *uid = cells.first().and_then(|cell| uid_of_cell(cell)).map(str::to_owned);
-                    check_cell_count(&cells)?;
-                    let mut inputs = [Input::Absent; KEYS.len()];
-                    for ((input, cell), (name, _)) in inputs.iter_mut().zip(&cells).zip(&KEYS[..MAX_COLUMNS]) {
-                        *input = Input::from_cell(cell).map_err(|error| (Some(*name), error))?;
-                    }
-                    check_values(position, &inputs, batch)
-                });
-                row += 1;
-            }
-            Ok(Scan::End | Scan::NeedInput) => return,
-            Err(error) => return batch.push_rejection(error.into()),
-        }
-    }
+/// Parses and checks the records of a text that is not part of a batch and has no titles.
+pub fn check_text(format: Format, limits: RecordLimits, first_line: u64, first_row: u64, text: &[u8]) -> CheckedBatch {
+    let header = Header::from_titles(Vec::new());
+    let rules = CheckRules { dialect: Dialect::Collaborator, handling: Handling::Strict, format, header, limits };
+    check_batch(&rules, BatchRecords { first_line, first_row, broken: None, text })
 }
 
-fn check_json(limits: RecordLimits, first_row: u64, records: &[u8], batch: &mut CheckedBatch) {
-    let mut scanner = JsonArrayScanner::sequence(limits, first_row);
-    let mut rest = records;
+/// Checks a file that has a record on each line.
+fn check_lines(rules: &CheckRules, mut records: BatchRecords<'_>, batch: &mut CheckedBatch) {
+    let mut scanner = records.csv_scanner(rules.line_syntax());
+    let (mut rest, mut row) = (records.text, records.first_row);
+    // CSV text has no error that ends it.
+    while let Ok(Scan::Record(consumed)) = scanner.scan(rest, true) {
+        rest = &rest[consumed..];
+        warn_of_titles(&scanner, batch);
+        match scanner.problem() {
+            Some(problem) => batch.push_rejection(broken_line(&scanner, problem, row)),
+            None if rules.format == Format::JsonLines => {
+                check_object(RowPosition { line: scanner.line(), row, lines: 1 }, scanner.raw(), batch);
+            }
+            None => check_csv_row(rules, &scanner, row, batch),
+        }
+        row += 1;
+    }
+    warn_of_titles(&scanner, batch);
+}
+
+fn check_csv_row(rules: &CheckRules, scanner: &CsvScanner, row: u64, batch: &mut CheckedBatch) {
+    let position = RowPosition { line: scanner.line(), row, lines: scanner.line_count() };
+    check_row(position, &describe_lines(scanner), batch, |batch, uid| {
+        let cells: Vec<_> = (0..scanner.field_count()).filter_map(|index| scanner.field(index)).collect();
+        *uid = cells.first().and_then(|cell| std::str::from_utf8(cell).ok()).and_then(clean_uid).map(Cow::into_owned);
+        check_cell_count(&cells, rules.header.titles().len())?;
+        let mut inputs = [const { Input::Absent }; KEYS.len()];
+        for ((input, cell), (name, _)) in inputs.iter_mut().zip(cells).zip(&KEYS[..MAX_COLUMNS]) {
+            *input = Input::from_cell(cell).map_err(|error| (Some(*name), error))?;
+        }
+        check_values(position, inputs, batch)
+    });
+}
+
+fn check_json(limits: RecordLimits, records: &BatchRecords<'_>, batch: &mut CheckedBatch) {
+    let mut scanner = JsonArrayScanner::sequence(limits, records.first_row);
+    let mut rest = records.text;
     loop {
         match scanner.scan(rest, true) {
             Ok(Scan::Record(consumed)) => {
                 rest = &rest[consumed..];
                 let position = RowPosition { line: scanner.line(), row: scanner.line(), lines: 1 };
-                check_row(position, batch, |batch, uid| {
-                    let value: Value = serde_json::from_slice(scanner.raw()).map_err(|_| not_json())?;
-                    let object = value.as_object().ok_or_else(not_an_object)?;
-                    let inputs = KEYS.each_ref().map(|(name, _)| Input::from_json(object.get(*name)));
-                    *uid = inputs[0].text().filter(|uid| !uid.is_empty()).map(str::to_owned);
-                    check_values(position, &inputs, batch)
-                });
+                check_object(position, scanner.raw(), batch);
             }
             Ok(Scan::End | Scan::NeedInput) => return,
             Err(error) => return batch.push_rejection(error.into()),
@@ -212,12 +259,35 @@ fn check_json(limits: RecordLimits, first_row: u64, records: &[u8], batch: &mut 
     }
 }
 
+fn check_object(position: RowPosition, text: &[u8], batch: &mut CheckedBatch) {
+    check_row(position, "", batch, |batch, uid| {
+        let value: Value = serde_json::from_slice(text).map_err(|_| not_json(text))?;
+        let object = value.as_object().ok_or_else(not_an_object)?;
+        let inputs = KEYS.each_ref().map(|(name, _)| Input::from_json(object.get(*name)));
+        *uid = keys_of_json(text).uid;
+        check_values(position, inputs, batch).map_err(|error| name_other_case(error, object))
+    });
+}
+
+/// Adds to the error of a missing value that the object has its key in another case.
+fn name_other_case((name, mut error): RowError, object: &serde_json::Map<String, Value>) -> RowError {
+    let has_other_case =
+        |name: &str| !object.contains_key(name) && object.keys().any(|key| key.eq_ignore_ascii_case(name));
+    if let Some(name) = name.filter(|name| has_other_case(name)) {
+        error.problem.push_str("; the object has the key in another case: expected ");
+        error.problem.push_str(name);
+    }
+    (name, error)
+}
+
 /// The key of the invalid value, unless the error concerns the whole row, and the error.
 type RowError = (Option<&'static str>, ValueError);
 
-/// Checks a row. `check` stores the uid as soon as it is known, so that it is known even if the row fails.
+/// Checks a row. `check` stores the uid as soon as it is known, so that it is known even if the row fails. `note` is added
+/// to the message of a row that fails.
 fn check_row(
     position: RowPosition,
+    note: &str,
     batch: &mut CheckedBatch,
     check: impl FnOnce(&mut CheckedBatch, &mut Option<String>) -> Result<(), RowError>,
 ) {
@@ -228,40 +298,34 @@ fn check_row(
         if let Some(uid) = uid.filter(|uid| is_possible_uid(uid) && position.lines == 1) {
             batch.push_failed_key(&uid);
         }
-        if position.lines > 1 {
-            let last = position.line + position.lines - 1;
-            let _ = write!(error.problem, "; the row spans lines {} to {last}: is a quote misplaced?", position.line);
-        }
+        error.problem.push_str(note);
         batch.push_rejection(error.rejection(position.line, name).with_row(Some(position.row)));
     }
 }
 
-/// The number of lines of a record, whose line ends may be LF, CRLF or CR.
-fn count_lines(record: &[u8]) -> u64 {
-    let record = record.trim_ascii_end();
-    let line_feeds = memchr::memchr_iter(b'\n', record).count();
-    let ends = if line_feeds > 0 { line_feeds } else { memchr::memchr_iter(b'\r', record).count() };
-    ends as u64 + 1
-}
-
 fn is_possible_uid(uid: &str) -> bool {
-    text::check_characters(uid).is_ok() && text::check_length(uid, MAX_UID_CHARS).is_ok()
+    text::check_characters(uid).is_ok() && text::check_length(uid, values::MAX_IDENTIFIER_CHARS).is_ok()
 }
 
-/// Cells after the last known column must be empty: an unquoted separator inside a value shifts all cells after it.
-fn check_cell_count(cells: &[std::borrow::Cow<'_, [u8]>]) -> Result<(), RowError> {
-    if cells.iter().skip(MAX_COLUMNS).all(|cell| cell.trim_ascii().is_empty()) {
+/// Cells after the last title, or after the last known column, must be empty: an unquoted separator inside a value shifts
+/// all cells after it. `titles` is 0 if the titles are not known.
+fn check_cell_count(cells: &[Cow<'_, [u8]>], titles: usize) -> Result<(), RowError> {
+    let columns = if titles == 0 { MAX_COLUMNS } else { titles.min(MAX_COLUMNS) };
+    let found = cells.iter().rposition(|cell| !cell.trim_ascii().is_empty()).map_or(0, |last| last + 1);
+    if found <= columns {
         return Ok(());
     }
-    let problem = format!(
-        "has {} values, but there are only {MAX_COLUMNS} columns; quote values that contain a semicolon",
-        cells.len()
-    );
+    let problem =
+        format!("has {found} values, but there are only {columns} columns; quote values that contain a semicolon");
     Err((None, ValueError { code: RejectionCode::ColumnCount, problem }))
 }
 
-fn not_json() -> RowError {
-    (None, ValueError { code: RejectionCode::JsonInvalid, problem: "is not valid JSON".to_owned() })
+fn not_json(text: &[u8]) -> RowError {
+    let problem = match std::str::from_utf8(text) {
+        Ok(_) => "is not valid JSON",
+        Err(_) => "is not valid JSON: it is not UTF-8, the charset of JSON",
+    };
+    (None, ValueError { code: RejectionCode::JsonInvalid, problem: problem.to_owned() })
 }
 
 fn not_an_object() -> RowError {
@@ -271,7 +335,7 @@ fn not_an_object() -> RowError {
 /// Checks the values of a row, which are in the order of [`KEYS`].
 fn check_values(
     position: RowPosition,
-    inputs: &[Input<'_>; KEYS.len()],
+    inputs: [Input<'_>; KEYS.len()],
     batch: &mut CheckedBatch,
 ) -> Result<(), RowError> {
     let mut cells = [SpanCell::Keep; FIELD_COUNT];
@@ -279,6 +343,7 @@ fn check_values(
     let (mut blocked_by_status, mut blocked_as_inactive) = (None, None);
     for ((name, target), input) in KEYS.iter().zip(inputs) {
         let at = |error: ValueError| (Some(*name), error);
+        let input = if COMPARED_KEYS.contains(name) { &input.visible() } else { &input };
         match target {
             Target::Field(field, kind) => {
                 cells[field.index()] = values::check_field(*kind, input, batch).map_err(at)?;
@@ -306,7 +371,7 @@ fn check_values(
         cells,
         attributes: Vec::new(),
     };
-    batch.push_row(row, 0);
+    batch.push_row(row);
     Ok(())
 }
 
@@ -314,7 +379,8 @@ fn check_values(
 /// invisible characters.
 fn folded(field: Field, cells: &[SpanCell; FIELD_COUNT], batch: &mut CheckedBatch) -> Result<Option<Span>, ValueError> {
     let SpanCell::Set(span) = cells[field.index()] else { return Ok(None) };
-    let folded = key::fold(batch.slice(span));
+    let value = batch.slice(span);
+    let folded = if field == Field::Email { key::fold_email(value) } else { key::fold(value) };
     if folded.is_empty() { Err(value_missing()) } else { Ok(Some(batch.push_text(&folded))) }
 }
 

@@ -3,16 +3,27 @@
 //! A row must have as many values as the header has columns, and the four required values EMAIL, USERNAME, FIRST_NM
 //! and LAST_NM. All other columns are optional; an empty value clears the stored one.
 
+mod json;
+mod opening;
+mod values;
+
+use std::borrow::Cow;
+
+use super::{BatchRecords, CheckRules, broken_line, describe_lines, warn_of_titles};
 use crate::batch::{CheckedBatch, RowSpans, Span, SpanCell};
+use crate::csv::{CsvScanner, CsvSyntax, QuoteStyle};
 use crate::field::{FIELD_COUNT, Field, FieldKind, FieldSpec};
-use crate::file::Handling;
-use crate::header::{Column, Header};
-use crate::key;
+use crate::file::{Dialect, Format, Handling};
+use crate::header::{Column, Header, PASSWORD_TITLES as PASSWORD_KEYS};
 use crate::rejection::RejectionCode;
 use crate::scanner::{RecordLimits, Scan, Scanner};
 use crate::shape::{Columns, Identity, RowShape};
-use crate::strict_csv::{Quotes, StrictCsvScanner};
 use crate::text::{self, ValueError, value_missing};
+use crate::warning::{Warning, WarningCode};
+use crate::{invisible, key, spreadsheet};
+
+pub use json::{keys_of_line, similar_title, unknown_keys};
+pub use opening::find_rows;
 
 /// What the rows of a Spigit file have in common.
 pub const SHAPE: RowShape = RowShape { identity: Identity::Username, columns: Columns::Core, field_name: title_of };
@@ -22,92 +33,122 @@ pub const DELIMITER: u8 = b',';
 /// Maximum length of an attribute value in characters.
 const MAX_ATTRIBUTE_CHARS: usize = 4096;
 
-/// Parses and checks the records of a batch whose first record starts on `first_line`.
-pub fn check_batch(
+/// How the records of a file with these titles are written.
+pub fn csv_syntax(header: &Header, handling: Handling, limits: RecordLimits) -> CsvSyntax {
+    let titles = header.titles().len();
+    let min_values = match handling {
+        Handling::Strict => titles,
+        Handling::Lenient => 0,
+    };
+    CsvSyntax {
+        delimiter: DELIMITER,
+        quotes: QuoteStyle::Strict,
+        limits,
+        values: (min_values, titles),
+        row_values: titles,
+        is_title: |cell| Field::from_spigit_title(cell).is_some(),
+    }
+}
+
+/// Parses and checks the records of a batch.
+pub fn check_batch(rules: &CheckRules, mut records: BatchRecords<'_>) -> CheckedBatch {
+    let capacity = records.text.len() + records.text.len() / 4;
+    let mut batch = CheckedBatch::new(SHAPE, rules.header.titles().to_vec(), capacity);
+    let mut scanner = records.csv_scanner(rules.line_syntax());
+    let (mut rest, mut row) = (records.text, records.first_row);
+    // CSV text has no error that ends it.
+    while let Ok(Scan::Record(consumed)) = scanner.scan(rest, true) {
+        rest = &rest[consumed..];
+        warn_of_titles(&scanner, &mut batch);
+        match rules.format {
+            Format::JsonLines => json::check_line(rules, &scanner, row, &mut batch),
+            Format::Csv | Format::Json => check_record(rules, &scanner, row, &mut batch),
+        }
+        row += 1;
+    }
+    warn_of_titles(&scanner, &mut batch);
+    batch
+}
+
+/// Parses and checks the records of a text that is not part of a batch.
+pub fn check_text(
     header: &Header,
     handling: Handling,
     limits: RecordLimits,
     first_line: u64,
-    records: &[u8],
+    text: &[u8],
 ) -> CheckedBatch {
-    let capacity = records.len() + records.len() / 4;
-    let mut batch = CheckedBatch::new(SHAPE, header.titles().to_vec(), capacity);
-    let mut scanner = StrictCsvScanner::new(DELIMITER, limits, first_line);
-    let mut rest = records;
-    loop {
-        match scanner.scan(rest, true) {
-            Ok(Scan::Record(consumed)) => {
-                rest = &rest[consumed..];
-                check_record(header, handling, &scanner, &mut batch);
-            }
-            Ok(Scan::End | Scan::NeedInput) => return batch,
-            // The splitter ends a file before such a record, so it occurs only in a damaged message.
-            Err(error) => {
-                batch.push_rejection(error.into());
-                return batch;
-            }
-        }
-    }
+    let rules = CheckRules { dialect: Dialect::Spigit, handling, format: Format::Csv, header: header.clone(), limits };
+    check_batch(&rules, BatchRecords { first_line, first_row: 1, broken: None, text })
 }
 
 fn title_of(field: Field) -> &'static str {
     field.spec().spigit_title
 }
 
-fn check_record(header: &Header, handling: Handling, scanner: &StrictCsvScanner, batch: &mut CheckedBatch) {
-    let check = RowCheck::new(header, handling, scanner);
-    if let Err((column, error)) = batch.check_row(|batch| check.run(batch)) {
-        let column = column.map(|position| header.titles()[position].as_str());
-        batch.push_rejection(error.rejection(scanner.line(), column));
+fn check_record(rules: &CheckRules, scanner: &CsvScanner, row: u64, batch: &mut CheckedBatch) {
+    if let Some(problem) = scanner.problem() {
+        return batch.push_rejection(broken_line(scanner, problem, row));
+    }
+    let check = RowCheck::new(rules, scanner, row);
+    if let Err((column, mut error)) = batch.check_row(|batch| check.run(batch)) {
+        let column = column.map(|position| check.header.titles()[position].as_str());
+        error.problem.push_str(&describe_lines(scanner));
+        batch.push_rejection(error.rejection(scanner.line(), column).with_row(Some(row)));
     }
 }
 
 /// The position of the invalid column, unless the error concerns the whole row, and the error.
 type RowError = (Option<usize>, ValueError);
 
+/// The result of checking a value.
+enum Checked {
+    Cell(SpanCell),
+    /// The value is invalid, and lenient handling leaves it out.
+    LeftOut(RejectionCode),
+}
+
 struct RowCheck<'a> {
     header: &'a Header,
     handling: Handling,
-    scanner: &'a StrictCsvScanner,
-    /// All values of the row, if they are UTF-8: checking the row at once is cheaper than checking each value.
+    scanner: &'a CsvScanner,
+    row: u64,
+    /// The whole record, if it is UTF-8: checking it at once is cheaper than checking each value.
     text: Option<&'a str>,
-    /// Whether the row has only characters that need no further check.
+    /// Whether the record has only characters that need no further check.
     is_printable: bool,
 }
 
 impl<'a> RowCheck<'a> {
-    fn new(header: &'a Header, handling: Handling, scanner: &'a StrictCsvScanner) -> Self {
-        let bytes = scanner.fields();
-        let text = std::str::from_utf8(bytes).ok();
-        Self { header, handling, scanner, text, is_printable: text::is_printable_ascii(bytes) }
+    fn new(rules: &'a CheckRules, scanner: &'a CsvScanner, row: u64) -> Self {
+        let is_printable = text::is_printable_ascii(scanner.raw().trim_ascii_end());
+        let text = std::str::from_utf8(scanner.raw()).ok();
+        Self { header: &rules.header, handling: rules.handling, scanner, row, text, is_printable }
     }
 
     fn run(&self, batch: &mut CheckedBatch) -> Result<(), RowError> {
-        self.check_structure()?;
+        self.check_count()?;
         let mut cells = [SpanCell::Keep; FIELD_COUNT];
         let mut attributes = Vec::new();
-        let mut warnings = 0;
+        let mut left_out = Vec::new();
         for (position, column) in self.header.columns().iter().enumerate() {
-            match column {
-                Column::Field(field) => match self.field(field.spec(), position, batch) {
-                    Ok(Some(cell)) => cells[field.index()] = cell,
-                    Ok(None) => warnings += 1,
-                    Err(error) => return Err((Some(position), error)),
-                },
-                Column::Attribute => match self.attribute(position, batch) {
-                    Ok(Some(cell)) => {
-                        attributes.push((u16::try_from(position).expect("a header has at most 200 columns"), cell));
-                    }
-                    Ok(None) => warnings += 1,
-                    Err(error) => return Err((Some(position), error)),
-                },
+            let checked = match column {
+                Column::Field(field) => self.field(field.spec(), position, batch),
+                Column::Attribute => self.attribute(position, batch),
+            };
+            match (checked.map_err(|error| (Some(position), error))?, column) {
+                (Checked::Cell(cell), Column::Field(field)) => cells[field.index()] = cell,
+                (Checked::Cell(cell), Column::Attribute) => {
+                    attributes.push((u16::try_from(position).expect("a header has at most 200 columns"), cell));
+                }
+                (Checked::LeftOut(code), _) => left_out.push((position, code)),
             }
         }
         let key = self.folded(Field::Username, &cells, batch)?;
         let email_key = self.folded(Field::Email, &cells, batch)?;
         let row = RowSpans {
             line: self.scanner.line(),
-            row: None,
+            row: Some(self.row),
             key,
             username_key: Some(key),
             email_key: Some(email_key),
@@ -116,85 +157,107 @@ impl<'a> RowCheck<'a> {
             cells,
             attributes,
         };
-        batch.push_row(row, warnings);
+        batch.push_row(row);
+        for (position, code) in left_out {
+            batch.push_warning(Warning {
+                line: self.scanner.line(),
+                row: Some(self.row),
+                column: self.header.titles()[position].clone(),
+                code: WarningCode::ValueLeftOut(code),
+            });
+        }
         Ok(())
     }
 
-    fn check_structure(&self) -> Result<(), RowError> {
-        if self.scanner.quotes() != Quotes::WellFormed {
-            let problem = "misplaced quote: quote the whole value and double the quotes inside it";
-            return Err((None, ValueError { code: RejectionCode::QuoteMisplaced, problem: problem.to_owned() }));
-        }
+    /// Checks the number of values. Empty values after the last column do not count.
+    fn check_count(&self) -> Result<(), RowError> {
         let (expected, found) = (self.header.titles().len(), self.scanner.field_count());
-        if found == expected || (found < expected && self.handling == Handling::Lenient) {
+        let surplus = (expected..found).rev().find(|index| !self.is_empty(*index)).map(|last| last + 1);
+        if surplus.is_none() && (found >= expected || self.handling == Handling::Lenient) {
             return Ok(());
         }
-        if found == 1 && self.scanner.field(0) == Some(b"\x1a") {
+        if found == 1 && self.scanner.field(0).as_deref() == Some(b"\x1a") {
             let problem = "has only the character U+001A (Ctrl-Z), which old programs put at the end of a file";
             return Err((None, ValueError { code: RejectionCode::ControlChar, problem: problem.to_owned() }));
         }
-        let hint = if found == expected + 1 && self.scanner.field(expected).is_some_and(<[u8]>::is_empty) {
-            " (is there a comma at the end of the line?)"
-        } else {
-            ""
+        let found = surplus.unwrap_or(found);
+        let hint = match surplus {
+            Some(_) => "; a value that contains a comma must be quoted",
+            None => "; with Prefer: handling=lenient, missing values at the end are taken as empty",
         };
         let problem = format!("expected {expected} values, found {found}{hint}");
         Err((None, ValueError { code: RejectionCode::ColumnCount, problem }))
     }
 
-    /// The trimmed value of a column. A missing trailing value is empty, which only lenient handling allows.
-    fn value(&self, position: usize) -> Result<&str, ValueError> {
-        let Some(range) = self.scanner.field_range(position) else { return Ok("") };
-        let value = match self.text {
-            // The whole row can be UTF-8 although a character is cut by the end of a value; `get` then returns `None`.
-            // An empty value inside such a character is valid nevertheless.
-            Some(text) if !range.is_empty() => text.get(range),
-            _ => std::str::from_utf8(&self.scanner.fields()[range]).ok(),
-        };
-        let not_utf8 = || ValueError { code: RejectionCode::Utf8Invalid, problem: "is not UTF-8".to_owned() };
-        value.map(text::trim).ok_or_else(not_utf8)
+    fn is_empty(&self, position: usize) -> bool {
+        self.value(position).is_ok_and(|value| value.is_empty())
     }
 
-    /// The cell of a field; `None` if an invalid optional value is skipped.
-    fn field(
-        &self,
-        spec: &FieldSpec,
-        position: usize,
-        batch: &mut CheckedBatch,
-    ) -> Result<Option<SpanCell>, ValueError> {
-        let cell = self.value(position).and_then(|value| match value {
+    /// The trimmed value of a column. A missing trailing value is empty, which only lenient handling allows.
+    fn value(&self, position: usize) -> Result<Cow<'_, str>, ValueError> {
+        let not_utf8 = || ValueError { code: RejectionCode::Utf8Invalid, problem: "is not UTF-8".to_owned() };
+        let value = match self.text {
+            Some(text) => self.scanner.field_in(position, text).unwrap_or_default(),
+            None => match self.scanner.field(position) {
+                Some(Cow::Borrowed(bytes)) => Cow::Borrowed(std::str::from_utf8(bytes).map_err(|_| not_utf8())?),
+                Some(Cow::Owned(bytes)) => Cow::Owned(String::from_utf8(bytes).map_err(|_| not_utf8())?),
+                None => Cow::Borrowed(""),
+            },
+        };
+        Ok(match value {
+            Cow::Borrowed(value) => Cow::Borrowed(self.clean(value)),
+            Cow::Owned(value) => Cow::Owned(self.clean(&value).to_owned()),
+        })
+    }
+
+    /// The value without white space and invisible characters around it, and without the `="…"` of a spreadsheet.
+    fn clean<'v>(&self, value: &'v str) -> &'v str {
+        let trimmed = if self.is_printable { text::trim(value) } else { invisible::trim(value) };
+        spreadsheet::formula_text(trimmed)
+    }
+
+    fn field(&self, spec: &FieldSpec, position: usize, batch: &mut CheckedBatch) -> Result<Checked, ValueError> {
+        let cell = self.value(position).and_then(|value| match self.visible(spec.field, &value).as_ref() {
             "" if spec.required => Err(value_missing()),
             "" => Ok(SpanCell::Clear),
-            value => self.append_checked(spec.kind, value, batch),
+            value => {
+                if spec.field == Field::Username {
+                    spreadsheet::check_identifier(value)?;
+                }
+                self.append_checked(spec.kind, value, batch)
+            }
         });
-        self.skip_if_optional(spec.required, cell)
+        self.leave_out_if_optional(spec.required, cell)
     }
 
-    /// The cell of an attribute; `None` if an invalid value is skipped.
-    fn attribute(&self, position: usize, batch: &mut CheckedBatch) -> Result<Option<SpanCell>, ValueError> {
-        let cell = self.value(position).and_then(|value| match value {
+    /// The value without invisible characters if it identifies a user.
+    fn visible<'v>(&self, field: Field, value: &'v str) -> Cow<'v, str> {
+        match field {
+            Field::Email | Field::Username if !self.is_printable => invisible::remove(value),
+            _ => Cow::Borrowed(value),
+        }
+    }
+
+    fn attribute(&self, position: usize, batch: &mut CheckedBatch) -> Result<Checked, ValueError> {
+        let cell = self.value(position).and_then(|value| match value.as_ref() {
             "" => Ok(SpanCell::Clear),
             value => self.append_checked(FieldKind::Text(MAX_ATTRIBUTE_CHARS), value, batch),
         });
-        self.skip_if_optional(false, cell)
+        self.leave_out_if_optional(false, cell)
     }
 
     fn append_checked(&self, kind: FieldKind, value: &str, batch: &mut CheckedBatch) -> Result<SpanCell, ValueError> {
         if !self.is_printable {
             text::check_characters(value)?;
         }
-        Ok(SpanCell::Set(batch.append(|out| text::canonical(kind, value, out))?))
+        Ok(SpanCell::Set(batch.append(|out| values::canonical(kind, value, out))?))
     }
 
-    /// Turns the error of an optional value into `None` in lenient handling.
-    fn skip_if_optional(
-        &self,
-        required: bool,
-        cell: Result<SpanCell, ValueError>,
-    ) -> Result<Option<SpanCell>, ValueError> {
+    /// Lenient handling leaves out an optional value that is invalid.
+    fn leave_out_if_optional(&self, required: bool, cell: Result<SpanCell, ValueError>) -> Result<Checked, ValueError> {
         match cell {
-            Ok(cell) => Ok(Some(cell)),
-            Err(_) if self.handling == Handling::Lenient && !required => Ok(None),
+            Ok(cell) => Ok(Checked::Cell(cell)),
+            Err(error) if self.handling == Handling::Lenient && !required => Ok(Checked::LeftOut(error.code)),
             Err(error) => Err(error),
         }
     }
@@ -207,6 +270,7 @@ impl<'a> RowCheck<'a> {
         batch: &mut CheckedBatch,
     ) -> Result<Span, RowError> {
         let folded = match cells[field.index()] {
+            SpanCell::Set(span) if field == Field::Email => key::fold_email(batch.slice(span)),
             SpanCell::Set(span) => key::fold(batch.slice(span)),
             SpanCell::Keep | SpanCell::Clear => String::new(),
         };

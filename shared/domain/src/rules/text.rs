@@ -1,8 +1,5 @@
 //! Checks on the text of single values. An error is the predicate of a sentence about the value: `EMAIL is missing`.
 
-use std::fmt::Write as _;
-
-use crate::field::FieldKind;
 use crate::rejection::{Rejection, RejectionCode};
 
 /// Why a value is invalid.
@@ -81,59 +78,11 @@ pub(crate) fn is_noncharacter(c: char) -> bool {
     matches!(c, '\u{FDD0}'..='\u{FDEF}') || u32::from(c) & 0xFFFE == 0xFFFE
 }
 
-/// Checks a trimmed, non-empty value and appends its canonical form.
-pub fn canonical(kind: FieldKind, value: &str, out: &mut String) -> Result<(), ValueError> {
-    match kind {
-        FieldKind::Text(limit) => check_length(value, limit)?,
-        FieldKind::Email => check_email(value)?,
-        FieldKind::Date => return canonical_us_date(value, out),
-        // No Spigit field is of this kind; Collaborator fields are checked in `collaborator`.
-        FieldKind::Number | FieldKind::Json => {}
-    }
-    out.push_str(value);
-    Ok(())
-}
-
 /// Checks that a value has no more than `limit` characters.
 pub fn check_length(value: &str, limit: usize) -> Result<(), ValueError> {
     if value.len() > limit && value.chars().count() > limit {
         return invalid(RejectionCode::ValueTooLong, format!("is longer than {limit} characters"));
     }
-    Ok(())
-}
-
-/// Checks for one `@` with text on both sides, no white space, and a maximum of 254 characters. Only a mail server can
-/// tell whether the address exists.
-pub(crate) fn check_email(value: &str) -> Result<(), ValueError> {
-    check_length(value, 254)?;
-    let problem = match value.split_once('@') {
-        None => "has no @",
-        Some((_, domain)) if domain.contains('@') => "has more than one @",
-        Some(("", _)) => "has nothing before the @",
-        Some((_, "")) => "has nothing after the @",
-        Some(_) if value.chars().any(char::is_whitespace) => "contains white space",
-        Some(_) => return Ok(()),
-    };
-    invalid(RejectionCode::EmailInvalid, format!("is not an e-mail address: it {problem}"))
-}
-
-/// Parses `MM/DD/YYYY`, the format of the Spigit sample, with optional leading zeros, and appends `YYYY-MM-DD`.
-fn canonical_us_date(value: &str, out: &mut String) -> Result<(), ValueError> {
-    let mut parts = value.split('/');
-    let numbers = [parts.next(), parts.next(), parts.next()];
-    let parsed = match numbers {
-        [Some(month), Some(day), Some(year)] if parts.next().is_none() => {
-            match (parse_digits(month, 1..=2), parse_digits(day, 1..=2), parse_digits(year, 4..=4)) {
-                (Some(month), Some(day), Some(year)) if is_calendar_date(year, month, day) => Some((year, month, day)),
-                _ => None,
-            }
-        }
-        _ => None,
-    };
-    let Some((year, month, day)) = parsed else {
-        return invalid(RejectionCode::DateInvalid, "is not a date of the form MM/DD/YYYY");
-    };
-    write!(out, "{year:04}-{month:02}-{day:02}").expect("writing to a String never fails");
     Ok(())
 }
 
@@ -158,56 +107,6 @@ pub(crate) fn is_calendar_date(year: u32, month: u32, day: u32) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    fn check(kind: FieldKind, value: &str) -> Result<String, RejectionCode> {
-        let mut out = String::new();
-        canonical(kind, value, &mut out).map(|()| out).map_err(|error| error.code)
-    }
-
-    #[test]
-    fn a_date_must_exist_in_the_calendar() {
-        assert_eq!(check(FieldKind::Date, "01/20/2019").as_deref(), Ok("2019-01-20"));
-        assert_eq!(check(FieldKind::Date, "2/29/2024").as_deref(), Ok("2024-02-29"));
-        assert_eq!(check(FieldKind::Date, "12/31/9999").as_deref(), Ok("9999-12-31"));
-        for bad in [
-            "31.02.2024",
-            "13/31/2024",
-            "02/29/2023",
-            "02/29/1900",
-            "02/30/2024",
-            "2019-01-20",
-            "1/1/0000",
-            "٠1/20/2019",
-            "+1/20/2019",
-            "00/10/2020",
-            "0000-00-00",
-            "1/1/99999",
-            "01/01/20",
-            "1/1/2020/1",
-            "Dev",
-        ] {
-            assert_eq!(check(FieldKind::Date, bad), Err(RejectionCode::DateInvalid), "{bad}");
-        }
-    }
-
-    #[test]
-    fn an_email_needs_one_at_sign_and_no_white_space() {
-        for good in [
-            "a@b",
-            "test1@spigit.com",
-            "o'neil+x@mail.example.org",
-            "ü@exämple.de",
-            "\u{1f600}@x.example",
-            "\u{430}nn@x",
-        ] {
-            assert_eq!(check(FieldKind::Email, good).as_deref(), Ok(good));
-        }
-        for bad in ["a@", "@b.c", "a b@c.d", "a@@b.c", "plain", "a@b@c", "@", "a@b\r\nBcc: c@d", "a\u{a0}b@c"] {
-            assert_eq!(check(FieldKind::Email, bad), Err(RejectionCode::EmailInvalid), "{bad}");
-        }
-        let long = format!("{}@b.c", "a".repeat(255));
-        assert_eq!(check(FieldKind::Email, &long), Err(RejectionCode::ValueTooLong));
-    }
 
     #[test]
     fn control_characters_are_reported_by_code_point() {

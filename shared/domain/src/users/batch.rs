@@ -7,6 +7,7 @@ use crate::field::{FIELD_COUNT, Field};
 use crate::rejection::{Rejection, RejectionCode};
 use crate::shape::{Columns, Identity, RowShape};
 use crate::text::{ValueError, internal_error};
+use crate::warning::{MAX_KEPT_WARNINGS, Warning};
 
 /// A range of the shared text.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -57,7 +58,9 @@ pub struct CheckedBatch {
     titles: Vec<String>,
     rows: Vec<RowSpans>,
     rejections: Vec<Rejection>,
-    warnings: u64,
+    /// All warnings, those included that are not kept.
+    warning_count: u64,
+    warnings: Vec<Warning>,
     /// The keys of failed rows, where the key could be read.
     failed_keys: Vec<Span>,
 }
@@ -81,7 +84,8 @@ impl CheckedBatch {
             titles,
             rows: Vec::new(),
             rejections: Vec::new(),
-            warnings: 0,
+            warning_count: 0,
+            warnings: Vec::new(),
             failed_keys: Vec::new(),
         }
     }
@@ -140,7 +144,7 @@ impl CheckedBatch {
 
     /// The counts before any row is applied: the failed rows and the warnings.
     pub fn initial_counts(&self) -> Counts {
-        Counts { failed: self.rejections.len() as u64, warnings: self.warnings, ..Counts::default() }
+        Counts { failed: self.rejections.len() as u64, warnings: self.warning_count, ..Counts::default() }
     }
 
     /// The number of rows, including failed ones.
@@ -178,9 +182,30 @@ impl CheckedBatch {
         &self.text[span.start as usize..span.end as usize]
     }
 
-    pub(crate) fn push_row(&mut self, row: RowSpans, warnings: u64) {
+    /// The position of a title, which is added if it is new.
+    pub(crate) fn title_position(&mut self, title: &str) -> u16 {
+        let position = self.titles.iter().position(|known| known == title).unwrap_or_else(|| {
+            self.titles.push(title.to_owned());
+            self.titles.len() - 1
+        });
+        u16::try_from(position).expect("the rows of a batch have far fewer titles")
+    }
+
+    pub(crate) fn push_row(&mut self, row: RowSpans) {
         self.rows.push(row);
-        self.warnings += warnings;
+    }
+
+    /// Counts a warning, and keeps it if it is one of the first of the batch.
+    pub(crate) fn push_warning(&mut self, warning: Warning) {
+        self.warning_count += 1;
+        if self.warnings.len() < MAX_KEPT_WARNINGS {
+            self.warnings.push(warning);
+        }
+    }
+
+    /// The warnings that are kept: the first of the batch.
+    pub fn warnings(&self) -> &[Warning] {
+        &self.warnings
     }
 
     pub(crate) fn push_failed_key(&mut self, key: &str) {

@@ -38,7 +38,7 @@ pub fn decide_row<'a>(job: JobId, row: CheckedRow<'a>, stored: Option<&StoredUse
     if let (None, Some(rejection)) = (stored, reject_incomplete_row(&row)) {
         return RowDecision::Reject(rejection);
     }
-    let merged = merge_rows(stored.map(|user| &user.profile), [row]);
+    let merged = merge_rows(job, stored, [row]);
     if merged.has_too_many_attributes {
         let problem = format!(
             "the user would have more than {MAX_ATTRIBUTES} further values or {} KiB of them; clear some first",
@@ -261,7 +261,7 @@ mod tests {
     fn batch(records: &str) -> CheckedBatch {
         let titles = ["EMAIL", "USERNAME", "FIRST_NM", "LAST_NM"];
         let header = Header::parse(titles.map(str::as_bytes)).unwrap();
-        spigit::check_batch(&header, Handling::Strict, RecordLimits::default(), 2, records.as_bytes())
+        spigit::check_text(&header, Handling::Strict, RecordLimits::default(), 2, records.as_bytes())
     }
 
     fn stored(version: Version) -> StoredUser<'static> {

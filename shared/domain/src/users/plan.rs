@@ -148,7 +148,7 @@ fn plan_groups<'a>(job: JobId, groups: Vec<Group<'a>>, existing: &'a Existing<'a
             continue;
         }
         let stored = existing.users.get(group.key);
-        let merged = merge_rows(stored.map(|user| &user.profile), group.rows.iter().copied());
+        let merged = merge_rows(job, stored, group.rows.iter().copied());
         if merged.has_too_many_attributes {
             plan.contested.extend(group.rows);
             continue;
@@ -261,7 +261,7 @@ mod tests {
     fn batch(records: &str) -> CheckedBatch {
         let titles = ["EMAIL", "USERNAME", "FIRST_NM", "LAST_NM"];
         let header = Header::parse(titles.map(str::as_bytes)).unwrap();
-        spigit::check_batch(&header, Handling::Strict, RecordLimits::default(), 2, records.as_bytes())
+        spigit::check_text(&header, Handling::Strict, RecordLimits::default(), 2, records.as_bytes())
     }
 
     fn stored<'a>(users: &[(&'a str, &'a str)]) -> Existing<'a> {

@@ -7,7 +7,9 @@ use crate::batch::{Cell, CheckedRow};
 use crate::counts::Counts;
 use crate::field::{FIELD_COUNT, FIELDS, Field};
 use crate::ids::JobId;
+use crate::key::fold_email;
 use crate::shape::Identity;
+use crate::warning::{Warning, WarningCode};
 
 /// The maximum number of attributes of a user, and their maximum size in bytes: titles and values. Files add attributes
 /// to those of earlier files, so without a limit a user could become arbitrarily large.
@@ -105,6 +107,12 @@ impl<'a> Profile<'a> {
         self.username_key
     }
 
+    /// Whether this is the profile of a user with an e-mail that is not `email`. Its key may be missing: while users
+    /// exchange e-mails, nobody has them.
+    fn has_other_email(&self, email: &str) -> bool {
+        self.value(Field::Email).is_some_and(|own| fold_email(own) != fold_email(email))
+    }
+
     /// The folded e-mail.
     pub fn email_key(&self) -> Option<&'a str> {
         self.email_key
@@ -192,18 +200,27 @@ pub struct MergedRows<'a> {
     pub counts: Counts,
     /// Whether a row added attributes beyond [`MAX_ATTRIBUTES`] or [`MAX_ATTRIBUTE_BYTES`]. Such a row must fail.
     pub has_too_many_attributes: bool,
+    /// Warnings about the rows; all of them are in `counts`.
+    pub warnings: Vec<Warning>,
 }
 
-/// Merges the rows of one user, in line order, into the stored profile; `None` if the user is new.
-pub fn merge_rows<'a>(stored: Option<&Profile<'a>>, rows: impl IntoIterator<Item = CheckedRow<'a>>) -> MergedRows<'a> {
+/// Merges the rows that a job has for one user, in line order, into the stored user; `None` if the user is new.
+pub fn merge_rows<'a>(
+    job: JobId,
+    stored: Option<&StoredUser<'a>>,
+    rows: impl IntoIterator<Item = CheckedRow<'a>>,
+) -> MergedRows<'a> {
     let mut exists = stored.is_some();
+    let mut is_from_job = stored.is_some_and(|user| user.version.job == job.0);
     let mut merged = MergedRows {
-        profile: stored.cloned().unwrap_or_default(),
+        profile: stored.map_or_else(Profile::default, |user| user.profile.clone()),
         written_by: None,
         counts: Counts::default(),
         has_too_many_attributes: false,
+        warnings: Vec::new(),
     };
     for row in rows {
+        let email = merged.profile.value(Field::Email).filter(|_| is_from_job);
         let change = merge_row(&mut merged, row);
         let outcome = match (exists, change.profile) {
             (false, _) => &mut merged.counts.created,
@@ -217,12 +234,29 @@ pub fn merge_rows<'a>(stored: Option<&Profile<'a>>, rows: impl IntoIterator<Item
         } else {
             merged.profile.password_hash = row.password_hash();
         }
+        if email.is_some_and(|email| merged.profile.has_other_email(email)) {
+            merged.warn_of_email_change(&row);
+        }
         if change.any() || !exists {
             merged.written_by = Some(row.line());
+            is_from_job = true;
         }
         exists = true;
     }
     merged
+}
+
+impl MergedRows<'_> {
+    /// Adds the warning that this row changes an e-mail which an earlier row of the same file has set.
+    fn warn_of_email_change(&mut self, row: &CheckedRow<'_>) {
+        self.counts.warnings += 1;
+        self.warnings.push(Warning {
+            line: row.line(),
+            row: row.row(),
+            column: row.field_name(Field::Email).to_owned(),
+            code: WarningCode::EmailChanged,
+        });
+    }
 }
 
 fn merge_row<'a>(merged: &mut MergedRows<'a>, row: CheckedRow<'a>) -> Change {
@@ -248,13 +282,13 @@ mod tests {
 
     fn batch(titles: &str, records: &str) -> CheckedBatch {
         let header = Header::parse(titles.split(',').map(str::as_bytes)).unwrap();
-        spigit::check_batch(&header, Handling::Strict, RecordLimits::default(), 2, records.as_bytes())
+        spigit::check_text(&header, Handling::Strict, RecordLimits::default(), 2, records.as_bytes())
     }
 
     #[test]
     fn the_rows_of_one_user_are_merged_in_line_order() {
         let batch = batch("EMAIL,USERNAME,FIRST_NM,LAST_NM,badge", "a@b,u,f,l,1\na@b,u,f,l,1\na@b,U,f,l,2\n");
-        let merged = merge_rows(None, batch.rows());
+        let merged = merge_rows(JobId(1), None, batch.rows());
         assert_eq!(merged.counts, Counts { created: 1, updated: 1, unchanged: 1, ..Counts::default() });
         assert_eq!(merged.written_by, Some(4));
         assert_eq!(merged.profile.value(Field::Username), Some("U"));
@@ -271,16 +305,17 @@ mod tests {
         }
         values[Field::WorkCity.index()] = Some("Rome");
         values[Field::CompanyId.index()] = Some("SPG");
-        let stored =
+        let profile =
             Profile::from_stored(Box::new(values), "u", Some("a@b"), Some(r#"{"badge":"1","desk":"9"}"#)).unwrap();
+        let stored = StoredUser { id: 1, version: Version { job: 1, line: 2 }, profile };
 
         let same = batch("EMAIL,USERNAME,FIRST_NM,LAST_NM", "a@b,u,f,l\n");
-        let merged = merge_rows(Some(&stored), same.rows());
+        let merged = merge_rows(JobId(2), Some(&stored), same.rows());
         assert_eq!(merged.counts.unchanged, 1);
         assert_eq!(merged.written_by, None);
 
         let cleared = batch("EMAIL,USERNAME,FIRST_NM,LAST_NM,WORK_CITY,badge", "a@b,u,f,l,,\n");
-        let merged = merge_rows(Some(&stored), cleared.rows());
+        let merged = merge_rows(JobId(2), Some(&stored), cleared.rows());
         assert_eq!(merged.counts.updated, 1);
         assert_eq!(merged.profile.value(Field::WorkCity), None);
         assert_eq!(merged.profile.value(Field::CompanyId), Some("SPG"));

@@ -120,7 +120,7 @@ pub fn from_json<'a>(
     let mut batch = CheckedBatch::new(shape, titles, 0);
     for row in &stored {
         let spans = spans(&mut batch, row, &positions);
-        batch.push_row(spans, 0);
+        batch.push_row(spans);
     }
     Ok(batch)
 }
@@ -184,9 +184,9 @@ mod tests {
         let titles = ["EMAIL", "USERNAME", "FIRST_NM", "LAST_NM", "Desk", "Badge"];
         let header = Header::parse(titles.map(str::as_bytes)).unwrap();
         let text = "a@x,a,f,l,7,\nB@x,B,\"f, \"\"g\"\"\",l,,9\n";
-        assert_same(&spigit::check_batch(&header, Handling::Strict, RecordLimits::default(), 2, text.as_bytes()));
+        assert_same(&spigit::check_text(&header, Handling::Strict, RecordLimits::default(), 2, text.as_bytes()));
         let text = "u;L;F;P;login;E@x;secret;;;;;;a,b\nv;L;F\n";
-        let mut batch = collaborator::check_batch(Format::Csv, RecordLimits::default(), 2, 1, text.as_bytes());
+        let mut batch = collaborator::check_text(Format::Csv, RecordLimits::default(), 2, 1, text.as_bytes());
         batch.set_password_hash(0, "$argon2id$hash");
         assert_same(&batch);
         assert!(!batch.rows().map(|row| to_json(&row)).any(|json| json.contains("secret")));

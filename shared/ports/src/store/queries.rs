@@ -1,12 +1,12 @@
 //! Reading jobs, rejections and users.
 
 use async_trait::async_trait;
-use muster_domain::{JobId, Rejection, TenantId};
+use muster_domain::{JobId, Rejection, TenantId, Warning};
 
 use crate::error::StoreError;
-use crate::job::{JobQuery, JobView, LedgerTotals, RejectionPage};
+use crate::job::{JobQuery, JobView, LedgerTotals, RejectionPage, WarningPage};
 use crate::store::Signals;
-use crate::tenant::UserRecord;
+use crate::tenant::{UserKey, UserRecord};
 
 /// Reads without writing.
 #[async_trait]
@@ -26,8 +26,10 @@ pub trait Queries: Send + Sync {
         job: JobId,
         page: RejectionPage,
     ) -> Result<Vec<Rejection>, StoreError>;
-    /// Finds a user of a tenant by case-folded username.
-    async fn find_user(&self, tenant: TenantId, username_key: &str) -> Result<Option<UserRecord>, StoreError>;
+    /// Returns one page of the kept warnings of a job, in the order of lines and columns.
+    async fn list_warnings(&self, tenant: TenantId, job: JobId, page: WarningPage) -> Result<Vec<Warning>, StoreError>;
+    /// Finds a user of a tenant.
+    async fn find_user(&self, tenant: TenantId, key: UserKey) -> Result<Option<UserRecord>, StoreError>;
     /// Subscribes to the progress of a job, made in this process or in any other.
     fn signals(&self, job: JobId) -> Signals;
 }

@@ -4,7 +4,7 @@ use async_trait::async_trait;
 use muster_domain::TenantId;
 
 use crate::error::StoreError;
-use crate::tenant::{Grant, NewToken, TenantRecord, TenantSettings, TokenRecord};
+use crate::tenant::{Grant, KeyClash, NewToken, TenantRecord, TenantSettings, TokenRecord};
 
 /// Manages tenants and their tokens, and checks tokens.
 #[async_trait]
@@ -15,6 +15,8 @@ pub trait Tenants: Send + Sync {
     async fn set_tenant_settings(&self, tenant: TenantId, settings: TenantSettings) -> Result<(), StoreError>;
     /// Lists all tenants by name.
     async fn list_tenants(&self) -> Result<Vec<TenantRecord>, StoreError>;
+    /// Lists the users of a tenant, or of all, whose keys clash with those of others.
+    async fn list_key_clashes(&self, tenant: Option<TenantId>) -> Result<Vec<KeyClash>, StoreError>;
     /// Stores a token and returns its id.
     async fn create_token(&self, token: NewToken) -> Result<i64, StoreError>;
     /// Lists the tokens of a tenant, oldest first.

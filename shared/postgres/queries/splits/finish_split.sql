@@ -2,7 +2,7 @@
 -- running, and no batch after the last one of this split is applied. (The extra batch at the end of a job has no bytes.)
 update jobs
 set
-    total_batches = $3, total_rows = $4, total_bytes = $5,
+    total_batches = $3, total_rows = $4, total_bytes = $5, blank_rows = $9, skipped_lines = $10,
     file_error_line = $6, file_error_code = $7, file_error_message = $8,
     split_at = now(), lease_until = null
 where id = $1 and lease_fence = $2 and state = 'PROCESSING' and not stopping

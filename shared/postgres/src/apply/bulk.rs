@@ -46,7 +46,7 @@ pub(super) async fn update(
         return Err(Retry::Changed.into());
     }
     for (_, write) in updates {
-        tally.counts.add(&write.merged.counts);
+        tally.add(&write.merged);
     }
     Ok(())
 }
@@ -75,7 +75,7 @@ pub(super) async fn insert<'a>(
     if !staged {
         text.send(connection, &statements.copy_users).await?;
         for write in &writes {
-            tally.counts.add(&write.merged.counts);
+            tally.add(&write.merged);
         }
         return Ok(Vec::new());
     }
@@ -87,7 +87,7 @@ pub(super) async fn insert<'a>(
     let mut conflicting = Vec::new();
     for write in writes {
         if inserted.contains(write.merged.profile.username_key()) {
-            tally.counts.add(&write.merged.counts);
+            tally.add(&write.merged);
         } else {
             conflicting.extend(write.rows);
         }
@@ -105,7 +105,7 @@ async fn update_few(
         if !user::update(connection, batch, stored, &UserWrite::new(batch, write)).await? {
             return Err(Retry::LookUpMore.into());
         }
-        tally.counts.add(&write.merged.counts);
+        tally.add(&write.merged);
     }
     Ok(())
 }
@@ -120,7 +120,7 @@ async fn insert_few<'a>(
     let mut conflicting = Vec::new();
     for write in writes {
         if user::insert(connection, batch, &UserWrite::new(batch, &write)).await? {
-            tally.counts.add(&write.merged.counts);
+            tally.add(&write.merged);
         } else if level == LookupLevel::AroundConflicts {
             conflicting.extend(write.rows);
         } else {

@@ -83,7 +83,7 @@ async fn apply_row(
         None => user::insert(connection, batch, &write).await?,
     };
     if is_written {
-        tally.counts.add(&merged.counts);
+        tally.add(&merged);
         return Ok(());
     }
     let holders = holders(connection, batch, row).await?;

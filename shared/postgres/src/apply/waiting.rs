@@ -10,7 +10,7 @@ use muster_domain::hand_over::{self, Decisions, NumberedRow, Waiting};
 use muster_domain::plan::{Existing, Plan, plan_decided};
 use muster_domain::shape::{Identity, RowShape};
 use muster_domain::waiting::{WaitingClaims, from_json, to_json};
-use muster_domain::{BatchNo, CheckedRow, JobId, Rejection, TenantId};
+use muster_domain::{BatchNo, CheckedRow, JobId, Rejection, RejectionCode, TenantId};
 use muster_ports::BatchToApply;
 use muster_sql::jobs;
 use sqlx::postgres::PgConnection;
@@ -129,8 +129,27 @@ pub(crate) async fn decide_all(connection: &mut PgConnection, last: &FinalBatch)
     }
     let batch = last.with_rows(&[])?;
     ledger::insert_rejections(connection, &batch, &tally.rejections).await?;
+    ledger::insert_warnings(connection, &batch, &tally.warnings).await?;
+    name_holders(connection, last, &tally.rejections).await?;
     ledger::write_counts(connection, &batch, &tally.counts, 0, &[]).await?;
     delete(connection, last.tenant, last.job).await
+}
+
+/// Records in the rejections who has what the rows wanted.
+async fn name_holders(
+    connection: &mut PgConnection,
+    last: &FinalBatch,
+    rejections: &[Rejection],
+) -> Result<(), sqlx::Error> {
+    for (code, statement) in [
+        (RejectionCode::ConflictEmail, sql::NAME_EMAIL_HOLDERS),
+        (RejectionCode::ConflictLogin, sql::NAME_LOGIN_HOLDERS),
+    ] {
+        if rejections.iter().any(|rejection| rejection.code == code) {
+            sqlx::query(statement).bind(last.tenant.0).bind(last.job.0).execute(&mut *connection).await?;
+        }
+    }
+    Ok(())
 }
 
 /// Drops the waiting rows of a job.

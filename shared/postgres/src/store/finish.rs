@@ -137,8 +137,10 @@ impl Work for CompleteStop {
         sqlx::query(sql::LOCK_JOB).bind(tenant.0).bind(job.0).fetch_optional(&mut *connection).await?;
         end_waiting(connection, tenant, job).await?;
         missing::forget(connection, tenant, job).await?;
-        let counts = ledger::sums(&mut *connection, tenant, job).await?.counts;
+        let sums = ledger::sums(&mut *connection, tenant, job).await?;
+        let counts = sums.counts;
         let statement = bind_counts(sqlx::query(sql::COMPLETE_STOP).bind(tenant.0).bind(job.0), &counts);
+        let statement = statement.bind(sums.bytes.cast_signed());
         let Some(row) = statement.fetch_optional(&mut *connection).await? else { return Ok(None) };
         let state: &str = row.try_get("state")?;
         let Some(state) = JobState::parse(state) else { return Ok(None) };

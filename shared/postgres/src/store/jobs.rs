@@ -1,7 +1,7 @@
 //! Accepting and deleting jobs, and asking for their end.
 
 use async_trait::async_trait;
-use muster_domain::{ExceededQuota, JobId, JobState, QuotaUsage, TenantId};
+use muster_domain::{CharsetSource, ExceededQuota, JobId, JobState, QuotaUsage, TenantId};
 use muster_ports::{Cancellation, CreatedJob, Creation, Deletion, FinishedJob, Idempotency, Jobs, NewJob, StoreError};
 use muster_runtime::failpoint;
 use muster_sql::{jobs as stored, tenants};
@@ -90,6 +90,8 @@ impl Work for Create {
             .bind(job.raw.format.as_str())
             .bind(job.raw.charset.as_str())
             .bind(job.blocks_missing_users)
+            .bind(job.raw.charset_source.map(CharsetSource::as_str))
+            .bind(stored::titles_json(&job.ignored_keys))
             .fetch_one(&mut *connection)
             .await?;
         let first = first_unfinished(connection, job.tenant).await?;

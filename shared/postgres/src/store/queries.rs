@@ -1,13 +1,15 @@
 //! Reading jobs, rejections and users.
 
 use async_trait::async_trait;
-use muster_domain::{JobId, JobState, Rejection, TenantId};
-use muster_ports::{JobQuery, JobView, LedgerTotals, Queries, RejectionPage, Signals, StoreError, UserRecord};
+use muster_domain::{JobId, JobState, Rejection, TenantId, Warning};
+use muster_ports::{
+    JobQuery, JobView, LedgerTotals, Queries, RejectionPage, Signals, StoreError, UserKey, UserRecord, WarningPage,
+};
 use muster_sql::{jobs, ledger, rejections, users};
 
 use crate::migrate::schema_version;
 use crate::sql;
-use crate::statements::FIND_USER;
+use crate::statements::{FIND_USER, FIND_USER_BY_EMAIL, FIND_USER_BY_UID};
 use crate::store::PostgresStore;
 
 #[async_trait]
@@ -62,8 +64,23 @@ impl Queries for PostgresStore {
         Ok(self.database.fetch_all(statement).await?.iter().map(rejections::rejection).collect::<Result<_, _>>()?)
     }
 
-    async fn find_user(&self, tenant: TenantId, username_key: &str) -> Result<Option<UserRecord>, StoreError> {
-        let statement = sqlx::query(FIND_USER.as_str()).bind(tenant.0).bind(username_key);
+    async fn list_warnings(&self, tenant: TenantId, job: JobId, page: WarningPage) -> Result<Vec<Warning>, StoreError> {
+        let statement = sqlx::query(sql::LIST_WARNINGS)
+            .bind(tenant.0)
+            .bind(job.0)
+            .bind(page.after_line.cast_signed())
+            .bind(page.after_column)
+            .bind(i64::from(page.limit));
+        Ok(self.database.fetch_all(statement).await?.iter().map(rejections::warning).collect::<Result<_, _>>()?)
+    }
+
+    async fn find_user(&self, tenant: TenantId, key: UserKey) -> Result<Option<UserRecord>, StoreError> {
+        let (statement, key) = match key {
+            UserKey::Username(key) => (&*FIND_USER, key),
+            UserKey::Email(key) => (&*FIND_USER_BY_EMAIL, key),
+            UserKey::Uid(key) => (&*FIND_USER_BY_UID, key),
+        };
+        let statement = sqlx::query(statement.as_str()).bind(tenant.0).bind(key);
         Ok(self.database.fetch_optional(statement).await?.map(|row| users::user(&row)).transpose()?)
     }
 

@@ -32,7 +32,7 @@ impl Retention for PostgresStore {
         self.database.execute(sqlx::query(sql::RECORD_UPLOAD_REMOVED).bind(job.0)).await.map(drop)
     }
 
-    /// Three statements, each a transaction: if a process dies between two of them, the next call takes the same job
+    /// Statements that are a transaction each: if a process dies between two of them, the next call takes the same job
     /// and continues.
     async fn remove_rejections(&self, after: Duration, limit: u32) -> Result<bool, StoreError> {
         let statement = sqlx::query(sql::CLOSE_REPORTS).bind(milliseconds(after));
@@ -41,6 +41,7 @@ impl Retention for PostgresStore {
         self.database
             .execute(sqlx::query(sql::REMOVE_REJECTIONS).bind(tenant).bind(job).bind(i64::from(limit)))
             .await?;
+        self.database.execute(sqlx::query(sql::REMOVE_WARNINGS).bind(tenant).bind(job).bind(i64::from(limit))).await?;
         self.database.execute(sqlx::query(sql::RECORD_REPORTS_REMOVED).bind(tenant).bind(job)).await?;
         Ok(true)
     }

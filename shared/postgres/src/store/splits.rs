@@ -83,7 +83,9 @@ impl Work for FinishSplit {
             .bind(end.bytes.cast_signed())
             .bind(error.map(|error| error.line.cast_signed()))
             .bind(error.map(|error| error.code.as_str()))
-            .bind(error.map(|error| error.message.as_str()));
+            .bind(error.map(|error| error.message.as_str()))
+            .bind(end.blank_rows.cast_signed())
+            .bind(end.skipped_lines.cast_signed());
         Ok(statement.execute(connection).await?.rows_affected() > 0)
     }
 }

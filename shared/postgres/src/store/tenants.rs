@@ -1,9 +1,9 @@
 //! Tenants and tokens.
 
 use async_trait::async_trait;
-use muster_domain::TenantId;
-use muster_ports::{Grant, NewToken, Scope, StoreError, TenantRecord, TenantSettings, Tenants, TokenRecord};
-use muster_sql::tenants;
+use muster_domain::{Charset, TenantId};
+use muster_ports::{Grant, KeyClash, NewToken, Scope, StoreError, TenantRecord, TenantSettings, Tenants, TokenRecord};
+use muster_sql::{keys, tenants};
 
 use crate::connection::query::Statement;
 use crate::sql;
@@ -24,6 +24,11 @@ impl Tenants for PostgresStore {
 
     async fn list_tenants(&self) -> Result<Vec<TenantRecord>, StoreError> {
         self.database.fetch_all(sqlx::query(sql::LIST_TENANTS)).await?.iter().map(tenants::tenant).collect()
+    }
+
+    async fn list_key_clashes(&self, tenant: Option<TenantId>) -> Result<Vec<KeyClash>, StoreError> {
+        let statement = sqlx::query(sql::LIST_CLASHES).bind(tenant.map(|tenant| tenant.0));
+        Ok(self.database.fetch_all(statement).await?.iter().map(keys::clash).collect::<Result<_, _>>()?)
     }
 
     async fn create_token(&self, token: NewToken) -> Result<i64, StoreError> {
@@ -61,4 +66,5 @@ fn bind_settings(statement: Statement<'_>, settings: TenantSettings) -> Statemen
         .bind(tenants::stored_limit(settings.quotas.unfinished_jobs))
         .bind(tenants::stored_limit(settings.quotas.uploads_per_day))
         .bind(tenants::stored_limit(settings.quotas.new_passwords_per_hour))
+        .bind(settings.charset.map(Charset::as_str))
 }

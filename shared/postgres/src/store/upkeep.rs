@@ -68,7 +68,7 @@ impl Upkeep for PostgresStore {
         Ok(rows.iter().map(jobs::running_job).collect::<Result<_, _>>()?)
     }
 
-    /// Three statements, each a transaction: if a process dies between two of them, the next call takes the same job
+    /// Statements that are a transaction each: if a process dies between two of them, the next call takes the same job
     /// and continues.
     async fn remove_deleted(&self, limit: u32) -> Result<bool, StoreError> {
         let Some(row) = self.database.fetch_optional(sqlx::query(sql::NEXT_DELETED_JOB)).await? else {
@@ -78,6 +78,7 @@ impl Upkeep for PostgresStore {
         self.database
             .execute(sqlx::query(sql::REMOVE_REJECTIONS).bind(tenant).bind(job).bind(i64::from(limit)))
             .await?;
+        self.database.execute(sqlx::query(sql::REMOVE_WARNINGS).bind(tenant).bind(job).bind(i64::from(limit))).await?;
         self.database.execute(sqlx::query(sql::DELETE_LEDGER).bind(tenant).bind(job)).await?;
         self.database.execute(sqlx::query(sql::FORGET_DELETED_JOB).bind(tenant).bind(job)).await?;
         Ok(true)

@@ -82,8 +82,10 @@ fn end_as_decided(
 pub(crate) fn complete_stop(db: &Connection, tenant: TenantId, job: JobId) -> rusqlite::Result<Option<FinishedJob>> {
     end_waiting(db, tenant, job)?;
     missing::forget(db, tenant, job)?;
-    let counts = ledger::sums(db, tenant, job)?.counts;
+    let sums = ledger::sums(db, tenant, job)?;
+    let counts = sums.counts;
     let values = [tenant.0, job.0].into_iter().chain(counts.to_array().map(u64::cast_signed));
+    let values = values.chain([sums.bytes.cast_signed()]);
     let read = decode(|row| stored::job_state(row, "state"));
     let state = db.query_row(sql::COMPLETE_STOP, params_from_iter(values), read).optional()?;
     state.map(|state| end(db, tenant, job, state, counts)).transpose()

@@ -1,7 +1,7 @@
 //! Accepting and deleting jobs, and asking for their end.
 
 use async_trait::async_trait;
-use muster_domain::{ExceededQuota, JobId, JobState, QuotaUsage, TenantId};
+use muster_domain::{CharsetSource, ExceededQuota, JobId, JobState, QuotaUsage, TenantId};
 use muster_ports::{Cancellation, CreatedJob, Creation, Deletion, FinishedJob, Idempotency, Jobs, NewJob, StoreError};
 use muster_runtime::failpoint;
 use muster_sql::{jobs as stored, tenants};
@@ -38,7 +38,9 @@ impl Jobs for SqliteStore {
                 job.idempotency.as_ref().map(|idempotency| idempotency.key.as_str()),
                 job.raw.format.as_str(),
                 job.raw.charset.as_str(),
-                job.blocks_missing_users
+                job.blocks_missing_users,
+                job.raw.charset_source.map(CharsetSource::as_str),
+                stored::titles_json(&job.ignored_keys)
             ];
             let id = JobId(db.query_row(sql::CREATE_JOB, values, |row| row.get(0))?);
             Ok(Creation::New(CreatedJob { id, can_start: first_unfinished(db, job.tenant)? == Some(id) }))

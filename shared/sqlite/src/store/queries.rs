@@ -1,15 +1,17 @@
 //! Reading jobs, rejections and users.
 
 use async_trait::async_trait;
-use muster_domain::{JobId, JobState, Rejection, TenantId};
-use muster_ports::{JobQuery, JobView, LedgerTotals, Queries, RejectionPage, Signals, StoreError, UserRecord};
+use muster_domain::{JobId, JobState, Rejection, TenantId, Warning};
+use muster_ports::{
+    JobQuery, JobView, LedgerTotals, Queries, RejectionPage, Signals, StoreError, UserKey, UserRecord, WarningPage,
+};
 use muster_sql::{jobs, rejections, users};
 use rusqlite::{OptionalExtension, params};
 
 use crate::connection::row::decode;
 use crate::ledger;
 use crate::sql;
-use crate::statements::FIND_USER;
+use crate::statements::{FIND_USER, FIND_USER_BY_EMAIL, FIND_USER_BY_UID};
 use crate::store::SqliteStore;
 
 #[async_trait]
@@ -62,10 +64,23 @@ impl Queries for SqliteStore {
         .await
     }
 
-    async fn find_user(&self, tenant: TenantId, username_key: &str) -> Result<Option<UserRecord>, StoreError> {
-        let key = username_key.to_owned();
+    async fn list_warnings(&self, tenant: TenantId, job: JobId, page: WarningPage) -> Result<Vec<Warning>, StoreError> {
         self.read(move |db| {
-            let mut statement = db.prepare_cached(&FIND_USER)?;
+            let mut statement = db.prepare_cached(sql::LIST_WARNINGS)?;
+            let values = params![tenant.0, job.0, page.after_line.cast_signed(), page.after_column, page.limit];
+            statement.query_map(values, decode(|row| rejections::warning(row)))?.collect()
+        })
+        .await
+    }
+
+    async fn find_user(&self, tenant: TenantId, key: UserKey) -> Result<Option<UserRecord>, StoreError> {
+        let (statement, key) = match key {
+            UserKey::Username(key) => (&*FIND_USER, key),
+            UserKey::Email(key) => (&*FIND_USER_BY_EMAIL, key),
+            UserKey::Uid(key) => (&*FIND_USER_BY_UID, key),
+        };
+        self.read(move |db| {
+            let mut statement = db.prepare_cached(statement)?;
             statement.query_row(params![tenant.0, key], decode(|row| users::user(row))).optional()
         })
         .await

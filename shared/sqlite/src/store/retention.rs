@@ -41,6 +41,7 @@ impl Retention for SqliteStore {
                 .optional()?;
             let Some((tenant, job)) = taken else { return Ok(false) };
             db.execute(sql::REMOVE_REJECTIONS, params![tenant, job, limit])?;
+            db.execute(sql::REMOVE_WARNINGS, params![tenant, job, limit])?;
             db.execute(sql::RECORD_REPORTS_REMOVED, params![tenant, job])?;
             Ok(true)
         })

@@ -72,7 +72,9 @@ impl Splits for SqliteStore {
                 end.bytes.cast_signed(),
                 error.map(|error| error.line.cast_signed()),
                 error.map(|error| error.code.as_str()),
-                error.map(|error| error.message.as_str())
+                error.map(|error| error.message.as_str()),
+                end.blank_rows.cast_signed(),
+                end.skipped_lines.cast_signed()
             ];
             Ok(db.prepare_cached(sql::FINISH_SPLIT)?.execute(values)? > 0)
         })

@@ -1,9 +1,9 @@
 //! Tenants and tokens.
 
 use async_trait::async_trait;
-use muster_domain::TenantId;
-use muster_ports::{Grant, NewToken, Scope, StoreError, TenantRecord, TenantSettings, Tenants, TokenRecord};
-use muster_sql::tenants;
+use muster_domain::{Charset, TenantId};
+use muster_ports::{Grant, KeyClash, NewToken, Scope, StoreError, TenantRecord, TenantSettings, Tenants, TokenRecord};
+use muster_sql::{keys, tenants};
 use rusqlite::{OptionalExtension, params};
 
 use crate::connection::row::decode;
@@ -24,7 +24,8 @@ impl Tenants for SqliteStore {
                 tenants::stored_limit(settings.quotas.stored_bytes),
                 tenants::stored_limit(settings.quotas.unfinished_jobs),
                 tenants::stored_limit(settings.quotas.uploads_per_day),
-                tenants::stored_limit(settings.quotas.new_passwords_per_hour)
+                tenants::stored_limit(settings.quotas.new_passwords_per_hour),
+                settings.charset.map(Charset::as_str)
             ];
             db.query_row(sql::CREATE_TENANT, values, |row| row.get(0).map(TenantId)).optional()
         })
@@ -42,7 +43,8 @@ impl Tenants for SqliteStore {
                 tenants::stored_limit(settings.quotas.stored_bytes),
                 tenants::stored_limit(settings.quotas.unfinished_jobs),
                 tenants::stored_limit(settings.quotas.uploads_per_day),
-                tenants::stored_limit(settings.quotas.new_passwords_per_hour)
+                tenants::stored_limit(settings.quotas.new_passwords_per_hour),
+                settings.charset.map(Charset::as_str)
             ];
             db.execute(sql::SET_TENANT_SETTINGS, values).map(drop)
         })
@@ -53,6 +55,14 @@ impl Tenants for SqliteStore {
         self.read(|db| {
             let mut statement = db.prepare_cached(sql::LIST_TENANTS)?;
             statement.query_map([], decode(|row| tenants::tenant(row)))?.collect()
+        })
+        .await
+    }
+
+    async fn list_key_clashes(&self, tenant: Option<TenantId>) -> Result<Vec<KeyClash>, StoreError> {
+        self.read(move |db| {
+            let mut statement = db.prepare_cached(sql::LIST_CLASHES)?;
+            statement.query_map([tenant.map(|tenant| tenant.0)], decode(|row| keys::clash(row)))?.collect()
         })
         .await
     }

@@ -81,6 +81,7 @@ impl Upkeep for SqliteStore {
                 .optional()?;
             let Some((tenant, job)) = next else { return Ok(false) };
             db.prepare_cached(sql::REMOVE_REJECTIONS)?.execute(params![tenant, job, limit])?;
+            db.prepare_cached(sql::REMOVE_WARNINGS)?.execute(params![tenant, job, limit])?;
             db.prepare_cached(sql::DELETE_LEDGER)?.execute(params![tenant, job])?;
             db.prepare_cached(sql::FORGET_DELETED_JOB)?.execute(params![tenant, job])?;
             Ok(true)

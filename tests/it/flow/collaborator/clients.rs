@@ -75,7 +75,8 @@ async fn parts_of_a_file_can_be_sent_on_one_connection(site: Site) {
         (4, "a;Last;First;;a\r\nf;Last;First;;f", (200, json!(1))),
     ] {
         let part_headers = PART_HEADERS.replace("file.csv", &format!("file{number}.csv"));
-        let body = multipart_with(&part_headers, format!("ID;Last name;First name\r\n{rows}").as_bytes());
+        let body =
+            multipart_with(&part_headers, format!("ID;Last name;First name;Middle name;Login\r\n{rows}").as_bytes());
         assert_eq!(
             status_and_created(&send(&mut connection, &token_header(&site), &body).await),
             expected,

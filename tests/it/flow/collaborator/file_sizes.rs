@@ -58,14 +58,14 @@ async fn emails_of_earlier_files_stay_with_their_users(site: Site) {
             rows.insert(1, format!("OWNER@x.example,thief{size},First,Last"));
             let status = site.client.import(csv(TITLES, rows)).await;
             assert_eq!(status.counts(), expected.failed(1), "{first_name}");
-            assert_eq!(status["error_message"], "Line 3: EMAIL belongs to another user");
+            assert_eq!(status.errors(), "Line 3: EMAIL belongs to another user (user N)");
         }
         // A known user cannot take the e-mail either.
         let mut rows = rows(&names, "Last");
         rows[1] = format!("owner@x.example,{},Last,Last", names[1]);
         let status = site.client.import(csv(TITLES, rows)).await;
         assert_eq!(status.counts(), updated(users - 1).failed(1));
-        assert_eq!(status["error_message"], "Line 3: EMAIL belongs to another user");
+        assert_eq!(status.errors(), "Line 3: EMAIL belongs to another user (user N)");
         let user = site.client.user(&names[1]).await;
         assert_eq!(
             (&user["first_name"], &user["email"]),

@@ -18,7 +18,7 @@ test_on_both_backends!(
     a_failed_row_does_not_change_its_user,
     the_single_endpoint_requires_five_values,
     passwords_appear_in_no_response_and_no_log,
-    csv_titles_are_ignored,
+    csv_columns_are_read_by_position,
 );
 
 /// (key of the request, key of the stored user, value of the request, stored value, whether an empty text clears it)
@@ -287,12 +287,11 @@ async fn passwords_appear_in_no_response_and_no_log(site: Site) {
     assert!(!site.output().contains("canary"), "a password is in a log");
 }
 
-async fn csv_titles_are_ignored(site: Site) {
+async fn csv_columns_are_read_by_position(site: Site) {
     for (name, titles) in [
         ("a", "ID;Last name;First name;Middle name;Login;Email"),
         ("b", "ИД;Фамилия;Имя;Отчество;Логин;Почта"),
-        ("c", "Email;Login;ID;First name;Last name;Middle name"),
-        ("d", "x;x;x"),
+        ("c", "x;x;x"),
     ] {
         assert_eq!(post_csv(&site, csv(titles, [row(name)])).await.counts(), reply().created(1), "{titles}");
         assert_eq!(site.client.user(name).await["email"], format!("{name}@x.example"), "{titles}");

@@ -24,7 +24,7 @@ async fn an_email_changes_hands_in_line_order(site: Site) {
 async fn the_first_of_two_new_users_gets_a_contested_email(site: Site) {
     let status = site.client.import(csv(TITLES, ["same@x,a,A,A", "SAME@x,b,B,B", "c@x,c,C,C"])).await;
     assert_eq!(status.counts(), created(2).failed(1));
-    assert_eq!(status["error_message"], "Line 3: EMAIL belongs to another user");
+    assert_eq!(status.errors(), "Line 3: EMAIL belongs to another user (user N, written by line 2 of this file)");
 }
 
 async fn a_user_can_change_its_email_and_change_it_back(site: Site) {
@@ -37,5 +37,5 @@ async fn a_conflict_with_an_earlier_job_names_the_line(site: Site) {
     site.client.import(csv(TITLES, ["a@x,a,A,A"])).await;
     let status = site.client.import(csv(TITLES, ["c@x,c,C,C", "A@X,b,B,B"])).await;
     assert_eq!(status.counts(), created(1).failed(1));
-    assert_eq!(status["error_message"], "Line 3: EMAIL belongs to another user");
+    assert_eq!(status.errors(), "Line 3: EMAIL belongs to another user (user N)");
 }

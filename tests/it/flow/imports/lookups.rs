@@ -36,7 +36,8 @@ async fn known_users_between_many_new_ones_are_recognized(site: Site) {
     assert_eq!(status.counts(), created(new_users).updated(11).unchanged(20).failed(2));
     let line = |index: usize| 2 * MORE_ROWS_THAN_A_BATCH + 30 + index + 2;
     let conflict = |index| format!("Line {}: EMAIL belongs to another user", line(index));
-    assert_eq!(status["error_message"], format!("{}; {}", conflict(0), conflict(3)));
+    let writer = format!("written by line {} of this file", line(1));
+    assert_eq!(status.errors(), format!("{} (user N); {} (user N, {writer})", conflict(0), conflict(3)));
     assert_eq!(site.client.user("early").await["email"], "known30@x");
     assert_eq!(site.client.user("known25").await["first_name"], "Other");
 }

@@ -30,6 +30,12 @@ async fn a_status_has_the_documented_keys_and_an_etag(site: Site) {
             "warnings",
             "blocked_users",
             "unblocked_users",
+            "blank_rows",
+            "skipped_lines",
+            "charset",
+            "charset_source",
+            "kept_as_attributes",
+            "ignored",
             "waiting_users",
             "missing_users_kept",
             "percent",
@@ -71,7 +77,7 @@ async fn errors_are_available_as_json_pages_and_as_csv(site: Site) {
     let first = &site.client.get(&format!("{path}/errors?limit=1")).await.json()["errors"][0];
     assert_eq!(
         *first,
-        json!({"line": 3, "column": "USERNAME", "code": "value_empty", "message": "USERNAME is missing"})
+        json!({"line": 3, "row": 2, "column": "USERNAME", "code": "value_empty", "message": "USERNAME is missing"})
     );
 
     let response =

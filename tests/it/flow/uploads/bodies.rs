@@ -17,6 +17,9 @@ test_on_both_backends!(
     compressed_bodies_are_accepted,
     compressed_bodies_are_stored_compressed,
     unusual_text_formats_are_accepted,
+    envelopes_of_many_programs_are_accepted,
+    a_compressed_file_in_a_part_is_unpacked,
+    one_json_object_a_line_is_accepted,
     double_slashes_and_a_prefix_parameter_are_accepted,
 );
 
@@ -181,9 +184,90 @@ async fn unusual_text_formats_are_accepted(site: Site) {
         let status = site.client.import(text.replace('K', &format!("k{number}"))).await;
         assert_eq!(status.counts(), created(1).failed(1), "{text:?}: {status}");
         let line = [3, 3, 4, 8][number];
-        let message = format!("Line {line}: expected 4 values, found 1");
+        let message = format!(
+            "Line {line}: expected 4 values, found 1; with Prefer: handling=lenient, missing values at the end are taken as empty"
+        );
         assert_eq!(status["error_message"], message.as_str(), "{text:?}");
     }
+}
+
+/// Other form fields around the file, line feeds alone, white space around the separators of parameters, and a declared
+/// compression of the file instead of the body.
+async fn envelopes_of_many_programs_are_accepted(site: Site) {
+    let field = |name: &str| format!("--b\r\nContent-Disposition: form-data; name=\"{name}\"\r\n\r\nsome text\r\n");
+    let file = |user: &str| {
+        format!("--b\r\nContent-Disposition: form-data; name=\"file\"; filename=\"a.csv\"\r\n\r\n{}\r\n", users([user]))
+    };
+    for (number, (content_type, compression, body)) in [
+        ("multipart/form-data; boundary=b", None, field("note") + &file("k0") + "--b--\r\n"),
+        ("multipart/form-data; boundary=b", None, file("k1") + &field("note") + &field("more") + "--b--\r\n"),
+        ("multipart/form-data; boundary=b", None, (file("k2") + "--b--\r\n").replace("\r\n", "\n")),
+        ("multipart/form-data ; boundary=b ; charset=utf-8", None, file("k3") + "--b--\r\n"),
+        ("multipart/form-data; boundary=b", Some("gzip"), file("k4") + "--b--\r\n"),
+    ]
+    .into_iter()
+    .enumerate()
+    {
+        let headers: Vec<(&str, &str)> =
+            [("content-type", content_type)].into_iter().chain(compression.map(|c| ("content-encoding", c))).collect();
+        let response = site.client.post(&headers, body).await;
+        assert_eq!(final_counts(&site.client, response).await, created(1), "{number}");
+        assert_eq!(site.client.user(&format!("k{number}")).await["last_name"], "Last", "{number}");
+    }
+}
+
+async fn a_compressed_file_in_a_part_is_unpacked(site: Site) {
+    let kind = ("content-type", "multipart/form-data; boundary=b");
+    for compression in ["gzip", "zstd"] {
+        let part = |name: &str, file: &[u8]| {
+            let head = format!("--b\r\nContent-Disposition: form-data; name=\"file\"; filename=\"{name}\"\r\n\r\n");
+            [head.as_bytes(), file, b"\r\n--b--\r\n"].concat()
+        };
+        let names: Vec<String> = (0..5_000).map(|n| format!("{compression}{n}")).collect();
+        let body = part("users.csv.gz", &compress(compression, users(&names).as_bytes()));
+        let response = site.client.post(&[kind], body).await;
+        assert_eq!(final_counts(&site.client, response).await, created(5_000), "{compression}");
+
+        let rows = (0..5_000).map(|n| format!("{compression}-{n};Last;First;;login-{compression}-{n}\n"));
+        let file = format!("ID;Last name;First name;Middle name;Login\n{}", rows.collect::<String>());
+        let body = part("users.csv.gz", &compress(compression, file.as_bytes()));
+        let headers = [kind, ("prefer", "respond-async")];
+        let response = site.client.send(Method::POST, "/api/v2/users-import/csv", &headers, body).await;
+        assert_eq!(final_counts(&site.client, response).await, created(5_000), "{compression}");
+    }
+}
+
+async fn one_json_object_a_line_is_accepted(site: Site) {
+    let kind = ("content-type", "application/x-ndjson");
+    let user = |name: &str, more: &str| {
+        format!(r#"{{"email":"{name}@x.example","Username":"{name}","FIRST_NM":"First","LAST_NM":"Last"{more}}}"#)
+    };
+    let lines = [
+        user("a", r#","badge":7,"Work City":"Bonn""#),
+        "{".to_owned(),
+        String::new(),
+        user("b", ""),
+        user("A", r#","badge":"""#),
+    ];
+    let path = site.client.upload_with(&[kind], lines.join("\n")).await;
+    let status = site.client.wait_until_final(&path).await;
+    assert_eq!(status.counts(), created(2).updated(1).failed(1), "{status}");
+    assert_eq!(status["blank_rows"], 1);
+    assert_eq!(status["error_message"], "Line 2: is not valid JSON; expected one object a line");
+    let meant = &status["kept_as_attributes"];
+    assert_eq!((&meant[1]["title"], &meant[1]["did_you_mean"]), (&"Work City".into(), &"WORK_CITY".into()), "{status}");
+    assert_eq!(site.client.user("a").await["attributes"], serde_json::json!({"Work City": "Bonn"}));
+    let refused = site.client.post(&[kind], "EMAIL,USERNAME\n").await;
+    assert_eq!((refused.status, refused.json()["code"].as_str()), (400, Some("json_invalid")), "{}", refused.text);
+
+    let object =
+        |uid: &str| format!(r#"{{"uid":"{uid}","secondname":"L","firstname":"F","login":"{uid}","Phone":"1"}}"#);
+    let body = [object("x"), "broken".to_owned(), object("y")].join("\r\n").into_bytes();
+    let response = site.client.send(Method::POST, "/api/v2/users-import/batch", &[kind], body).await;
+    let reply = response.json();
+    assert_eq!((&reply["created_count"], &reply["failed_count"]), (&2.into(), &1.into()), "{reply}");
+    assert_eq!(reply["errors"][0]["line"], 2);
+    assert_eq!(reply["ignored"], serde_json::json!([{"key": "Phone", "did_you_mean": "phone"}]));
 }
 
 async fn double_slashes_and_a_prefix_parameter_are_accepted(site: Site) {

@@ -59,5 +59,5 @@ fn push_row(file: &mut File, rng: &mut Rng, line_end: &str, [uid, login, email]:
     let (line, offset) = (file.rows.len() as u64 + 2, file.text.len() as u64);
     file.text.push_str(&cells.join(";"));
     file.text.push_str(line_end);
-    file.rows.push(Row { line, offset, cells, misplaced_quote: false });
+    file.rows.push(Row { line, offset, cells, broken_quote: None });
 }

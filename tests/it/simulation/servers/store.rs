@@ -7,13 +7,13 @@ use std::task::Poll;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use muster_domain::{BatchNo, Counts, JobId, QuotaUsage, Rejection, TenantId};
+use muster_domain::{BatchNo, Counts, JobId, QuotaUsage, Rejection, TenantId, Warning};
 use muster_ports::{
     Applied, AppliedBatch, BatchStatus, BatchToApply, Batches, Cancellation, Creation, Deletion, FinishedJob, Grant,
-    JobFailure, JobQuery, JobRules, JobView, Jobs, Lease, LedgerSnapshot, LedgerTotals, NewJob, NewToken, Queries,
-    QueueName, RejectionPage, Retention, RunningJob, SignalHub, Signals, SplitJob, SplitResult, Splits, StoreError,
-    StoredUpload, TenantRecord, TenantSettings, Tenants, TokenRecord, Upkeep, UploadPosition, UploadToRemove,
-    UserRecord,
+    JobFailure, JobQuery, JobRules, JobView, Jobs, KeyClash, Lease, LedgerSnapshot, LedgerTotals, NewJob, NewToken,
+    Queries, QueueName, RejectionPage, Retention, RunningJob, SignalHub, Signals, SplitJob, SplitResult, Splits,
+    StoreError, StoredUpload, TenantRecord, TenantSettings, Tenants, TokenRecord, Upkeep, UploadPosition,
+    UploadToRemove, UserKey, UserRecord, WarningPage,
 };
 use muster_sqlite::SqliteStore;
 
@@ -94,6 +94,10 @@ impl Tenants for SimStore {
 
     async fn list_tenants(&self) -> Result<Vec<TenantRecord>, StoreError> {
         self.call_unobserved(Event::new("list_tenants"), self.inner.list_tenants()).await
+    }
+
+    async fn list_key_clashes(&self, tenant: Option<TenantId>) -> Result<Vec<KeyClash>, StoreError> {
+        self.call_unobserved(Event::new("list_key_clashes"), self.inner.list_key_clashes(tenant)).await
     }
 
     async fn create_token(&self, token: NewToken) -> Result<i64, StoreError> {
@@ -299,8 +303,12 @@ impl Queries for SimStore {
             .await
     }
 
-    async fn find_user(&self, tenant: TenantId, username_key: &str) -> Result<Option<UserRecord>, StoreError> {
-        self.call_unobserved(Event::new("find_user"), self.inner.find_user(tenant, username_key)).await
+    async fn list_warnings(&self, tenant: TenantId, job: JobId, page: WarningPage) -> Result<Vec<Warning>, StoreError> {
+        self.call_unobserved(Event::for_job("list_warnings", job.0), self.inner.list_warnings(tenant, job, page)).await
+    }
+
+    async fn find_user(&self, tenant: TenantId, key: UserKey) -> Result<Option<UserRecord>, StoreError> {
+        self.call_unobserved(Event::new("find_user"), self.inner.find_user(tenant, key)).await
     }
 
     fn signals(&self, job: JobId) -> Signals {

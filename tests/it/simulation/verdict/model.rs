@@ -18,6 +18,8 @@ pub(crate) struct JobResult {
     pub(crate) updated: u64,
     pub(crate) unchanged: u64,
     pub(crate) warnings: u64,
+    /// The keys of the users that the job has written.
+    written: BTreeSet<String>,
     /// The lines that failed, each with its code.
     pub(crate) rejections: Vec<(u64, &'static str)>,
 }
@@ -28,10 +30,10 @@ impl JobResult {
     }
 
     /// The final state of a job that was not canceled.
-    pub(crate) fn state(&self, file: &File) -> &'static str {
+    pub(crate) fn state(&self) -> &'static str {
         let failed = self.rejections.len() as u64;
         let all_rows_failed = failed > 0 && failed == self.rows();
-        if file.unclosed_quote_line.is_some() || all_rows_failed { "FAILED" } else { "SUCCESS" }
+        if all_rows_failed { "FAILED" } else { "SUCCESS" }
     }
 }
 
@@ -183,9 +185,18 @@ impl Model {
         }
         match before {
             None => result.created += 1,
-            Some(before) if before == user => result.unchanged += 1,
-            Some(_) => result.updated += 1,
+            Some(before) if before == user => {
+                result.unchanged += 1;
+                return;
+            }
+            Some(before) => {
+                result.updated += 1;
+                let email = |user: &User| user.columns.get("email").map(|email| email.to_lowercase());
+                let is_changed = email(&before).is_some() && email(&before) != email(&user);
+                result.warnings += u64::from(is_changed && result.written.contains(&key));
+            }
         }
+        result.written.insert(key.clone());
         self.users.insert(key, user);
     }
 }
@@ -238,10 +249,12 @@ fn turns(undecided: &[Good]) -> Vec<usize> {
 }
 
 fn check(file: &File, row: &Row) -> Result<Checked, &'static str> {
-    if row.misplaced_quote {
-        return Err("quote_misplaced");
+    if let Some(code) = row.broken_quote {
+        return Err(code);
     }
-    let (expected, found) = (file.titles.len(), row.cells.len());
+    let expected = file.titles.len();
+    let found = row.cells.iter().rposition(|cell| !cell.trim().is_empty()).map_or(0, |last| last + 1);
+    let found = found.max(row.cells.len().min(expected));
     if found > expected || (found < expected && !file.lenient) {
         return Err("column_count");
     }

@@ -5,7 +5,7 @@ use axum::response::Response;
 use muster_domain::job::MAX_LISTED_REJECTIONS;
 use muster_domain::{Counts, Format, JobState, Rejection, TenantId};
 use muster_http::ApiError;
-use muster_ports::{JobView, RejectionPage, Store};
+use muster_ports::{JobView, RejectionPage, Store, UnknownName};
 use serde_json::{Map, Value, json};
 
 use super::calls::Call;
@@ -28,7 +28,7 @@ pub(super) async fn build_reply(
     if let Some(error) = &job.file_error {
         let subject = match format {
             Format::Csv => "file",
-            Format::Json => "body",
+            Format::Json | Format::JsonLines => "body",
         };
         let mut body = four_counts(&counts);
         body["data"] = json!({ subject: error.sentence() });
@@ -50,7 +50,11 @@ pub(super) async fn build_reply(
             .collect();
         return Ok(values_response(&data.into()));
     }
-    Ok(json_response(StatusCode::OK, &success_body(format, &counts, &failed, job.missing_not_blocked)))
+    let mut body = success_body(format, &counts, &failed, job.missing_not_blocked);
+    if !job.unknown_names.ignored.is_empty() {
+        body["ignored"] = job.unknown_names.ignored.iter().map(describe_ignored).collect();
+    }
+    Ok(json_response(StatusCode::OK, &body))
 }
 
 fn four_counts(counts: &Counts) -> Value {
@@ -77,6 +81,11 @@ fn success_body(format: Format, counts: &Counts, failed: &[Rejection], missing_n
     body
 }
 
+/// A key of the request that is none of the API's.
+fn describe_ignored(key: &UnknownName) -> Value {
+    json!({ "key": key.name, "did_you_mean": key.did_you_mean })
+}
+
 fn describe(format: Format, rejection: &Rejection) -> Value {
     let mut error = json!({
         "row": rejection.row,
@@ -84,8 +93,11 @@ fn describe(format: Format, rejection: &Rejection) -> Value {
         "code": rejection.code.as_str(),
         "message": rejection.message,
     });
+    if let Some(other) = &rejection.other {
+        error["other"] = json!(other);
+    }
     // Line numbers mean nothing in JSON.
-    if format == Format::Csv {
+    if format != Format::Json {
         error["line"] = rejection.line.into();
     }
     error
@@ -104,7 +116,7 @@ fn rejection_key(call: Call, rejection: &Rejection) -> String {
 
 fn message(format: Format, rejection: &Rejection) -> String {
     match format {
-        Format::Csv => rejection.sentence(),
-        Format::Json => rejection.message.clone(),
+        Format::Csv | Format::JsonLines => rejection.sentence(),
+        Format::Json => format!("{}{}", rejection.message, rejection.describe_other()),
     }
 }

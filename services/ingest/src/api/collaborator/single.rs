@@ -2,10 +2,10 @@
 
 use bytes::Bytes;
 use futures_util::StreamExt;
-use muster_domain::RejectionCode;
 use muster_domain::collaborator::REQUIRED_KEYS;
 use muster_domain::scanner::RecordError;
 use muster_domain::sniff::Refusal;
+use muster_domain::{Charset, RejectionCode};
 use serde_json::{Map, Value};
 
 use super::errors::ImportError;
@@ -40,7 +40,11 @@ async fn read_text(headers: &UploadHeaders, body: &mut BodyReader) -> Result<Byt
     }
     drop(pieces);
     body.check_digests()?;
-    Ok(text.into())
+    // A byte order mark, as PowerShell writes it, tells the charset.
+    Ok(match Charset::of_mark(&text) {
+        Some(charset) => charset.encoding().decode_with_bom_removal(&text).0.into_owned().into(),
+        None => text.into(),
+    })
 }
 
 fn is_missing(value: Option<&Value>) -> bool {

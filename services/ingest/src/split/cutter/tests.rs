@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use muster_domain::{CheckedBatch, Dialect, Format, Handling, Header, spigit};
+use muster_domain::{BatchRecords, CheckRules, CheckedBatch, Dialect, Format, Handling, Header, check_batch, spigit};
 use proptest::prelude::*;
 
 use super::*;
@@ -18,9 +18,12 @@ fn rules(batch_rows: u32, epoch_rows: u64) -> CutRules {
 }
 
 fn cut(text: &[u8], rules: CutRules, piece_bytes: usize) -> (Vec<Cut>, Progress) {
-    let mut cutter = Cutter::new(rules, Layout { dialect: Dialect::Spigit, format: Format::Csv, header: &header() }, 0);
+    let start = spigit::find_rows(text, true, rules.record).unwrap().start;
+    let layout =
+        Layout { dialect: Dialect::Spigit, format: Format::Csv, handling: Handling::Strict, header: &header(), start };
+    let mut cutter = Cutter::new(rules, layout, 0);
     let mut cuts = Vec::new();
-    let mut rest = text;
+    let mut rest = &text[usize::try_from(start.offset).unwrap()..];
     loop {
         let input = &rest[..piece_bytes.min(rest.len())];
         let at_end = input.len() == rest.len();
@@ -43,7 +46,20 @@ fn file(users: &[&str]) -> String {
 
 fn checked(cut: &Cut) -> CheckedBatch {
     let limits = CutRules::default().record;
-    spigit::check_batch(&header(), Handling::Strict, limits, cut.first_line, &cut.records)
+    let rules = CheckRules {
+        dialect: Dialect::Spigit,
+        handling: Handling::Strict,
+        format: Format::Csv,
+        header: header(),
+        limits,
+    };
+    let records = BatchRecords {
+        first_line: cut.first_line,
+        first_row: cut.first_row,
+        broken: Some(cut.broken.clone()),
+        text: &cut.records,
+    };
+    check_batch(&rules, records)
 }
 
 #[test]
@@ -55,7 +71,8 @@ fn batches_are_cut_by_rows_and_are_contiguous() {
     assert_eq!(cuts[0].first_offset, 0);
     assert!(cuts.windows(2).all(|pair| pair[0].end_offset == pair[1].first_offset));
     assert_eq!(cuts[2].end_offset, text.len() as u64);
-    assert_eq!(progress, Progress { batches: 3, rows: 5, end_offset: text.len() as u64 });
+    let end_offset = text.len() as u64;
+    assert_eq!(progress, Progress { batches: 3, rows: 5, end_offset, ..Progress::default() });
 }
 
 #[test]
@@ -139,8 +156,32 @@ proptest! {
         size in 1_u32..4,
     ) {
         let text = format!("{TITLES}\n{text}\"\n");
-        let whole = std::panic::catch_unwind(|| cut(text.as_bytes(), rules(size, 8), usize::MAX));
-        let pieces = std::panic::catch_unwind(|| cut(text.as_bytes(), rules(size, 8), piece_bytes));
-        prop_assert_eq!(whole.ok(), pieces.ok());
+        prop_assert_eq!(cut(text.as_bytes(), rules(size, 8), usize::MAX), cut(text.as_bytes(), rules(size, 8), piece_bytes));
+    }
+
+    /// However damaged the text is: the worker finds the rows that the splitter counted, and every physical line is a row,
+    /// broken, part of a row, or blank.
+    #[test]
+    fn splitter_and_worker_agree_on_damaged_text(
+        text in "([a-c]@x,[a-c],f,l\r?\n|[a-c,\"\r\n ]{0,9}|EMAIL,USERNAME,FIRST_NM,LAST_NM\n|,,,\n){0,20}",
+        size in 1_u32..5,
+    ) {
+        let text = format!("{TITLES}\n{text}");
+        let (cuts, progress) = cut(text.as_bytes(), rules(size, 8), 5);
+        let (mut rows, mut failed_lines, mut row_lines) = (0, 0, 0);
+        for cut in &cuts {
+            let batch = checked(cut);
+            prop_assert_eq!(batch.row_count(), u64::from(cut.rows));
+            rows += batch.row_count();
+            let numbers: HashSet<u64> = batch.rows().filter_map(|row| row.row()).chain(batch.rejections().iter().filter_map(|r| r.row)).collect();
+            let expected: HashSet<u64> = (cut.first_row..cut.first_row + u64::from(cut.rows)).collect();
+            prop_assert_eq!(numbers, expected);
+            failed_lines += batch.rejections().len();
+            row_lines += batch.rows().len();
+        }
+        prop_assert_eq!(rows, progress.rows);
+        let lines = text.lines().count();
+        let skipped = usize::try_from(progress.blank_rows + progress.skipped_lines).unwrap();
+        prop_assert!(1 + skipped + failed_lines + row_lines <= lines + text.matches('\r').count(), "a line counts twice");
     }
 }

@@ -1,5 +1,6 @@
 //! Checks on single values of a Collaborator row.
 
+use std::borrow::Cow;
 use std::collections::HashSet;
 
 use serde_json::Value;
@@ -8,7 +9,10 @@ use super::input::Input;
 use crate::batch::{CheckedBatch, Span, SpanCell};
 use crate::rejection::RejectionCode;
 use crate::text::{self, ValueError, invalid, value_missing};
+use crate::{email, spreadsheet};
 
+/// Maximum length of a uid and a login in characters.
+pub(super) const MAX_IDENTIFIER_CHARS: usize = 255;
 /// Maximum length of a password in characters.
 const MAX_PASSWORD_CHARS: usize = 1024;
 /// Maximum length of a JSON value in characters.
@@ -24,6 +28,8 @@ pub(super) enum Kind {
     Text(usize),
     /// Text up to this number of characters; an empty value is an error.
     RequiredText(usize),
+    /// A uid or login, up to [`MAX_IDENTIFIER_CHARS`] characters; an empty value is an error.
+    Identifier,
     /// Text up to this number of characters; an empty value keeps the stored one.
     UnclearableText(usize),
     /// An e-mail address; an empty value keeps the stored one.
@@ -45,24 +51,33 @@ pub(super) fn check_field(kind: Kind, input: &Input<'_>, batch: &mut CheckedBatc
     let text = match (kind, input) {
         (_, Input::Absent) => return Ok(SpanCell::Keep),
         (Kind::List, _) => return set_or_clear(&list(input)?, batch),
-        (_, Input::Cell("") | Input::Text("")) => return empty_cell(kind),
-        (Kind::Json, _) => json(input)?,
+        (_, Input::Text(text)) if text.is_empty() => return empty_cell(kind),
+        (Kind::Json, _) => Cow::Owned(json(input)?),
         (Kind::Gender | Kind::Number, Input::Other(Value::Number(number))) => {
             return number_cell(kind, &number.to_string(), batch);
         }
+        // As it is written: numbers keep their digits.
+        (
+            Kind::Text(_) | Kind::RequiredText(_) | Kind::Identifier | Kind::UnclearableText(_),
+            Input::Other(Value::Number(number)),
+        ) => Cow::Owned(number.to_string()),
         (_, Input::Other(_)) => {
             return invalid(RejectionCode::TypeInvalid, "has the wrong JSON type; expected a string");
         }
-        (Kind::Gender | Kind::Number, Input::Cell(text) | Input::Text(text)) => return number_cell(kind, text, batch),
-        (Kind::Date, Input::Cell(text) | Input::Text(text)) => date(text)?,
-        (_, Input::Cell(text) | Input::Text(text)) => (*text).to_owned(),
+        (Kind::Gender | Kind::Number, Input::Text(text)) => return number_cell(kind, text, batch),
+        (Kind::Date, Input::Text(text)) => Cow::Owned(date(text)?),
+        (_, Input::Text(text)) => Cow::Borrowed(text.as_ref()),
     };
     match kind {
         Kind::Text(limit) | Kind::RequiredText(limit) | Kind::UnclearableText(limit) => {
             text::check_length(&text, limit)?;
         }
+        Kind::Identifier => {
+            text::check_length(&text, MAX_IDENTIFIER_CHARS)?;
+            spreadsheet::check_identifier(&text)?;
+        }
         Kind::Json => text::check_length(&text, MAX_JSON_CHARS)?,
-        Kind::Email => text::check_email(&text)?,
+        Kind::Email => email::check(&text)?,
         Kind::Date | Kind::Gender | Kind::Number | Kind::List => {}
     }
     set(&text, batch)
@@ -70,7 +85,7 @@ pub(super) fn check_field(kind: Kind, input: &Input<'_>, batch: &mut CheckedBatc
 
 fn empty_cell(kind: Kind) -> Result<SpanCell, ValueError> {
     match kind {
-        Kind::RequiredText(_) => Err(value_missing()),
+        Kind::RequiredText(_) | Kind::Identifier => Err(value_missing()),
         Kind::Text(_) | Kind::Date | Kind::List => Ok(SpanCell::Clear),
         Kind::UnclearableText(_) | Kind::Email | Kind::Gender | Kind::Number | Kind::Json => Ok(SpanCell::Keep),
     }
@@ -86,12 +101,23 @@ fn set(text: &str, batch: &mut CheckedBatch) -> Result<SpanCell, ValueError> {
 }
 
 fn number_cell(kind: Kind, text: &str, batch: &mut CheckedBatch) -> Result<SpanCell, ValueError> {
+    let text = without_zero_fraction(text);
     let number = text.parse::<i64>().ok().filter(|number| number.to_string() == text);
     match (kind, number) {
         (Kind::Gender, Some(0 | 1)) | (Kind::Number, Some(0..)) => set(text, batch),
         (Kind::Gender, _) => invalid(RejectionCode::GenderInvalid, "must be 0 (male) or 1 (female)"),
         _ => invalid(RejectionCode::ValueInvalid, "must be a whole number"),
     }
+}
+
+/// A whole number without the `.0` that some programs write after it.
+fn without_zero_fraction(number: &str) -> &str {
+    number.strip_suffix(".0").unwrap_or(number)
+}
+
+/// Whether the text is a date of one of the two forms.
+pub(super) fn is_date(text: &str) -> bool {
+    date(text).is_ok()
 }
 
 /// Parses `DD.MM.YYYY` or `YYYY-MM-DD` and returns `YYYY-MM-DD`.
@@ -118,7 +144,7 @@ fn list(input: &Input<'_>) -> Result<Vec<String>, ValueError> {
         || invalid(RejectionCode::TypeInvalid, "has the wrong JSON type; expected a string or a list of strings");
     let items: Vec<&str> = match input {
         Input::Absent => Vec::new(),
-        Input::Cell(text) | Input::Text(text) => {
+        Input::Text(text) => {
             text::check_length(text, MAX_JSON_CHARS)?;
             text.split(',').collect()
         }
@@ -155,7 +181,7 @@ fn set_or_clear(list: &[String], batch: &mut CheckedBatch) -> Result<SpanCell, V
 
 fn json(input: &Input<'_>) -> Result<String, ValueError> {
     match input {
-        Input::Cell(text) | Input::Text(text) => match serde_json::from_str::<Value>(text) {
+        Input::Text(text) => match serde_json::from_str::<Value>(text) {
             Ok(value) => storable_json(&value),
             Err(_) => invalid(RejectionCode::JsonInvalid, "is not valid JSON"),
         },
@@ -187,8 +213,9 @@ fn has_nul(value: &Value) -> bool {
 /// Checks the password and appends it to the text of the batch; `None` if there is none.
 pub(super) fn password(input: &Input<'_>, batch: &mut CheckedBatch) -> Result<Option<Span>, ValueError> {
     match input {
-        Input::Absent | Input::Cell("") | Input::Text("") => Ok(None),
-        Input::Cell(text) | Input::Text(text) => {
+        Input::Absent => Ok(None),
+        Input::Text(text) if text.is_empty() => Ok(None),
+        Input::Text(text) => {
             text::check_length(text, MAX_PASSWORD_CHARS)?;
             Ok(Some(batch.push_text(text)))
         }
@@ -220,13 +247,13 @@ impl BlockReason {
 /// Why the status blocks the user; `None` if it does not.
 pub(super) fn blocked_by_status(input: &Input<'_>) -> Result<Option<BlockReason>, ValueError> {
     let number = match input {
-        Input::Absent | Input::Cell("") | Input::Text("") => return Ok(None),
-        Input::Cell(text) | Input::Text(text) => (*text).to_owned(),
+        Input::Absent => return Ok(None),
+        Input::Text(text) => text.to_string(),
         Input::Other(Value::Number(number)) => number.to_string(),
         Input::Other(_) => return invalid(RejectionCode::TypeInvalid, "has the wrong JSON type; expected a number"),
     };
-    match number.as_str() {
-        "0" => Ok(None),
+    match without_zero_fraction(&number) {
+        "" | "0" => Ok(None),
         "1" => Ok(Some(BlockReason::Dismissed)),
         "2" => Ok(Some(BlockReason::MaternityLeave)),
         "3" => Ok(Some(BlockReason::SickLeave)),
@@ -240,15 +267,15 @@ pub(super) fn blocked_by_status(input: &Input<'_>) -> Result<Option<BlockReason>
 /// Why `is_active` blocks the user; `None` if it does not.
 pub(super) fn blocked_by_is_active(input: &Input<'_>) -> Result<Option<BlockReason>, ValueError> {
     let number = match input {
-        Input::Absent | Input::Cell("") | Input::Text("") | Input::Other(Value::Bool(true)) => return Ok(None),
+        Input::Absent | Input::Other(Value::Bool(true)) => return Ok(None),
         Input::Other(Value::Bool(false)) => return Ok(Some(BlockReason::Inactive)),
-        Input::Cell(text) | Input::Text(text) => (*text).to_owned(),
+        Input::Text(text) => text.to_ascii_lowercase(),
         Input::Other(Value::Number(number)) => number.to_string(),
         Input::Other(_) => return invalid(RejectionCode::TypeInvalid, "has the wrong JSON type; expected 0 or 1"),
     };
-    match number.as_str() {
-        "0" => Ok(Some(BlockReason::Inactive)),
-        "1" => Ok(None),
-        _ => invalid(RejectionCode::ValueInvalid, "must be 1 (active) or 0 (blocked)"),
+    match without_zero_fraction(&number) {
+        "0" | "false" => Ok(Some(BlockReason::Inactive)),
+        "" | "1" | "true" => Ok(None),
+        _ => invalid(RejectionCode::ValueInvalid, "must be 1 or true (active), or 0 or false (blocked)"),
     }
 }

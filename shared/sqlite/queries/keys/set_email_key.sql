@@ -1,0 +1,5 @@
+-- set_email_key: Sets the key of the e-mail of user ?2 of tenant ?1, unless another user has it.
+update users
+set email_key = ?3
+where tenant = ?1 and id = ?2
+    and not exists (select 1 from users o where o.tenant = ?1 and o.email_key = ?3 and o.id <> ?2)

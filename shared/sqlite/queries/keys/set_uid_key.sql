@@ -1,0 +1,5 @@
+-- set_uid_key: Sets the uid of user ?2 of tenant ?1, unless another user has it.
+update users
+set uid = ?3
+where tenant = ?1 and id = ?2
+    and not exists (select 1 from users o where o.tenant = ?1 and o.uid = ?3 and o.id <> ?2)

@@ -1,0 +1,5 @@
+-- find_user_by_email: Returns the user of tenant ?1 with folded e-mail ?2, with all fields.
+select id, {fields}, attributes, created_at as created_ms, updated_at as updated_ms
+from users
+where tenant = ?1
+    and email_key = ?2
