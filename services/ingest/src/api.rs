@@ -2,7 +2,7 @@
 //!
 //! | module | content |
 //! | --- | --- |
-//! | [`state`], [`slots`] | what handlers share; limits on uploads at the same time |
+//! | [`state`] | what handlers share |
 //! | [`accept`] | from a received upload to an accepted job |
 //! | [`responses`] | responses that both APIs have |
 //! | [`spigit`], [`collaborator`] | the routes and handlers of each API |

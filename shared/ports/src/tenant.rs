@@ -4,8 +4,6 @@ use std::collections::BTreeMap;
 
 use muster_domain::{Charset, Quotas, TenantId};
 
-use crate::error::StoreError;
-
 /// What a token allows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Scope {
@@ -106,32 +104,6 @@ pub struct TenantSettings {
     pub charset: Option<Charset>,
     /// How much the tenant may store and import.
     pub quotas: Quotas,
-}
-
-impl TenantSettings {
-    /// Parses settings as they are stored.
-    pub fn from_stored(
-        short_rows: &str,
-        missing_users: &str,
-        percent: i64,
-        min: i64,
-        charset: Option<&str>,
-        quotas: Quotas,
-    ) -> Result<Self, StoreError> {
-        let unreadable = StoreError::Unreadable;
-        Ok(Self {
-            short_rows: ShortRows::parse(short_rows).ok_or(unreadable("a tenant's setting short_rows"))?,
-            missing_users: MissingUsers::parse(missing_users).ok_or(unreadable("a tenant's setting missing_users"))?,
-            missing_guard_percent: u8::try_from(percent)
-                .map_err(|_| StoreError::Unreadable("a tenant's setting missing_guard_percent"))?,
-            missing_guard_min: u32::try_from(min)
-                .map_err(|_| StoreError::Unreadable("a tenant's setting missing_guard_min"))?,
-            charset: charset
-                .map(|name| Charset::parse(name).ok_or(unreadable("a tenant's setting charset")))
-                .transpose()?,
-            quotas,
-        })
-    }
 }
 
 impl Default for TenantSettings {

@@ -1,7 +1,7 @@
 //! Tenants, their settings and their tokens as they are stored.
 
-use muster_domain::{QuotaUsage, Quotas, TenantId};
-use muster_ports::{Grant, Scope, StoreError, TenantRecord, TenantSettings, TokenRecord};
+use muster_domain::{Charset, QuotaUsage, Quotas, TenantId};
+use muster_ports::{Grant, MissingUsers, Scope, ShortRows, StoreError, TenantRecord, TenantSettings, TokenRecord};
 
 use crate::row::{SqlRow, Unreadable};
 
@@ -32,14 +32,23 @@ pub fn grant(row: &impl SqlRow) -> Result<Grant, StoreError> {
 }
 
 fn settings(row: &impl SqlRow) -> Result<TenantSettings, StoreError> {
-    TenantSettings::from_stored(
-        &row.text("short_rows")?,
-        &row.text("missing_users")?,
-        row.number("missing_guard_percent")?,
-        row.number("missing_guard_min")?,
-        row.optional_text("charset")?.as_deref(),
-        quotas(row)?,
-    )
+    let short_rows = ShortRows::parse(&row.text("short_rows")?);
+    let missing_users = MissingUsers::parse(&row.text("missing_users")?);
+    let charset = row.optional_text("charset")?;
+    Ok(TenantSettings {
+        short_rows: short_rows.ok_or(StoreError::Unreadable("a tenant's setting short_rows"))?,
+        missing_users: missing_users.ok_or(StoreError::Unreadable("a tenant's setting missing_users"))?,
+        missing_guard_percent: setting(row, "missing_guard_percent")?,
+        missing_guard_min: setting(row, "missing_guard_min")?,
+        charset: charset
+            .map(|name| Charset::parse(&name).ok_or(StoreError::Unreadable("a tenant's setting charset")))
+            .transpose()?,
+        quotas: quotas(row)?,
+    })
+}
+
+fn setting<N: TryFrom<i64>>(row: &impl SqlRow, column: &'static str) -> Result<N, StoreError> {
+    N::try_from(row.number(column)?).map_err(|_| StoreError::Unreadable(column))
 }
 
 fn quotas(row: &impl SqlRow) -> Result<Quotas, Unreadable> {

@@ -68,7 +68,7 @@ fn cases(table: &str) -> Vec<Case<'_>> {
 }
 
 fn indent(lines: &[String]) -> String {
-    lines.iter().map(|line| format!("    {line}\n")).collect()
+    lines.iter().flat_map(|line| ["    ", line, "\n"]).collect()
 }
 
 async fn answer(client: &Client, case: &Case<'_>) -> Vec<String> {

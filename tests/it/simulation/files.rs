@@ -148,7 +148,9 @@ impl Writer {
         let defect = rng.u8(0..24);
         if defect < 3 {
             // A broken record costs its first line, and each of its other lines would be a record of its own.
-            cells.iter_mut().for_each(|cell| *cell = cell.replace('\n', " "));
+            for cell in &mut cells {
+                *cell = cell.replace('\n', " ");
+            }
         }
         match defect {
             0 => cells.truncate(rng.usize(1..=cells.len())),

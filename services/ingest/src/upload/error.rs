@@ -68,7 +68,7 @@ impl UploadError {
     pub(crate) fn content_type(expected: &'static str, media_type: &str) -> Self {
         let found = match media_type {
             "" => "absent".to_owned(),
-            found => found.chars().filter(|c| c.is_ascii_graphic()).take(MAX_MEDIA_TYPE_CHARS).collect(),
+            found => found.chars().filter(char::is_ascii_graphic).take(MAX_MEDIA_TYPE_CHARS).collect(),
         };
         Self::ContentType { expected, found }
     }

@@ -73,7 +73,7 @@ fn refuse_zeros(head: &[u8]) -> Result<(), Refusal> {
     let text_end = head.iter().rposition(|byte| *byte != 0).map_or(0, |last| last + 1);
     let text = &head[..text_end];
     let start = &head[..head.len().min(ZERO_SEARCH_BYTES)];
-    let zeros = start.iter().filter(|byte| **byte == 0).count();
+    let zeros = memchr::memchr_iter(0, start).count();
     if !text.contains(&0) && text_end < head.len() {
         return Err(Refusal::NulPadding);
     }

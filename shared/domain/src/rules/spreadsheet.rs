@@ -1,4 +1,4 @@
-//! What spreadsheets do to values that look like numbers.
+//! Values that a spreadsheet has changed because they resembled numbers.
 
 use crate::rejection::RejectionCode;
 use crate::text::{ValueError, invalid};

@@ -108,7 +108,7 @@ impl<'a> Profile<'a> {
     }
 
     /// Whether this is the profile of a user with an e-mail that is not `email`. Its key may be missing: while users
-    /// exchange e-mails, nobody has them.
+    /// exchange e-mails, no user has them.
     fn has_other_email(&self, email: &str) -> bool {
         self.value(Field::Email).is_some_and(|own| fold_email(own) != fold_email(email))
     }

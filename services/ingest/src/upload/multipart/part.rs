@@ -52,13 +52,13 @@ pub(super) async fn receive<'a>(
     let compression = compression_of(&start);
     // Decompressed, and packed by the store, if the whole text is inspected before the upload is accepted; otherwise
     // stored as it was sent.
-    let decodes = compression != Compression::Identity && context.rules().inspects_whole_text;
-    let decoder = (decodes && compression == Compression::Zstd).then(|| context.take_decoder()).transpose()?;
-    let stored_as = if decodes { Compression::Identity } else { compression };
-    let mut intake = Intake::new(context, Format::Csv, stored_as, packs || decodes);
+    let is_decompressed = compression != Compression::Identity && context.rules().inspects_whole_text;
+    let decoder = (is_decompressed && compression == Compression::Zstd).then(|| context.take_decoder()).transpose()?;
+    let stored_as = if is_decompressed { Compression::Identity } else { compression };
+    let mut intake = Intake::new(context, Format::Csv, stored_as, packs || is_decompressed);
     intake.declare_charset(charset);
     let raw = stream::iter([Ok(start)]).chain(chunks(field));
-    let mut pieces: BoxStream<'_, io::Result<Bytes>> = if decodes {
+    let mut pieces: BoxStream<'_, io::Result<Bytes>> = if is_decompressed {
         ReaderStream::with_capacity(decompress(compression, StreamReader::new(raw.boxed())), DECOMPRESSED_PIECE_BYTES)
             .boxed()
     } else {
@@ -75,7 +75,7 @@ pub(super) async fn receive<'a>(
     Ok((FilePart { intake, _decoder: decoder }, received))
 }
 
-/// Reads so much of a part that its compression is known.
+/// Reads the first bytes of a part, which tell its compression.
 async fn read_start(field: &mut Field<'_>) -> Result<Bytes, UploadError> {
     let mut start = BytesMut::new();
     while start.len() < MAGIC_BYTES {

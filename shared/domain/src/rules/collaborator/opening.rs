@@ -112,9 +112,8 @@ fn read_head(text: &[u8], complete: bool, limits: RecordLimits) -> Result<Vec<Re
                     end_offset: offset,
                 });
             }
-            Scan::End => break,
             Scan::NeedInput if head.is_empty() => return Err(Refusal::HeaderTooLong),
-            Scan::NeedInput => break,
+            Scan::NeedInput | Scan::End => break,
         }
         rest = &[];
     }

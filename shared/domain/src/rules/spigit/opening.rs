@@ -90,7 +90,7 @@ mod tests {
             (TITLES.to_owned(), 31, 2),
             (format!("{TITLES}\r\na,b,c,d"), 33, 2),
             (format!("\n \r\n{TITLES}\nx"), 36, 4),
-            (format!("\"EMAIL\", \"USERNAME\" ,FIRST_NM,LAST_NM\nx"), 38, 2),
+            ("\"EMAIL\", \"USERNAME\" ,FIRST_NM,LAST_NM\nx".to_owned(), 38, 2),
             (format!("{TITLES},,\nx"), 34, 2),
         ] {
             let opening = open(text.as_bytes()).unwrap();
