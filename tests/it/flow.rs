@@ -8,6 +8,7 @@ mod jobs;
 mod real_files;
 mod recovery;
 mod status;
+mod upgrades;
 mod uploads;
 
 use muster_testkit::{Backend, Site, SiteOptions};

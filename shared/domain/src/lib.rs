@@ -9,10 +9,12 @@
 //! | `jobs` | [`ids`], [`file`](mod@file), [`job`], [`idempotency`] | the identifiers, settings and states of a job |
 //! | `jobs` | [`quota`] | the quotas of a tenant |
 //! | `jobs` | [`counts`], [`rejection`] | the results of a job |
-//! | `formats` | [`scanner`], [`csv`], [`json_array`] | finding the records of a file |
-//! | `formats` | [`header`], [`sniff`] | the checks before an upload is accepted |
+//! | `formats` | [`scanner`], [`csv`], [`json_array`], [`json_lines`] | finding the records of a file |
+//! | `formats` | [`sniff`], [`header`], [`charset`], [`file_type`], [`similar`] | the checks before an upload is accepted |
 //! | `users` | [`field`] | the fields of a profile |
-//! | `rules` | [`key`], [`text`], [`spigit`], [`collaborator`] | the checks on the values of a row |
+//! | `rules` | [`key`], [`text`], [`email`], [`invisible`], [`spreadsheet`] | the checks on single values |
+//! | `rules` | [`spigit`], [`collaborator`] | the checks on the rows of each dialect |
+//! | `users` | [`warning`] | what is said about rows that did not fail |
 //! | `users` | [`shape`], [`batch`], [`profile`], [`digest`] | checked rows, and the users that they change |
 //! | `users` | [`waiting`], [`hand_over`] | rows that want what another user has, decided together at the end |
 //! | `users` | [`plan`], [`decision`] | the writes of a batch; how a row, a conflict and a job end |
