@@ -113,10 +113,11 @@ fn stream_csv(store: Arc<dyn Queries>, tenant: TenantId, job: JobView) -> Respon
 
 fn csv_page(page: &[Rejection], first: bool) -> Bytes {
     let mut writer = csv::Writer::from_writer(Vec::new());
-    let titles = first.then(|| ["line", "column", "code", "message"].map(str::to_owned));
+    let titles = first.then(|| ["line", "row", "column", "code", "message"].map(str::to_owned));
     let rows = page.iter().map(|rejection| {
         [
             rejection.line.to_string(),
+            rejection.row.map(|row| row.to_string()).unwrap_or_default(),
             escape_formula(rejection.column.as_deref().unwrap_or_default()),
             rejection.code.as_str().to_owned(),
             escape_formula(&rejection.message),
@@ -142,7 +143,7 @@ mod tests {
     fn titles_that_look_like_formulas_are_escaped() {
         let rejection = Rejection {
             line: 3,
-            row: None,
+            row: Some(2),
             other: None,
             column: Some("=cmd|' /C calc'!A0".to_owned()),
             code: RejectionCode::ValueTooLong,
@@ -152,7 +153,7 @@ mod tests {
         let text = std::str::from_utf8(&page).unwrap();
         assert_eq!(
             text,
-            "line,column,code,message\n3,'=cmd|' /C calc'!A0,value_too_long,'=cmd|' /C calc'!A0 is longer than 4096 characters\n"
+            "line,row,column,code,message\n3,2,'=cmd|' /C calc'!A0,value_too_long,'=cmd|' /C calc'!A0 is longer than 4096 characters\n"
         );
     }
 }

@@ -17,7 +17,7 @@ pub(crate) async fn run(connection: &mut PgConnection) -> Result<(), sqlx::Error
 
 /// Goes through all users once. Returns how many keys changed.
 async fn pass(connection: &mut PgConnection, records_clashes: bool) -> Result<u64, sqlx::Error> {
-    let (mut tenant, mut id, mut changed) = (0, 0, 0);
+    let (mut tenant, mut id, mut changed) = (0_i64, 0_i64, 0);
     loop {
         let statement = sqlx::query(sql::USERS_TO_REKEY).bind(tenant).bind(id).bind(i64::from(REKEY_USERS));
         let rows = statement.fetch_all(&mut *connection).await?;

@@ -70,13 +70,11 @@ async fn unfinished_files_stop_an_upgrade(mut site: Site) {
 }
 
 async fn execute(site: &Site, statement: &str) {
-    match &site.servers {
-        Some(servers) => servers.execute(statement).await,
-        None => {
-            let database = rusqlite::Connection::open(format!("{}/muster.db", site.data())).unwrap();
-            database.execute_batch(statement).unwrap();
-        }
+    if let Some(servers) = &site.servers {
+        return servers.execute(statement).await;
     }
+    let database = rusqlite::Connection::open(format!("{}/muster.db", site.data())).unwrap();
+    database.execute_batch(statement).unwrap();
 }
 
 async fn set_earlier_version(site: &Site) {

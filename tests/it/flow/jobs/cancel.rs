@@ -31,6 +31,10 @@ async fn a_canceled_job_keeps_its_applied_rows_and_applies_no_more(site: Site) {
     assert_eq!(status["status"], "CANCELED");
     let counts = status.counts();
     assert!(0 < counts.created && counts.created < rows && counts.total >= counts.created, "{status}");
+    let percent = status["percent"].as_f64().unwrap();
+    assert!(0.0 < percent && percent < 100.0, "{status}");
+    let sentence = format!("Canceled after {} rows; the rest of the file was not imported", counts.created);
+    assert_eq!(status["error_message"], sentence);
     assert_eq!(cancel(&site, &path).await, (200, "File canceled.".to_owned()), "a repeated request changes nothing");
 
     assert_eq!(site.client.wait_until_final(&next).await.counts(), created(1));
