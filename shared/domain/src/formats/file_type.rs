@@ -3,12 +3,10 @@
 use super::sniff::Refusal;
 
 /// The first bytes of file types that people upload by mistake.
-const MAGIC: [(&[u8], &str); 14] = [
+const MAGIC: [(&[u8], &str); 12] = [
     (b"\x89PNG", "a PNG image"),
     (b"\xff\xd8\xff", "a JPEG image"),
     (b"%PDF", "a PDF document"),
-    (b"PK\x03\x04", "a ZIP archive or an Excel workbook"),
-    (b"\xd0\xcf\x11\xe0", "an old Excel or Word document"),
     (b"\x1f\x8b", "gzip data without Content-Encoding: gzip"),
     (b"\x28\xb5\x2f\xfd", "zstd data without Content-Encoding: zstd"),
     (b"BZh", "bzip2 data"),
@@ -20,13 +18,16 @@ const MAGIC: [(&[u8], &str); 14] = [
     (b"{\\rtf", "an RTF document"),
 ];
 
-/// The first words of text files of other types, in lower case.
-const FIRST_WORDS: [(&str, &str); 4] = [
-    ("<!doctype html", "an HTML page"),
-    ("<html", "an HTML page"),
-    ("<?xml", "an XML file, such as an XML spreadsheet"),
-    ("<workbook", "an XML spreadsheet"),
+/// The first bytes of workbooks, in lower case where they are text.
+const WORKBOOKS: [(&[u8], &str); 4] = [
+    (b"PK\x03\x04", "an Excel workbook or another ZIP archive"),
+    (b"\xd0\xcf\x11\xe0", "an old Excel workbook or Word document"),
+    (b"<?xml", "an XML file, such as an XML spreadsheet"),
+    (b"<workbook", "an XML spreadsheet"),
 ];
+
+/// The first words of text files of other types, in lower case.
+const FIRST_WORDS: [(&str, &str); 2] = [("<!doctype html", "an HTML page"), ("<html", "an HTML page")];
 
 /// How many bytes are searched for zeros.
 const ZERO_SEARCH_BYTES: usize = 512;
@@ -41,6 +42,9 @@ const MIN_BASE64_BYTES: usize = 40;
 pub fn refuse_other_types(head: &[u8]) -> Result<(), Refusal> {
     if let Some((_, kind)) = MAGIC.iter().find(|(magic, _)| head.starts_with(magic)) {
         return Err(Refusal::NotCsv(kind));
+    }
+    if let Some((_, kind)) = WORKBOOKS.iter().find(|(magic, _)| head.starts_with(magic)) {
+        return Err(Refusal::Workbook(kind));
     }
     if head.starts_with(b"\xff\xfe\0\0") || head.starts_with(b"\0\0\xfe\xff") {
         return Err(Refusal::CharsetUtf16("UTF-32"));
@@ -57,6 +61,9 @@ fn refuse_words(head: &[u8]) -> Result<(), Refusal> {
     let start: Vec<u8> = text.iter().take(16).map(u8::to_ascii_lowercase).collect();
     if let Some((_, kind)) = FIRST_WORDS.iter().find(|(word, _)| start.starts_with(word.as_bytes())) {
         return Err(Refusal::NotCsv(kind));
+    }
+    if let Some((_, kind)) = WORKBOOKS.iter().find(|(magic, _)| start.starts_with(magic)) {
+        return Err(Refusal::Workbook(kind));
     }
     if matches!(text.first(), Some(b'[' | b'{')) {
         return Err(Refusal::JsonText);

@@ -29,6 +29,9 @@ pub enum Refusal {
     /// The file is of another type.
     #[error("the file is {0}; expected CSV text")]
     NotCsv(&'static str),
+    /// The file is a workbook of a spreadsheet program.
+    #[error("the file is {0}; expected CSV text: save the sheet as CSV UTF-8")]
+    Workbook(&'static str),
     /// The file is JSON.
     #[error(
         "the file is JSON; expected CSV text: send JSON as the body of a users-import call, with Content-Type: application/json"
@@ -76,7 +79,7 @@ impl Refusal {
     pub const fn code(&self) -> &'static str {
         match self {
             Self::FileEmpty | Self::NoUsers => "file_empty",
-            Self::NotCsv(_) | Self::JsonText | Self::NulPadding => "not_csv",
+            Self::NotCsv(_) | Self::Workbook(_) | Self::JsonText | Self::NulPadding => "not_csv",
             Self::CharsetUtf16(_) => "encoding_utf16",
             Self::Utf8Invalid { .. } => "utf8_invalid",
             Self::CharsetUnknown(_) => "charset_unknown",
