@@ -103,7 +103,7 @@ async fn fetch_rejections(trial: &Trial, path: &str) -> Vec<(u64, String)> {
     let mut reader = csv::Reader::from_reader(response.text.as_bytes());
     let rows = reader.records().map(|row| {
         let row = row.unwrap();
-        (row[0].parse().unwrap(), row[2].to_owned())
+        (row[0].parse().unwrap(), row[3].to_owned())
     });
     rows.collect()
 }
