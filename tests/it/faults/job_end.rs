@@ -104,9 +104,10 @@ async fn assert_many_blocked_once(site: &Site, path: &str) {
     assert_eq!(found, [0, 24_000], "the users are back in the file");
 }
 
-/// Cancels a job whose processes wait after each piece. Who is blocked stays blocked and is counted.
+/// Cancels a job whose processes wait after each piece, far longer than a slow machine needs until the job is canceled.
+/// Who is blocked stays blocked and is counted.
 async fn cancel_between_pieces(site: &mut Site) {
-    let wait = "missing_piece_blocked=return(5000)";
+    let wait = "missing_piece_blocked=return(30000)";
     site.options.variables.extend(failpoint(wait));
     site.ingest.as_mut().unwrap().terminate().await;
     site.start_ingest().await;
