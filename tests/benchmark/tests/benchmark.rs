@@ -33,6 +33,8 @@ async fn the_benchmark_compares_muster_with_its_yardsticks() {
     let variables = variables.map(|(name, value)| (name.to_owned(), value));
     let table = Program::run(BENCHMARK, &arguments, &variables).unwrap();
     let report: Value = serde_json::from_slice(&std::fs::read(json).unwrap()).unwrap();
+    // CPU time is counted in steps of 10 ms, and 2,000 unchanged rows may need less.
+    let mut postgres_seconds = 0.0;
     for name in ["new", "again", "half", "changed"] {
         assert!(table.lines().any(|line| line.starts_with(name)), "{table}");
         let comparisons = report["comparisons"].as_array().unwrap();
@@ -43,8 +45,9 @@ async fn the_benchmark_compares_muster_with_its_yardsticks() {
         for part in ["postgres", "workers", "ingest", "status", "rabbitmq", "redis"] {
             assert!(comparison["cpu_median"][part].is_number(), "{part} of {name}: {comparison}");
         }
-        assert!(comparison["cpu_median"]["postgres"].as_f64().unwrap() > 0.0, "{name}: {comparison}");
+        postgres_seconds += comparison["cpu_median"]["postgres"].as_f64().unwrap();
     }
+    assert!(postgres_seconds > 0.0, "{table}");
     assert_eq!(report["environment"]["set"], "MUSTER_CONCURRENCY=1");
     let postgres = report["environment"]["postgres"].as_str().unwrap();
     assert!(postgres.contains("synchronous_commit local"), "{postgres}");
