@@ -6,6 +6,7 @@
 //!
 //! A batch with many passwords to hash goes to the slow lane, where it keeps no other batch waiting.
 
+mod application;
 mod apply_mode;
 mod check;
 mod hash_pool;
@@ -19,14 +20,13 @@ use std::time::Duration;
 
 use muster_domain::{BatchNo, CheckedBatch, JobId};
 use muster_messages::{BatchMessage, PayloadCodec};
-use muster_ports::{Applied, BatchStatus, BatchToApply, JobRules, Publication, Queue, QueueName, StoreError};
+use muster_ports::{Applied, BatchStatus, JobRules, Queue, QueueName, StoreError};
 use muster_runtime::{Backoff, Shutdown, Tasks, failpoint};
-use muster_telemetry::context;
 use tokio::sync::{RwLock, RwLockReadGuard, RwLockWriteGuard};
-use tokio::time::Instant;
+use tracing::Span;
 use tracing::field::display;
-use tracing::{Instrument, Span};
 
+use crate::attempt::application::Application;
 use crate::attempt::apply_mode::{ApplyMode, FIRST_EXCLUSIVE_ATTEMPT};
 use crate::attempt::check::{check_records, reject_all_rows, unreadable};
 use crate::attempt::passwords::Passwords;
@@ -42,9 +42,6 @@ use crate::{WorkerMetrics, WorkerStore};
 const UNDO_ATTEMPT_TIMEOUT: Duration = Duration::from_secs(1);
 /// How long finishing a job may take before it is left to the reconciler.
 const FINISH_JOB_TIMEOUT: Duration = Duration::from_secs(30);
-
-/// Maximum number of passwords that are hashed outside of the slow lane.
-const MAX_PASSWORDS_OUTSIDE_SLOW_LANE: usize = 16;
 
 /// What all attempts of the process share.
 pub(crate) struct Processor {
@@ -297,107 +294,5 @@ impl Processor {
             Ok(Err(error)) => tracing::warn!(%job, %error, "could not finish a job; the reconciler will"),
             Err(_) => tracing::warn!(%job, "finishing a job took too long; the reconciler will finish it"),
         }
-    }
-}
-
-/// The second half of an attempt: the batch is checked.
-struct Application<'a> {
-    processor: &'a Processor,
-    message: &'a BatchMessage,
-    rules: &'a JobRules,
-    lane: QueueName,
-    published_ms: Option<i64>,
-    slot: &'a mut Slot,
-    mode: ApplyMode,
-    /// Shared with the store while it applies them.
-    rows: Arc<CheckedBatch>,
-    /// Whether `rows` has the password hashes of new users.
-    passwords_hashed: bool,
-}
-
-impl Application<'_> {
-    /// Applies the batch, waiting as long as the database is unavailable or needs repair.
-    async fn apply_until_done(mut self, backoff: &mut Backoff) -> Verdict {
-        let (job, batch) = (self.message.job, self.message.batch);
-        loop {
-            let error = match self.apply().await {
-                Ok(verdict) => return verdict,
-                Err(error) => error,
-            };
-            // The values of some row, which the rules of Muster accept and the database does not: find the row.
-            if !error.is_transient() && self.mode == ApplyMode::AllRows {
-                tracing::warn!(%job, %batch, %error, "the database rejected a batch; it is applied row by row");
-                self.mode = ApplyMode::EachRow;
-                continue;
-            }
-            // Whatever else is wrong is wrong with the database. Rows never fail for that: the batch waits.
-            tracing::warn!(%job, %batch, %error, "a batch is waiting for the database");
-            self.processor.metrics.database_retries.add(1, &[]);
-            if self.processor.shutdown.run_until_requested(backoff.wait()).await.is_none() {
-                return Verdict::Redeliver { count_attempt: false };
-            }
-        }
-    }
-
-    /// Hashes the passwords, unless that is done, and commits the batch.
-    async fn apply(&mut self) -> Result<Verdict, StoreError> {
-        if !self.passwords_hashed
-            && let Some(verdict) = self.hash_passwords().await?
-        {
-            return Ok(verdict);
-        }
-        self.passwords_hashed = true;
-        let applied = self.commit().await?;
-        Ok(Verdict::Ack(self.processor.complete(self.message, applied).await))
-    }
-
-    /// Hashes the passwords of new users. Returns a verdict if the batch is not to be applied here.
-    async fn hash_passwords(&mut self) -> Result<Option<Verdict>, StoreError> {
-        let passwords = self.processor.passwords.find_new(self.message, self.rules, &self.rows).await?;
-        if passwords.is_empty() {
-            return Ok(None);
-        }
-        if self.lane != QueueName::BatchSlow && passwords.len() > MAX_PASSWORDS_OUTSIDE_SLOW_LANE {
-            return Ok(Some(Verdict::MoveToSlowLane));
-        }
-        if !self.processor.store.take_password_quota(self.rules.tenant, passwords.len() as u64).await? {
-            // Not held here, where it would keep batches of other tenants waiting. The reconciler finds that it is
-            // missing and publishes it again, at intervals of up to ten minutes.
-            let (job, batch) = (self.message.job, self.message.batch);
-            tracing::info!(%job, %batch, "the quota of new passwords of this hour is used up; the batch is postponed");
-            return Ok(Some(Verdict::Ack(BatchResult::Postponed)));
-        }
-        // This does not clone the rows: the store does not share them yet.
-        let rows = Arc::make_mut(&mut self.rows);
-        let hashing = self.processor.passwords.hash(self.message, rows, passwords);
-        match self.slot.leave_during(hashing).await? {
-            BatchStatus::Open => Ok(None),
-            status => Ok(Some(Verdict::Ack(self.processor.skip(self.message, status).await))),
-        }
-    }
-
-    /// Writes the batch in one transaction.
-    async fn commit(&self) -> Result<Applied, StoreError> {
-        let (message, rules) = (self.message, self.rules);
-        let started = Instant::now();
-        let span = tracing::info_span!("commit");
-        let batch_to_apply = BatchToApply {
-            tenant: rules.tenant,
-            job: message.job,
-            batch: message.batch,
-            first_offset: message.first_offset,
-            end_offset: message.end_offset,
-            rows: self.rows.clone(),
-            row_by_row: self.mode == ApplyMode::EachRow,
-            records_named_users: rules.blocks_missing_users,
-            publication: self.published_ms.map(|published_ms| Publication { queue: self.lane, published_ms }),
-        };
-        let applying = self.processor.store.apply_batch(batch_to_apply).instrument(span.clone());
-        let applied = applying.await.inspect_err(|_| context::fail(&span))?;
-        drop(span);
-        let elapsed = started.elapsed();
-        self.processor.metrics.commit_seconds.record(elapsed, &[]);
-        tracing::debug!(job = %message.job, batch = %message.batch, ?applied, ?elapsed, "transaction of a batch ended");
-        Ok(applied)
     }
 }
