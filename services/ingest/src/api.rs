@@ -16,6 +16,7 @@ mod state;
 use std::sync::Arc;
 
 use axum::Router;
+use muster_files::Archives;
 use muster_http::Authorize;
 
 use crate::IngestDeps;
@@ -41,6 +42,7 @@ pub(crate) fn router(deps: IngestDeps, config: IngestConfig) -> Router {
     let waits = Slots::new(MAX_WAITS, MAX_WAITS_PER_TENANT);
     let drains = Slots::new(MAX_DRAINS, MAX_DRAINS_PER_TENANT);
     let authorize = Authorize::new(deps.store.clone());
-    let state = Ingest { deps, config: Arc::new(config), uploads, decoders, waits, drains, authorize };
+    let archives = Archives::new(deps.raw.clone(), deps.tasks.clone());
+    let state = Ingest { deps, config: Arc::new(config), uploads, decoders, waits, drains, archives, authorize };
     Router::new().merge(spigit::routes()).merge(collaborator::routes()).with_state(state)
 }

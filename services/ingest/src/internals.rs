@@ -7,8 +7,10 @@ use axum::http::HeaderMap;
 use muster_domain::csv::BrokenLine;
 use muster_domain::scanner::RecordError;
 use muster_domain::{Dialect, Format, Handling, Header, Quotas, RowsStart, TenantId};
+use muster_files::Archives;
 use muster_http::ApiError;
 use muster_ports::{CutRules, RawFile, RawStore, ShortRows};
+use muster_runtime::Tasks;
 use muster_telemetry::Counter;
 
 use crate::split::cutter::{Cut, Cutter, Progress};
@@ -99,8 +101,11 @@ pub async fn receive(
         handling: Handling::Strict,
         blocks_missing_users: false,
         declared_charset: None,
+        own_titles: Arc::default(),
         idempotency: None,
+        archives: Archives::new(raw.clone(), Tasks::new()),
         raw,
+        sheet: None,
         max_bytes,
         quotas: Quotas::default(),
         cut: CutRules::default(),

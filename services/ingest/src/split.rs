@@ -19,6 +19,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use muster_domain::JobId;
+use muster_files::Archives;
 use muster_messages::{PayloadCodec, SplitMessage};
 use muster_ports::{Delivery, QueueName, finish_job_and_start_next};
 use muster_runtime::failpoint;
@@ -56,6 +57,7 @@ pub(crate) struct Shared {
     pub(crate) big_splits: BigSplits,
     pub(crate) publications: Arc<Semaphore>,
     pub(crate) window: TotalWindow,
+    pub(crate) archives: Archives,
 }
 
 /// Starts the consumer of split requests.
@@ -69,6 +71,7 @@ pub(crate) fn start(deps: &IngestDeps, config: &IngestConfig) {
         big_splits: BigSplits::new(),
         publications: Arc::new(Semaphore::new(MAX_CONCURRENT_PUBLICATIONS)),
         window: TotalWindow::new(config.total_window),
+        archives: Archives::new(deps.raw.clone(), deps.tasks.clone()),
     });
     let window = shared.window.clone();
     deps.metrics.watch_outstanding(move || window.outstanding() as u64);

@@ -1,5 +1,6 @@
 //! Receives one upload: reads the body, inspects it, stores it, creates the job row.
 
+mod archive;
 pub(crate) mod body;
 pub(crate) mod compression;
 pub(crate) mod context;

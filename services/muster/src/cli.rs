@@ -1,10 +1,11 @@
 //! The command line. Every setting is a flag and an environment variable, with a default and a range.
 
+mod tenant;
 pub(crate) mod variables;
 
 use clap::{Args, Parser, Subcommand};
-use muster_domain::{Charset, Quotas};
-use muster_ports::{MissingUsers, ShortRows, TenantSettings};
+
+pub(crate) use tenant::TenantCommand;
 
 use crate::settings::{
     CountersArgs, DatabaseArgs, HttpArgs, ImportArgs, MetricsArgs, PayloadArgs, ProcessArgs, QueueArgs, RawStoreArgs,
@@ -143,105 +144,6 @@ pub(crate) struct CheckConfigArgs {
     /// Flags of the role.
     #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
     pub(crate) flags: Vec<String>,
-}
-
-#[derive(Debug, Subcommand)]
-pub(crate) enum TenantCommand {
-    /// Create a tenant.
-    Create {
-        /// Unique name of the tenant.
-        #[arg(value_parser = crate::settings::parse_tenant_name)]
-        name: String,
-        #[command(flatten)]
-        settings: TenantArgs,
-        #[command(flatten)]
-        store: StoreArgs,
-    },
-    /// Change the settings of a tenant. Files that were already accepted keep the settings they were accepted with,
-    /// except for the guard, which is evaluated at the end of a job.
-    Set {
-        /// Name of the tenant.
-        name: String,
-        #[command(flatten)]
-        settings: TenantArgs,
-        #[command(flatten)]
-        store: StoreArgs,
-    },
-    /// List all tenants.
-    List {
-        #[command(flatten)]
-        store: StoreArgs,
-    },
-}
-
-/// Settings of a tenant. One that is absent keeps its value, or its default if the tenant is new.
-#[derive(Debug, Args)]
-pub(crate) struct TenantArgs {
-    /// Whether a Spigit row with fewer values than the header fails (default) or is padded with empty values.
-    #[arg(long, value_parser = ["fail", "pad"])]
-    short_rows: Option<String>,
-    /// Whether to keep (default) or block users who are missing from a Collaborator file.
-    #[arg(long, value_parser = ["keep", "block"])]
-    missing_users: Option<String>,
-    /// Largest percentage of the active users that one file may block as missing (default: 10). A file that exceeds it
-    /// blocks no user, unless --missing-guard-min permits the number.
-    #[arg(long, value_parser = clap::value_parser!(u8).range(0..=100))]
-    missing_guard_percent: Option<u8>,
-    /// Number of users that one file may always block as missing, whatever their percentage (default: 10).
-    #[arg(long, value_parser = clap::value_parser!(u32).range(0..=1_000_000_000))]
-    missing_guard_min: Option<u32>,
-    /// Charset of files that declare none and are not UTF-8, such as windows-1251; `auto` to find out (default).
-    #[arg(long, value_parser = parse_charset)]
-    charset: Option<TenantCharset>,
-    /// Largest total size in bytes of the uploads that are stored for the tenant; 0 for no limit (default).
-    #[arg(long)]
-    max_stored_bytes: Option<u64>,
-    /// Largest number of files of the tenant that are not finished; 0 for no limit (default).
-    #[arg(long)]
-    max_unfinished_jobs: Option<u64>,
-    /// Largest number of uploads of the tenant in a day, which begins at midnight UTC; 0 for no limit (default).
-    #[arg(long)]
-    max_uploads_per_day: Option<u64>,
-    /// Largest number of new users whose passwords are hashed in one hour of the clock; 0 for no limit (default). Rows
-    /// beyond it wait, and none fails.
-    #[arg(long)]
-    max_new_passwords_per_hour: Option<u64>,
-}
-
-impl TenantArgs {
-    /// Returns `current` with the settings that are present here replaced.
-    pub(crate) fn applied_to(&self, current: TenantSettings) -> TenantSettings {
-        TenantSettings {
-            short_rows: self.short_rows.as_deref().and_then(ShortRows::parse).unwrap_or(current.short_rows),
-            missing_users: self.missing_users.as_deref().and_then(MissingUsers::parse).unwrap_or(current.missing_users),
-            missing_guard_percent: self.missing_guard_percent.unwrap_or(current.missing_guard_percent),
-            missing_guard_min: self.missing_guard_min.unwrap_or(current.missing_guard_min),
-            charset: self.charset.map_or(current.charset, |charset| charset.0),
-            quotas: Quotas {
-                stored_bytes: limit(self.max_stored_bytes, current.quotas.stored_bytes),
-                unfinished_jobs: limit(self.max_unfinished_jobs, current.quotas.unfinished_jobs),
-                uploads_per_day: limit(self.max_uploads_per_day, current.quotas.uploads_per_day),
-                new_passwords_per_hour: limit(self.max_new_passwords_per_hour, current.quotas.new_passwords_per_hour),
-            },
-        }
-    }
-}
-
-/// A charset as a flag sets it; `None` for `auto`.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct TenantCharset(Option<Charset>);
-
-fn parse_charset(text: &str) -> Result<TenantCharset, String> {
-    if text == "auto" {
-        return Ok(TenantCharset(None));
-    }
-    let charset = Charset::parse(text).ok_or("expected `auto` or a charset such as utf-8 or windows-1251")?;
-    Ok(TenantCharset(Some(charset)))
-}
-
-/// A limit as a flag sets it: 0 removes it, and without the flag the current one stays.
-fn limit(flag: Option<u64>, current: Option<u64>) -> Option<u64> {
-    flag.map_or(current, |limit| Some(limit).filter(|limit| *limit > 0))
 }
 
 #[derive(Debug, Subcommand)]

@@ -50,6 +50,7 @@ pub(crate) async fn render(
         "skipped_lines": job.skipped_lines,
         "charset": job.charset.as_str(),
         "charset_source": job.charset_source.map(CharsetSource::as_str),
+        "sheet": job.sheet,
         "kept_as_attributes": named(&job.unknown_names.kept_as_attributes, "title"),
         "ignored": named(&job.unknown_names.ignored, "key"),
         "waiting_users": job.waiting_rows,

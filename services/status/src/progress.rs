@@ -152,6 +152,7 @@ mod tests {
             skipped_lines: None,
             charset: Charset::UTF_8,
             charset_source: None,
+            sheet: None,
             unknown_names: UnknownNames::default(),
             file_error: None,
             final_counts: None,

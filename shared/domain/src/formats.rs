@@ -10,3 +10,4 @@ pub mod json_lines;
 pub mod scanner;
 pub mod similar;
 pub mod sniff;
+pub mod workbook_cell;

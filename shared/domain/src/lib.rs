@@ -65,10 +65,11 @@ mod jobs;
 mod rules;
 mod users;
 
-pub use formats::{charset, csv, file_type, header, json_array, json_lines, scanner, similar, sniff};
+pub use formats::{charset, csv, file_type, header, json_array, json_lines, scanner, similar, sniff, workbook_cell};
 pub use jobs::{counts, file, idempotency, ids, job, quota, rejection};
 pub use rules::{
-    BatchRecords, CheckRules, check_batch, collaborator, email, invisible, key, row_shape, spigit, spreadsheet, text,
+    BatchRecords, CheckRules, check_batch, collaborator, delimiter, email, invisible, key, own_titles, row_shape,
+    spigit, spreadsheet, text,
 };
 pub use users::{batch, decision, digest, field, hand_over, plan, profile, shape, waiting, warning};
 
@@ -81,6 +82,7 @@ pub use header::Header;
 pub use idempotency::IdempotencyKey;
 pub use ids::{BatchNo, JobId, TenantId};
 pub use job::JobState;
+pub use own_titles::OwnTitles;
 pub use quota::{ExceededQuota, QuotaUsage, Quotas};
 pub use rejection::{Rejection, RejectionCode};
 pub use warning::{Warning, WarningCode};

@@ -4,6 +4,7 @@ pub mod collaborator;
 pub mod email;
 pub mod invisible;
 pub mod key;
+pub mod own_titles;
 pub mod spigit;
 pub mod spreadsheet;
 pub mod text;
@@ -23,6 +24,14 @@ pub const fn row_shape(dialect: Dialect) -> RowShape {
     match dialect {
         Dialect::Spigit => spigit::SHAPE,
         Dialect::Collaborator => collaborator::SHAPE,
+    }
+}
+
+/// The separator of the values of a CSV file of this dialect.
+pub const fn delimiter(dialect: Dialect) -> u8 {
+    match dialect {
+        Dialect::Spigit => spigit::DELIMITER,
+        Dialect::Collaborator => collaborator::DELIMITER,
     }
 }
 

@@ -65,8 +65,8 @@ impl Caller {
     }
 
     /// The settings of the tenant.
-    pub fn settings(&self) -> TenantSettings {
-        self.grant.settings
+    pub fn settings(&self) -> &TenantSettings {
+        &self.grant.settings
     }
 
     /// Returns 403 if the token does not have the scope.

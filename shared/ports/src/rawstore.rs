@@ -1,5 +1,7 @@
 //! The raw store: keeps uploads until their job is deleted or retention removes them.
 
+use std::ops::Range;
+
 use async_trait::async_trait;
 use bytes::Bytes;
 use futures_util::stream::BoxStream;
@@ -29,6 +31,9 @@ pub trait RawStore: Send + Sync {
     /// Reads an upload, which must have the given size. A size that differs is found at the start, that of a packed one at
     /// its end.
     async fn read(&self, key: &str, bytes: u64) -> Result<RawReader, RawStoreError>;
+    /// Reads a part of an upload, which must have the given size. The range must lie within it. A packed upload has no
+    /// ranges, and counts as changed.
+    async fn read_range(&self, key: &str, bytes: u64, range: Range<u64>) -> Result<Bytes, RawStoreError>;
     /// Lists every upload in the store, in no particular order. A local folder also lists unfinished uploads.
     fn list(&self) -> BoxStream<'static, Result<StoredUpload, RawStoreError>>;
     /// Removes an upload. Succeeds if it does not exist.

@@ -1,8 +1,9 @@
 //! Tenants, tokens and users, as the ports exchange them.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
-use muster_domain::{Charset, Quotas, TenantId};
+use muster_domain::{Charset, OwnTitles, Quotas, TenantId};
 
 /// What a token allows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -90,7 +91,7 @@ impl MissingUsers {
 }
 
 /// The settings of a tenant.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct TenantSettings {
     /// What happens to short rows of a Spigit file.
     pub short_rows: ShortRows,
@@ -102,6 +103,8 @@ pub struct TenantSettings {
     pub missing_guard_min: u32,
     /// The charset of files that declare none and are not UTF-8; `None` if Muster is to find out.
     pub charset: Option<Charset>,
+    /// The titles that the tenant gives to columns, besides those that Muster knows.
+    pub own_titles: Arc<OwnTitles>,
     /// How much the tenant may store and import.
     pub quotas: Quotas,
 }
@@ -114,6 +117,7 @@ impl Default for TenantSettings {
             missing_guard_percent: 10,
             missing_guard_min: 10,
             charset: None,
+            own_titles: Arc::default(),
             quotas: Quotas::default(),
         }
     }

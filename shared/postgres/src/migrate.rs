@@ -28,6 +28,7 @@ migrations! {
     "0010_password_quota",
     "0011_user_clashes",
     "0012_reports",
+    "0013_titles_and_sheets",
 }
 
 /// Returns the migrations for sqlx. (With its macro, Cargo would compile the whole database driver a second time.)

@@ -12,11 +12,13 @@ mod staged;
 mod upload;
 
 use std::fs::DirBuilder;
+use std::ops::Range;
 use std::os::unix::fs::DirBuilderExt;
 use std::path::PathBuf;
 use std::sync::Arc;
 
 use async_trait::async_trait;
+use bytes::Bytes;
 use futures_util::stream::{self, BoxStream};
 use futures_util::{StreamExt, TryStreamExt};
 use muster_ports::{RawReader, RawStore, RawStoreError, RawUpload, StoredUpload};
@@ -108,6 +110,13 @@ impl RawStore for ObjectRawStore {
             return Ok(packed::unpack(read::open(store, path, None, chunk_bytes).await?, bytes));
         }
         read::open(store, path, Some(bytes), chunk_bytes).await
+    }
+
+    async fn read_range(&self, key: &str, bytes: u64, range: Range<u64>) -> Result<Bytes, RawStoreError> {
+        if packed::is_packed(key) {
+            return Err(RawStoreError::Changed);
+        }
+        read::range(&*self.store, &Path::from(key), bytes, range).await
     }
 
     fn list(&self) -> BoxStream<'static, Result<StoredUpload, RawStoreError>> {

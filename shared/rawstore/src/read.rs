@@ -1,5 +1,6 @@
 //! Reads a stored upload in ranges.
 
+use std::ops::Range;
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -34,6 +35,23 @@ pub(crate) async fn open(
         }
     });
     Ok(chunks.into_stream().boxed())
+}
+
+/// Reads a part of a stored upload, which must have the given size.
+pub(crate) async fn range(
+    store: &dyn ObjectStore,
+    path: &Path,
+    bytes: u64,
+    range: Range<u64>,
+) -> Result<Bytes, RawStoreError> {
+    let length = range.end - range.start;
+    let options = GetOptions { range: Some(GetRange::Bounded(range)), ..GetOptions::default() };
+    let found = store.get_opts(path, options).await.map_err(raw_store_error)?;
+    if found.meta.size != bytes {
+        return Err(RawStoreError::Changed);
+    }
+    let part = found.bytes().await.map_err(raw_store_error)?;
+    if part.len() as u64 == length { Ok(part) } else { Err(RawStoreError::Changed) }
 }
 
 struct Source {

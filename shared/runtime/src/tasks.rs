@@ -79,6 +79,28 @@ impl Tasks {
         work.await.map_err(|_| BlockingWorkAborted)
     }
 
+    /// Runs work that blocks for long on a thread of its own, which may wait for futures. The few threads of the pool are
+    /// for short work.
+    pub async fn on_own_thread<T, F>(&self, name: &str, work: F) -> Result<T, BlockingWorkAborted>
+    where
+        F: FnOnce() -> T + Send + 'static,
+        T: Send + 'static,
+    {
+        if self.in_place {
+            return Ok(work());
+        }
+        let (sender, receiver) = tokio::sync::oneshot::channel();
+        let (runtime, span) = (tokio::runtime::Handle::current(), tracing::Span::current());
+        let work = move || {
+            let _runtime = runtime.enter();
+            // The result does not matter if the caller has gone.
+            let _ = sender.send(span.in_scope(work));
+        };
+        let started = std::thread::Builder::new().name(name.to_owned()).spawn(work);
+        started.map_err(|_| BlockingWorkAborted)?;
+        receiver.await.map_err(|_| BlockingWorkAborted)
+    }
+
     /// Returns the number of running tasks.
     pub fn running(&self) -> usize {
         self.tracker.len()
@@ -100,5 +122,8 @@ mod tests {
         let thread = || std::thread::current().id();
         assert_ne!(Tasks::new().blocking(thread).await.unwrap(), thread());
         assert_eq!(Tasks::in_place().blocking(thread).await.unwrap(), thread());
+        let name = || std::thread::current().name().map(str::to_owned);
+        assert_eq!(Tasks::new().on_own_thread("reader", name).await.unwrap().as_deref(), Some("reader"));
+        assert_eq!(Tasks::in_place().on_own_thread("reader", thread).await.unwrap(), thread());
     }
 }

@@ -37,6 +37,7 @@ pub fn job_view(row: &impl SqlRow) -> Result<JobView, Unreadable> {
         skipped_lines: row.optional_count("skipped_lines")?,
         charset: charset(row)?,
         charset_source: charset_source(row)?,
+        sheet: row.optional_text("raw_sheet")?,
         unknown_names: unknown_names(row)?,
         file_error,
         final_counts: is_counted.then(|| ledger::counts(row)).transpose()?,
@@ -81,11 +82,12 @@ pub fn split_job(job: JobId, row: &impl SqlRow) -> Result<SplitJob, Unreadable> 
             key: row.text("raw_key")?,
             bytes: row.count("raw_bytes")?,
             sha256,
-            compression: Compression::parse(&row.text("raw_encoding")?)
+            compression: Compression::parse_stored(&row.text("raw_encoding")?)
                 .ok_or(Unreadable("the compression of an upload"))?,
             format: format(row)?,
             charset: charset(row)?,
             charset_source: charset_source(row)?,
+            sheet: row.optional_text("raw_sheet")?,
         },
         titles: titles(row)?,
         cut: cut_rules(row)?,

@@ -1,6 +1,9 @@
 //! Tenants, their settings and their tokens as they are stored.
 
-use muster_domain::{Charset, QuotaUsage, Quotas, TenantId};
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use muster_domain::{Charset, OwnTitles, QuotaUsage, Quotas, TenantId};
 use muster_ports::{Grant, MissingUsers, Scope, ShortRows, StoreError, TenantRecord, TenantSettings, TokenRecord};
 
 use crate::row::{SqlRow, Unreadable};
@@ -43,8 +46,30 @@ fn settings(row: &impl SqlRow) -> Result<TenantSettings, StoreError> {
         charset: charset
             .map(|name| Charset::parse(&name).ok_or(StoreError::Unreadable("a tenant's setting charset")))
             .transpose()?,
+        own_titles: own_titles(row)?,
         quotas: quotas(row)?,
     })
+}
+
+/// The titles of a tenant are stored as a JSON object from titles to columns; null if there are none.
+fn own_titles(row: &impl SqlRow) -> Result<Arc<OwnTitles>, StoreError> {
+    let unreadable = StoreError::Unreadable("a tenant's setting own_titles");
+    let Some(stored) = row.optional_text("own_titles")? else { return Ok(Arc::default()) };
+    let Ok(stored) = serde_json::from_str::<BTreeMap<String, String>>(&stored) else { return Err(unreadable) };
+    let mut titles = OwnTitles::default();
+    for (title, column) in &stored {
+        if titles.set(title, column).is_err() {
+            return Err(unreadable);
+        }
+    }
+    Ok(Arc::new(titles))
+}
+
+/// The titles of a tenant as they are stored; null if there are none.
+pub fn stored_titles(titles: &OwnTitles) -> Option<String> {
+    let stored: BTreeMap<&str, &str> = titles.iter().collect();
+    // Texts always have a JSON form.
+    if stored.is_empty() { None } else { serde_json::to_string(&stored).ok() }
 }
 
 fn setting<N: TryFrom<i64>>(row: &impl SqlRow, column: &'static str) -> Result<N, StoreError> {

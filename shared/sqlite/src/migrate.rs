@@ -5,7 +5,7 @@ use rusqlite::Connection;
 use crate::rekey;
 
 /// In order. Migrations are only ever added.
-const MIGRATIONS: [&str; 11] = [
+const MIGRATIONS: [&str; 12] = [
     include_str!("../migrations/0001_first_schema.sql"),
     include_str!("../migrations/0002_idempotency_key.sql"),
     include_str!("../migrations/0003_upkeep.sql"),
@@ -17,6 +17,7 @@ const MIGRATIONS: [&str; 11] = [
     include_str!("../migrations/0009_password_quota.sql"),
     include_str!("../migrations/0010_user_clashes.sql"),
     include_str!("../migrations/0011_reports.sql"),
+    include_str!("../migrations/0012_titles_and_sheets.sql"),
 ];
 
 /// Why the schema cannot be created or updated.

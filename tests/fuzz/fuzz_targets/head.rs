@@ -9,7 +9,7 @@ use muster_domain::field::FIELDS;
 use muster_domain::header::{MAX_COLUMNS, MAX_TITLE_CHARS};
 use muster_domain::scanner::RecordLimits;
 use muster_domain::charset::{CharsetCensus, refuse_mostly_broken};
-use muster_domain::{Header, collaborator, file_type, key, spigit};
+use muster_domain::{Header, OwnTitles, collaborator, file_type, key, spigit};
 use muster_fuzz::controls;
 
 fn check(header: &Header) {
@@ -38,8 +38,10 @@ fuzz_target!(|data: &[u8]| {
     let _ = file_type::refuse_other_types(head);
     let census = CharsetCensus::of(head);
     let _ = (census.decide(None, complete), census.guess(), refuse_mostly_broken(head, b',', complete));
-    let _ = collaborator::find_rows(head, complete, limits);
-    let found = spigit::find_rows(head, complete, limits);
+    let mut own = OwnTitles::default();
+    own.set("Mail", "EMAIL").expect("a title");
+    let _ = collaborator::find_rows(head, complete, limits, &own);
+    let found = spigit::find_rows(head, complete, limits, &own);
     match &found {
         Ok(opening) => {
             check(&Header::from_titles(opening.titles.clone()));
@@ -50,7 +52,7 @@ fuzz_target!(|data: &[u8]| {
     // The bytes that follow cannot change a complete title line.
     if !complete && let Ok(opening) = &found {
         let longer = [head, b"\nx"].concat();
-        let again = spigit::find_rows(&longer, false, limits);
+        let again = spigit::find_rows(&longer, false, limits, &own);
         assert_eq!(again.as_ref().ok(), Some(opening));
     }
     // Titles with another separator.

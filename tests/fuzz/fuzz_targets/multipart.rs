@@ -3,6 +3,7 @@
 #![no_main]
 
 use std::collections::HashMap;
+use std::ops::Range;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use async_trait::async_trait;
@@ -41,6 +42,10 @@ impl RawStore for Memory {
     }
 
     async fn read(&self, _key: &str, _bytes: u64) -> Result<RawReader, RawStoreError> {
+        Err(RawStoreError::Missing)
+    }
+
+    async fn read_range(&self, _key: &str, _bytes: u64, _range: Range<u64>) -> Result<Bytes, RawStoreError> {
         Err(RawStoreError::Missing)
     }
 

@@ -19,6 +19,14 @@ async fn suite(store: &dyn RawStore) {
     assert_eq!(pieces.concat(), content);
     assert!(matches!(store.read("1/abc", 5).await.err(), Some(RawStoreError::Changed)));
 
+    let size = content.len() as u64;
+    for range in [0..1, 70_000..70_010, 1_000_000..1_600_000, size - 1..size] {
+        let part = store.read_range("1/abc", size, range.clone()).await.unwrap();
+        assert_eq!(part, content[usize::try_from(range.start).unwrap()..usize::try_from(range.end).unwrap()]);
+    }
+    assert!(matches!(store.read_range("1/abc", size + 1, 0..1).await.err(), Some(RawStoreError::Changed)));
+    assert!(matches!(store.read_range("1/none", size, 0..1).await.err(), Some(RawStoreError::Missing)));
+
     let listed: Vec<StoredUpload> = store.list().try_collect().await.unwrap();
     assert_eq!(listed.iter().map(|upload| upload.key.as_str()).collect::<Vec<_>>(), ["1/abc"]);
 
@@ -54,6 +62,8 @@ async fn a_packed_upload_takes_little_space_and_is_read_as_it_was_written() {
     assert!(packed.len() < content.len() / 100, "{}", packed.len());
     assert_eq!(unpack(&store, content.len()).await.unwrap(), content);
 
+    let part = store.read_range("1/abc.zst", content.len() as u64, 0..1).await;
+    assert!(matches!(part, Err(RawStoreError::Changed)), "no ranges of a packed upload");
     assert!(matches!(unpack(&store, content.len() - 1).await, Err(RawStoreError::Changed)));
     assert!(matches!(unpack(&store, content.len() + 1).await, Err(RawStoreError::Changed)));
     for damaged in [&packed[..0], &packed[..packed.len() / 2], b"not zstd"] {

@@ -6,7 +6,7 @@ use std::time::Duration;
 use muster_domain::scanner::RecordLimits;
 use muster_domain::{
     BatchNo, Charset, CharsetSource, CheckedBatch, Compression, Dialect, ExceededQuota, Format, Handling, Header,
-    IdempotencyKey, JobId, JobState, Quotas, Rejection, RejectionCode, TenantId, spigit,
+    IdempotencyKey, JobId, JobState, OwnTitles, Quotas, Rejection, RejectionCode, TenantId, spigit,
 };
 use muster_ports::{
     Applied, AppliedBatch, BatchStatus, BatchToApply, Cancellation, CreatedJob, Creation, CutRules, Deletion,
@@ -104,6 +104,7 @@ fn new_job(tenant: TenantId) -> NewJob {
             format: Format::Csv,
             charset: Charset::UTF_8,
             charset_source: Some(CharsetSource::Content),
+            sheet: None,
         },
         titles: TITLES.map(str::to_owned).to_vec(),
         ignored_keys: Vec::new(),
@@ -159,12 +160,15 @@ async fn tokens_are_valid_until_they_expire_or_are_revoked(store: Arc<dyn Store>
     let grant = store.find_grant(&[1; 32]).await.unwrap().unwrap();
     assert_eq!((grant.tenant, grant.scopes), (tenant, vec![Scope::ImportRead]));
     assert_eq!(grant.settings, TenantSettings::default());
+    let mut own_titles = OwnTitles::default();
+    own_titles.set("Kürzel", "USERNAME").unwrap();
     let settings = TenantSettings {
         short_rows: ShortRows::Pad,
         missing_users: MissingUsers::Block,
         missing_guard_percent: 100,
         missing_guard_min: 7,
         charset: Some(Charset::WINDOWS_1251),
+        own_titles: Arc::new(own_titles),
         quotas: Quotas {
             stored_bytes: Some(1 << 40),
             unfinished_jobs: None,
@@ -172,7 +176,7 @@ async fn tokens_are_valid_until_they_expire_or_are_revoked(store: Arc<dyn Store>
             new_passwords_per_hour: Some(9),
         },
     };
-    store.set_tenant_settings(tenant, settings).await.unwrap();
+    store.set_tenant_settings(tenant, settings.clone()).await.unwrap();
     assert_eq!(store.find_grant(&[1; 32]).await.unwrap().map(|grant| grant.settings), Some(settings));
     assert!(store.find_grant(&[2; 32]).await.unwrap().is_some());
     assert_eq!(store.find_grant(&[3; 32]).await.unwrap(), None, "expired");

@@ -20,10 +20,16 @@ const LISTED_ROWS: usize = 8;
 
 async fn every_file_has_its_right_answer(mut site: Site) {
     let blocking = blocking_tenant(&mut site).await;
+    let titled = titled_tenant(&mut site).await;
     let mut wrong = String::new();
     let table = std::fs::read_to_string(fixture("cases.txt")).unwrap();
     for case in cases(&table) {
-        let client = if case.options.contains(&"tenant=blocking") { &blocking } else { &site.client };
+        let tenant = case.options.iter().find_map(|option| option.strip_prefix("tenant="));
+        let client = match tenant {
+            Some("blocking") => &blocking,
+            Some("titled") => &titled,
+            _ => &site.client,
+        };
         let found = answer(client, &case).await;
         let found: Vec<String> = found.iter().map(|line| hide_user_ids(line)).collect();
         if found != case.expected {
@@ -38,6 +44,22 @@ async fn blocking_tenant(site: &mut Site) -> Client {
     let create = ["tenant", "create", "blocking", "--missing-users", "block", "--missing-guard-min", "100"];
     site.while_stopped(|site| site.admin(&create).unwrap()).await;
     site.tenant("blocking", &[]).await
+}
+
+/// A client of a tenant that has titles of its own.
+async fn titled_tenant(site: &mut Site) -> Client {
+    let titles = ["Mail=EMAIL", "Kürzel=login", "Vorname=FIRST_NM", "Nachname=secondname", "Nr=uid", "Alt=WORK_CITY"];
+    let create = [&["tenant", "create", "titled"][..], &titles.map(|title| ["--title", title]).concat()].concat();
+    let replace = ["tenant", "set", "titled", "--title", "Alt=", "--title", "Stadt=WORK_CITY"];
+    site.while_stopped(|site| {
+        site.admin(&create).unwrap();
+        let listed = site.admin(&replace).unwrap();
+        assert!(listed.contains(" title=Stadt=WORK_CITY") && !listed.contains("title=Alt"), "{listed}");
+        let refused = site.admin(&["tenant", "set", "titled", "--title", "Mail=E_MAIL"]).unwrap_err();
+        assert!(refused.contains("expected a column after the equals sign"), "{refused}");
+    })
+    .await;
+    site.tenant("titled", &[]).await
 }
 
 fn fixture(name: &str) -> String {
@@ -104,18 +126,26 @@ async fn send(client: &Client, case: &Case<'_>) -> Response {
     let lenient = case.options.contains(&"lenient").then_some(("prefer", "handling=lenient"));
     let json = matches!(case.call, "single" | "batch");
     let is_part = !json && (case.call != "spigit" || case.options.contains(&"part"));
+    let file_type = match case.file.rsplit('.').next() {
+        Some("xlsx") => "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet",
+        Some("zip") => "application/zip",
+        _ => "text/csv",
+    };
     let (kind, body) = if is_part {
         ("multipart/form-data; boundary=xxBOUNDARYxx".to_owned(), part(case.file, &parameter, &body))
     } else if json {
         ("application/json".to_owned(), body)
     } else {
-        (format!("text/csv{parameter}"), body)
+        (format!("{file_type}{parameter}"), body)
     };
     let headers: Vec<(&str, &str)> = [("content-type", &*kind)].into_iter().chain(lenient).collect();
-    match case.call {
-        "spigit" => client.post(&headers, body).await,
-        call => client.send(Method::POST, &format!("/api/v2/users-import/{call}"), &headers, body).await,
-    }
+    let path = match case.call {
+        "spigit" => "/bulk/v1/files".to_owned(),
+        call => format!("/api/v2/users-import/{call}"),
+    };
+    let sheet = case.options.iter().find(|option| option.starts_with("sheet="));
+    let query = sheet.map(|sheet| format!("?{sheet}")).unwrap_or_default();
+    client.send(Method::POST, &(path + &query), &headers, body).await
 }
 
 fn part(name: &str, parameter: &str, file: &[u8]) -> Vec<u8> {

@@ -10,10 +10,12 @@ use super::{TITLES, csv, test_on_both_backends};
 test_on_both_backends!(stored_users_get_the_keys_of_the_new_rules, unfinished_files_stop_an_upgrade);
 
 /// Takes back what the migrations since the earlier rules have added.
-const TAKE_BACK: [&str; 11] = [
+const TAKE_BACK: [&str; 13] = [
     "drop table warnings",
     "drop table user_clashes",
     "alter table tenants drop column charset",
+    "alter table tenants drop column own_titles",
+    "alter table jobs drop column raw_sheet",
     "alter table rejections drop column other_id",
     "alter table rejections drop column other_line",
     "alter table rejections drop column other_blocked",

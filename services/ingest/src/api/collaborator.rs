@@ -29,7 +29,7 @@ use crate::upload;
 use crate::upload::body::BodyReader;
 use crate::upload::context::UploadContext;
 use crate::upload::error::UploadError;
-use crate::upload::headers::{UploadHeaders, idempotency};
+use crate::upload::headers::{UploadHeaders, idempotency, sheet};
 use crate::upload::slots::Slot;
 use calls::Call;
 use errors::{ImportError, Subject, error_response, values_response};
@@ -78,7 +78,7 @@ async fn import(ingest: Ingest, call: Call, request: Request) -> Response {
         // The server drains a little of the body.
         Err(error) => return error_response(error, subject),
     };
-    let result = match admit(&ingest, call, &caller, &parts.headers, headers) {
+    let result = match admit(&ingest, call, &caller, &parts, headers) {
         Ok(admitted) => run(&ingest, call, admitted, &parts, body).await,
         Err(error) => {
             // Reading would send `100 Continue`, and the client would send a body that is discarded.
@@ -109,7 +109,7 @@ fn admit(
     ingest: &Ingest,
     call: Call,
     caller: &Caller,
-    all_headers: &HeaderMap,
+    parts: &Parts,
     headers: Result<UploadHeaders, UploadError>,
 ) -> Result<Admitted, ApiError> {
     caller.require(Scope::ImportWrite)?;
@@ -117,7 +117,7 @@ fn admit(
     if !call.accepts(&headers) {
         return Err(UploadError::content_type(call.content_types(), &headers.media_type).into());
     }
-    let idempotency = idempotency(all_headers)?;
+    let idempotency = idempotency(&parts.headers)?;
     let slot = ingest.uploads.take(caller.tenant())?;
     let blocks_missing_users = call != Call::Single && caller.settings().missing_users == MissingUsers::Block;
     let context = UploadContext {
@@ -126,8 +126,11 @@ fn admit(
         handling: Handling::Strict,
         blocks_missing_users,
         declared_charset: UploadContext::declare_charset(headers.charset()?, caller.settings().charset),
+        own_titles: caller.settings().own_titles.clone(),
         idempotency,
         raw: ingest.deps.raw.clone(),
+        archives: ingest.archives.clone(),
+        sheet: sheet(&parts.uri),
         max_bytes: ingest.config.max_upload_bytes,
         quotas: caller.settings().quotas,
         cut: CutRules {

@@ -3,7 +3,7 @@
 use axum::Router;
 use axum::body::Body;
 use axum::extract::State;
-use axum::http::{HeaderMap, StatusCode};
+use axum::http::{HeaderMap, StatusCode, Uri};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{delete, post};
 use muster_domain::{Dialect, JobId, JobState};
@@ -21,7 +21,7 @@ use crate::upload;
 use crate::upload::body::BodyReader;
 use crate::upload::context::UploadContext;
 use crate::upload::error::UploadError;
-use crate::upload::headers::{UploadHeaders, handling, idempotency};
+use crate::upload::headers::{UploadHeaders, handling, idempotency, sheet};
 use crate::upload::slots::LimitReached;
 
 pub(crate) fn routes() -> Router<Ingest> {
@@ -77,6 +77,7 @@ impl IntoResponse for PostError {
 async fn post_file(
     State(ingest): State<Ingest>,
     caller: Caller,
+    uri: Uri,
     headers: HeaderMap,
     body: Body,
 ) -> Result<Response, PostError> {
@@ -90,8 +91,11 @@ async fn post_file(
         handling: handling(&headers, caller.settings().short_rows),
         blocks_missing_users: false,
         declared_charset: UploadContext::declare_charset(upload_headers.charset()?, caller.settings().charset),
+        own_titles: caller.settings().own_titles.clone(),
         idempotency,
         raw: ingest.deps.raw.clone(),
+        archives: ingest.archives.clone(),
+        sheet: sheet(&uri),
         max_bytes: ingest.config.max_upload_bytes,
         quotas: caller.settings().quotas,
         cut: ingest.config.cut,

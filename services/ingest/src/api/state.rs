@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use axum::extract::FromRef;
+use muster_files::Archives;
 use muster_http::Authorize;
 
 use crate::IngestDeps;
@@ -21,6 +22,8 @@ pub(crate) struct Ingest {
     pub(crate) waits: Slots,
     /// The slots of refused bodies that are drained for callers with a valid token.
     pub(crate) drains: Slots,
+    /// Reads archives that were uploaded.
+    pub(crate) archives: Archives,
     pub(crate) authorize: Authorize,
 }
 

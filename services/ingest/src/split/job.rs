@@ -59,7 +59,7 @@ async fn split_file(
     let window = Window::open(store.clone(), shared.deps.queue.clone(), split, clock).await?;
     let lanes = Lanes::new(shared.clone(), split, clock, permit);
     let mut sink = BatchSink { shared, window, lanes, max_failed_rows: split.cut.max_failed_rows };
-    let end = match Source::open(&*shared.deps.raw, &split.raw).await {
+    let end = match Source::open(&*shared.deps.raw, &shared.archives, &split.raw, split.dialect).await {
         Ok(source) => cut_file(split, source, &mut sink).await?,
         Err(error) => {
             let file_error = Some(error.file_error(1).ok_or(Interruption::SourceUnavailable)?);

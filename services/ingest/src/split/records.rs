@@ -6,6 +6,7 @@ use muster_domain::json_array::JsonArrayScanner;
 use muster_domain::scanner::{RecordError, RecordLimits, Scan, Scanner};
 use muster_domain::{
     CheckRules, Dialect, Format, Handling, Header, RowsStart, collaborator, invisible, key, spigit, spreadsheet,
+    workbook_cell,
 };
 use xxhash_rust::xxh3::xxh3_64_with_seed;
 
@@ -46,7 +47,7 @@ impl Records {
                 email_column: layout.header.position(Field::Email),
                 scratch: String::new(),
             },
-            (Dialect::Collaborator, Format::Csv) => Self::CollaboratorCsv(lines()),
+            (Dialect::Collaborator, Format::Csv | Format::Workbook) => Self::CollaboratorCsv(lines()),
             (Dialect::Collaborator, Format::Json) => Self::CollaboratorJson(Box::new(JsonArrayScanner::new(limits, 1))),
         }
     }
@@ -191,7 +192,8 @@ fn hash_spigit_object(object: &[u8]) -> RecordHashes {
 /// Hashes what the check makes of a cell: the value without what a spreadsheet or a copy adds, folded.
 fn hash_cell(cell: &str, kind: Kind, scratch: &mut String) -> Option<u64> {
     scratch.clear();
-    let value = invisible::remove(spreadsheet::formula_text(invisible::trim(cell)));
+    let cell = invisible::trim(workbook_cell::unmarked_number(cell));
+    let value = invisible::remove(spreadsheet::formula_text(cell));
     match kind {
         Kind::Email => key::fold_email_into(&value, scratch),
         Kind::User | Kind::Login => key::fold_into(&value, scratch),

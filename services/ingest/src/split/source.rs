@@ -4,8 +4,10 @@ use std::io;
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, PoisonError};
 
+use bytes::Bytes;
 use futures_util::StreamExt;
-use muster_domain::{Rejection, RejectionCode};
+use muster_domain::{Compression, Dialect, Rejection, RejectionCode, delimiter};
+use muster_files::{ArchiveError, Archives, TextStream};
 use muster_ports::{RawFile, RawStore, RawStoreError};
 use sha2::{Digest, Sha256};
 use tokio::io::{AsyncRead, AsyncReadExt};
@@ -16,8 +18,16 @@ use crate::upload::ratio::{RatioExceeded, is_ratio_exceeded};
 
 const BUFFER_BYTES: usize = 64 * 1024;
 
-/// Reads a stored file and checks its hash.
-pub(crate) struct Source {
+/// Reads a stored file as text in the charset of the file.
+pub(crate) enum Source {
+    /// A file, compressed or not.
+    File(FileSource),
+    /// A file in an archive, or a sheet of a workbook. Its checksums are in the archive.
+    Archive { stream: TextStream, piece: Bytes },
+}
+
+/// Reads a file and checks its hash.
+pub(crate) struct FileSource {
     reader: Pin<Box<dyn AsyncRead + Send>>,
     hash: Arc<Mutex<Sha256>>,
     expected: [u8; 32],
@@ -46,7 +56,47 @@ impl ReadError {
 }
 
 impl Source {
-    pub(crate) async fn open(raw: &dyn RawStore, file: &RawFile) -> Result<Self, ReadError> {
+    /// Opens a stored file. The text of a sheet has the separator of the dialect.
+    pub(crate) async fn open(
+        raw: &dyn RawStore,
+        archives: &Archives,
+        file: &RawFile,
+        dialect: Dialect,
+    ) -> Result<Self, ReadError> {
+        let stream = match (file.compression, &file.sheet) {
+            (_, Some(sheet)) => archives.read_sheet(&file.key, file.bytes, sheet.clone(), delimiter(dialect)),
+            (Compression::Zip, None) => archives.read_file(&file.key, file.bytes),
+            (Compression::Identity | Compression::Gzip | Compression::Zstd, None) => {
+                return FileSource::open(raw, file).await.map(Self::File);
+            }
+        };
+        Ok(Self::Archive { stream, piece: Bytes::new() })
+    }
+
+    /// Returns the next bytes; an empty slice at the end.
+    pub(crate) async fn next(&mut self) -> Result<&[u8], ReadError> {
+        match self {
+            Self::File(file) => file.next().await,
+            Self::Archive { stream, piece } => {
+                *piece = stream.next().await?;
+                Ok(piece)
+            }
+        }
+    }
+}
+
+impl From<ArchiveError> for ReadError {
+    fn from(error: ArchiveError) -> Self {
+        match (error.rejection_code(), error) {
+            (Some(code), error) => Self::Unusable(code, error.to_string()),
+            (None, ArchiveError::Storage(error)) => read_error(&error),
+            (None, _) => Self::Unavailable,
+        }
+    }
+}
+
+impl FileSource {
+    async fn open(raw: &dyn RawStore, file: &RawFile) -> Result<Self, ReadError> {
         let hash = Arc::new(Mutex::new(Sha256::new()));
         let hashing = hash.clone();
         let pieces = raw.read(&file.key, file.bytes).await.map_err(|error| read_error(&error))?;
@@ -61,7 +111,7 @@ impl Source {
     }
 
     /// Returns the next bytes; at the end, checks the hash and returns an empty slice.
-    pub(crate) async fn next(&mut self) -> Result<&[u8], ReadError> {
+    async fn next(&mut self) -> Result<&[u8], ReadError> {
         if let Some(error) = self.pending_error.take() {
             return Err(error);
         }

@@ -84,7 +84,7 @@ impl BodyReader {
         })
         .boxed();
         match compression {
-            Compression::Identity => pieces,
+            Compression::Identity | Compression::Zip => pieces,
             Compression::Gzip | Compression::Zstd => {
                 let reader = decompress(compression, StreamReader::new(pieces));
                 ReaderStream::with_capacity(reader, DECOMPRESSED_PIECE_BYTES).boxed()

@@ -32,7 +32,8 @@ pub(crate) fn decompress<'a>(
     compressed: impl AsyncBufRead + Send + Unpin + 'a,
 ) -> Pin<Box<dyn AsyncRead + Send + 'a>> {
     match compression {
-        Compression::Identity => Box::pin(compressed),
+        // The directory of an archive is at its end: it is read from the raw store.
+        Compression::Identity | Compression::Zip => Box::pin(compressed),
         Compression::Gzip => Box::pin(limit_ratio(compressed, |compressed| {
             let mut decoder = GzipDecoder::new(compressed);
             decoder.multiple_members(true);

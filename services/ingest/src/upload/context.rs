@@ -3,7 +3,8 @@
 use std::sync::Arc;
 
 use muster_domain::charset::FoundCharset;
-use muster_domain::{Charset, CharsetSource, Compression, Dialect, Handling, Quotas, TenantId};
+use muster_domain::{Charset, CharsetSource, Compression, Dialect, Handling, OwnTitles, Quotas, TenantId};
+use muster_files::Archives;
 use muster_ports::{CutRules, Idempotency, RawStore};
 use muster_telemetry::Counter;
 
@@ -18,8 +19,14 @@ pub(crate) struct UploadContext {
     pub(crate) blocks_missing_users: bool,
     /// The charset that the client or the tenant declares.
     pub(crate) declared_charset: Option<FoundCharset>,
+    /// The titles of the tenant.
+    pub(crate) own_titles: Arc<OwnTitles>,
     pub(crate) idempotency: Option<Idempotency>,
     pub(crate) raw: Arc<dyn RawStore>,
+    /// Reads archives that are stored.
+    pub(crate) archives: Archives,
+    /// The sheet that the client asks for.
+    pub(crate) sheet: Option<String>,
     pub(crate) max_bytes: u64,
     pub(crate) quotas: Quotas,
     pub(crate) cut: CutRules,

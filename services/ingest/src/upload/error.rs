@@ -5,6 +5,7 @@ use std::io;
 use axum::http::StatusCode;
 use muster_domain::ExceededQuota;
 use muster_domain::sniff::Refusal;
+use muster_files::ArchiveError;
 use muster_http::ApiError;
 use muster_ports::{RawStoreError, StoreError};
 
@@ -51,6 +52,12 @@ pub(crate) enum UploadError {
     KeyInvalid,
     #[error("this Idempotency-Key was sent with another file; use a new key for each file")]
     KeyReused,
+    #[error("the body is a ZIP archive or a workbook, compressed once more as {0}; send it without that compression")]
+    ArchiveCompressed(&'static str),
+    #[error("the file is not a workbook, so that it has no sheet; send it without ?sheet=")]
+    SheetUnexpected,
+    #[error(transparent)]
+    Archive(ArchiveError),
     #[error(transparent)]
     Busy(#[from] LimitReached),
     #[error(transparent)]
@@ -75,7 +82,7 @@ impl UploadError {
 
     /// Whether the server caused the error, not the client.
     pub(crate) fn is_server_error(&self) -> bool {
-        matches!(self, Self::Storage(_) | Self::Database(_))
+        matches!(self, Self::Storage(_) | Self::Database(_) | Self::Archive(ArchiveError::Interrupted))
     }
 
     /// The error of a body stream: an `UploadError` inside, or else an error of the decompression.
@@ -102,17 +109,32 @@ impl UploadError {
             }
             Self::Charset => (StatusCode::UNSUPPORTED_MEDIA_TYPE, "charset_unsupported"),
             Self::ContentEncoding => (StatusCode::UNSUPPORTED_MEDIA_TYPE, "encoding_unsupported"),
-            Self::Ratio(_) => (StatusCode::PAYLOAD_TOO_LARGE, "compression_ratio"),
+            Self::Ratio(_) | Self::Archive(ArchiveError::Ratio) => (StatusCode::PAYLOAD_TOO_LARGE, "compression_ratio"),
             Self::Compression(_) => (bad, "compression_invalid"),
             Self::DigestInvalid(_) => (bad, "digest_invalid"),
             Self::DigestMismatch => (StatusCode::UNPROCESSABLE_ENTITY, "digest_mismatch"),
             Self::KeyInvalid => (bad, "idempotency_key_invalid"),
             Self::KeyReused => (StatusCode::UNPROCESSABLE_ENTITY, "idempotency_key_reused"),
+            Self::ArchiveCompressed(_) => (bad, "archive_invalid"),
+            Self::SheetUnexpected => (bad, "sheet_unknown"),
+            Self::Storage(_) | Self::Archive(ArchiveError::Interrupted) => {
+                (StatusCode::SERVICE_UNAVAILABLE, "storage_unavailable")
+            }
+            Self::Archive(error) => (bad, error.code()),
             Self::Busy(_) => (StatusCode::TOO_MANY_REQUESTS, "uploads_in_flight"),
             Self::Quota(_) => (StatusCode::TOO_MANY_REQUESTS, "quota_exceeded"),
             Self::Refused(refusal) => (bad, refusal.code()),
-            Self::Storage(_) => (StatusCode::SERVICE_UNAVAILABLE, "storage_unavailable"),
             Self::Database(_) => (StatusCode::SERVICE_UNAVAILABLE, "database_unavailable"),
+        }
+    }
+}
+
+/// An error of the raw store is one, wherever it occurs.
+impl From<ArchiveError> for UploadError {
+    fn from(error: ArchiveError) -> Self {
+        match error {
+            ArchiveError::Storage(error) => Self::Storage(error),
+            error => Self::Archive(error),
         }
     }
 }

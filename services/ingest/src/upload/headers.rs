@@ -2,17 +2,28 @@
 
 use std::time::Duration;
 
-use axum::http::{HeaderMap, header};
+use axum::extract::Query;
+use axum::http::{HeaderMap, Uri, header};
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
-use muster_domain::{Charset, Format, Handling, IdempotencyKey};
+use muster_domain::{Charset, Compression, Format, Handling, IdempotencyKey};
 use muster_ports::{Idempotency, ShortRows};
+use serde::Deserialize;
 
 use super::error::UploadError;
-use muster_domain::Compression;
 
 /// How long a job holds its idempotency key.
 const KEY_LIFETIME: Duration = Duration::from_hours(72);
+
+/// The media types of files, and of an envelope with one.
+const FILE_TYPES: [&str; 6] = [
+    "multipart/form-data",
+    "text/csv",
+    "application/csv",
+    "application/zip",
+    "application/x-zip-compressed",
+    "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet",
+];
 
 /// What the headers declare about the body.
 pub(crate) struct UploadHeaders {
@@ -63,9 +74,9 @@ impl UploadHeaders {
         }
     }
 
-    /// Whether the body is declared as a CSV file or as an envelope with one.
+    /// Whether the body is declared as a file, or as an envelope with one. Its first bytes tell CSV text from an archive.
     pub(crate) fn is_file(&self) -> bool {
-        matches!(self.media_type.as_str(), "multipart/form-data" | "text/csv" | "application/csv")
+        FILE_TYPES.contains(&self.media_type.as_str())
     }
 
     /// The charset that `Content-Type` declares.
@@ -74,6 +85,18 @@ impl UploadHeaders {
         let mut charsets = parameters.filter(|(name, _)| name.trim().eq_ignore_ascii_case("charset"));
         charsets.next().map(|(_, label)| parse_charset(label)).transpose()
     }
+}
+
+/// What the query of an upload may have.
+#[derive(Deserialize)]
+struct UploadQuery {
+    sheet: Option<String>,
+}
+
+/// The sheet of a workbook that `?sheet=` names.
+pub(crate) fn sheet(uri: &Uri) -> Option<String> {
+    let query = Query::<UploadQuery>::try_from_uri(uri).ok()?;
+    query.0.sheet.filter(|sheet| !sheet.is_empty())
 }
 
 /// Parses the label of a charset, in quotes or not.

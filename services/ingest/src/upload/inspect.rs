@@ -37,7 +37,9 @@ pub(super) enum Inspector {
 impl Inspector {
     pub(super) fn new(context: &UploadContext, format: Format) -> Self {
         match format {
-            Format::Csv => Self::Csv(CsvInspector { declared: context.declared_charset, ..CsvInspector::default() }),
+            Format::Csv | Format::Workbook => {
+                Self::Csv(CsvInspector { declared: context.declared_charset, ..CsvInspector::default() })
+            }
             Format::Json => Self::Json(Box::new(JsonInspector::new(context))),
             Format::JsonLines => Self::JsonLines(JsonLinesInspector::default()),
         }
@@ -47,6 +49,14 @@ impl Inspector {
     pub(super) fn declare_charset(&mut self, declared: FoundCharset) {
         if let Self::Csv(inspector) = self {
             inspector.declared = Some(declared);
+        }
+    }
+
+    /// An inspector of the file inside the archive that this one has begun to inspect.
+    pub(super) fn of_content(self) -> Self {
+        match self {
+            Self::Csv(CsvInspector { declared, .. }) => Self::Csv(CsvInspector { declared, ..CsvInspector::default() }),
+            other => other,
         }
     }
 
@@ -109,7 +119,8 @@ impl CsvInspector {
         let census = CharsetCensus::of(head);
         match census.decide(self.declared, whole) {
             Some(found) => {
-                (rules.find_rows)(&decode_head(found.charset, head, whole), whole, context.cut.record).map(drop)
+                let text = decode_head(found.charset, head, whole);
+                (rules.find_rows)(&text, whole, context.cut.record, &context.own_titles).map(drop)
             }
             // Only the rest of the file tells the charset.
             None => Ok(()),
@@ -125,7 +136,7 @@ impl CsvInspector {
             None => (rules.guess_charset)(&self.census, &self.head, self.is_whole)?,
         };
         let text = decode_head(charset.charset, &self.head, self.is_whole);
-        let opening = (rules.find_rows)(&text, self.is_whole, context.cut.record)?;
+        let opening = (rules.find_rows)(&text, self.is_whole, context.cut.record, &context.own_titles)?;
         Ok(Inspected { charset, opening, ignored_keys: Vec::new() })
     }
 }

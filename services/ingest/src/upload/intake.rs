@@ -7,6 +7,7 @@ use muster_domain::{Charset, CharsetSource, Compression, Format};
 use muster_ports::{PACKED_KEY_SUFFIX, RawFile, RawUpload};
 use sha2::{Digest, Sha256};
 
+use super::archive::{inspect_archive, is_archive};
 use super::compression::decompress_head;
 use super::context::UploadContext;
 use super::error::UploadError;
@@ -27,6 +28,8 @@ pub(crate) struct Intake<'a> {
     format: Format,
     /// The compression of the bytes.
     compression: Compression,
+    /// Whether the bytes are an archive, which is inspected when it is stored.
+    is_archive: bool,
     inspector: Inspector,
     key: String,
     /// The first bytes, until they have been inspected.
@@ -48,6 +51,7 @@ impl<'a> Intake<'a> {
             context,
             format,
             compression,
+            is_archive: false,
             inspector: Inspector::new(context, format),
             key,
             head: Vec::new(),
@@ -71,7 +75,7 @@ impl<'a> Intake<'a> {
             return Err(UploadError::TooLarge(self.context.max_bytes));
         }
         self.hash.update(&piece);
-        if self.context.rules().inspects_whole_text {
+        if self.context.rules().inspects_whole_text && !self.is_archive {
             self.inspector.push(&piece)?;
         }
         if let Some(writing) = &mut self.writing {
@@ -97,7 +101,26 @@ impl<'a> Intake<'a> {
             self.start_writing(true).await?;
         }
         let Some(writing) = self.writing else { return Err(UploadError::Truncated) };
-        let Inspected { charset, opening, ignored_keys } = match self.inspector.finish(self.context) {
+        if self.is_archive {
+            writing.finish().await?;
+            let inspected = inspect_archive(self.context, self.inspector, &self.key, self.bytes).await;
+            let inspected = match inspected {
+                Ok(inspected) => inspected,
+                Err(error) => {
+                    if let Err(error) = self.context.raw.delete(&self.key).await {
+                        tracing::warn!(%error, "could not remove a refused upload; a sweep will");
+                    }
+                    return Err(error);
+                }
+            };
+            let raw = RawInfo { key: self.key, bytes: self.bytes, hash: self.hash };
+            return Ok(raw.stored(inspected.format, Compression::Zip, inspected.sheet, inspected.inspected));
+        }
+        if self.context.sheet.is_some() {
+            writing.abort().await;
+            return Err(UploadError::SheetUnexpected);
+        }
+        let inspected = match self.inspector.finish(self.context) {
             Ok(inspected) => inspected,
             Err(refusal) => {
                 writing.abort().await;
@@ -105,16 +128,8 @@ impl<'a> Intake<'a> {
             }
         };
         writing.finish().await?;
-        let raw = RawFile {
-            key: self.key,
-            bytes: self.bytes,
-            sha256: self.hash.finalize().into(),
-            compression: self.compression,
-            format: self.format,
-            charset: charset.charset,
-            charset_source: Some(charset.source),
-        };
-        Ok(StoredFile { raw, opening, ignored_keys })
+        let raw = RawInfo { key: self.key, bytes: self.bytes, hash: self.hash };
+        Ok(raw.stored(self.format, self.compression, None, inspected))
     }
 
     async fn abort(self) {
@@ -127,10 +142,56 @@ impl<'a> Intake<'a> {
     async fn start_writing(&mut self, complete: bool) -> Result<(), UploadError> {
         let head = decompress_head(self.compression, &self.head, complete).await?;
         let whole = complete && head.len() < HEAD_BYTES;
-        self.inspector.start(self.context, &head, whole)?;
+        if self.format == Format::Csv && is_archive(&head) {
+            if let Some(compression) = self.outer_compression() {
+                return Err(UploadError::ArchiveCompressed(compression));
+            }
+            self.is_archive = true;
+        } else {
+            self.inspector.start(self.context, &head, whole)?;
+        }
         let mut raw = self.context.raw.begin(&self.key).await?;
         let written = raw.write(std::mem::take(&mut self.head).into()).await;
         self.writing = Some(raw);
         Ok(written?)
+    }
+
+    /// The compression around the file, as the client sent it.
+    fn outer_compression(&self) -> Option<&'static str> {
+        match self.compression {
+            Compression::Identity if self.key.ends_with(PACKED_KEY_SUFFIX) => Some("gzip or zstd"),
+            Compression::Identity => None,
+            compression => Some(compression.as_str()),
+        }
+    }
+}
+
+/// What is known of stored bytes, whatever they hold.
+struct RawInfo {
+    key: String,
+    bytes: u64,
+    hash: Sha256,
+}
+
+impl RawInfo {
+    fn stored(
+        self,
+        format: Format,
+        compression: Compression,
+        sheet: Option<String>,
+        inspected: Inspected,
+    ) -> StoredFile {
+        let Inspected { charset, opening, ignored_keys } = inspected;
+        let raw = RawFile {
+            key: self.key,
+            bytes: self.bytes,
+            sha256: self.hash.finalize().into(),
+            compression,
+            format,
+            charset: charset.charset,
+            charset_source: Some(charset.source),
+            sheet,
+        };
+        StoredFile { raw, opening, ignored_keys }
     }
 }

@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use muster_domain::charset::{CharsetCensus, FoundCharset, refuse_mostly_broken};
 use muster_domain::scanner::RecordLimits;
 use muster_domain::sniff::{Opening, Refusal, strip_bom};
-use muster_domain::{Charset, CharsetSource, Dialect, Format, collaborator, spigit};
+use muster_domain::{Charset, CharsetSource, Dialect, Format, OwnTitles, collaborator, spigit};
 
 use super::error::UploadError;
 use super::headers::UploadHeaders;
@@ -21,8 +21,8 @@ pub(crate) struct UploadRules {
     /// what was counted and the first bytes. `whole` says that these are all of the file.
     pub(super) guess_charset: fn(&CharsetCensus, &[u8], bool) -> Result<FoundCharset, Refusal>,
     /// Finds the titles and the rows in the first text of a file, without its byte order mark. `whole` says that it is all
-    /// of the file.
-    pub(super) find_rows: fn(&[u8], bool, RecordLimits) -> Result<Opening, Refusal>,
+    /// of the file. The last argument are the titles of the tenant.
+    pub(super) find_rows: fn(&[u8], bool, RecordLimits, &OwnTitles) -> Result<Opening, Refusal>,
 }
 
 /// What the body of a request is.

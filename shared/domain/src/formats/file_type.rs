@@ -18,10 +18,9 @@ const MAGIC: [(&[u8], &str); 12] = [
     (b"{\\rtf", "an RTF document"),
 ];
 
-/// The first bytes of workbooks, in lower case where they are text.
-const WORKBOOKS: [(&[u8], &str); 4] = [
-    (b"PK\x03\x04", "an Excel workbook or another ZIP archive"),
-    (b"\xd0\xcf\x11\xe0", "an old Excel workbook or Word document"),
+/// The first bytes of workbooks that Muster does not read, in lower case where they are text.
+const WORKBOOKS: [(&[u8], &str); 3] = [
+    (b"\xd0\xcf\x11\xe0", "an old Excel workbook, a workbook with a password or a Word document"),
     (b"<?xml", "an XML file, such as an XML spreadsheet"),
     (b"<workbook", "an XML spreadsheet"),
 ];

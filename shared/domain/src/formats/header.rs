@@ -2,7 +2,7 @@
 
 use super::similar::similar_field;
 use crate::field::{FIELDS, Field, FieldSpec};
-use crate::{invisible, key, text};
+use crate::{invisible, key, text, workbook_cell};
 
 /// Maximum number of columns in a file.
 pub const MAX_COLUMNS: usize = 200;
@@ -52,6 +52,9 @@ pub enum HeaderError {
     /// A title is longer than [`MAX_TITLE_CHARS`].
     #[error("the title of column {0} is longer than {MAX_TITLE_CHARS} characters")]
     TitleTooLong(usize),
+    /// A title of a workbook is a date, a truth value or an error.
+    #[error("the title of column {0} is not text; format the cell as text and enter the title again")]
+    TitleNotText(usize),
     /// A title contains an invisible character.
     #[error("the title of column {0} has the invisible character U+{1:04X}")]
     TitleInvisible(usize, u32),
@@ -191,6 +194,9 @@ fn check_title(number: usize, bytes: &[u8]) -> Result<String, HeaderError> {
     let text = std::str::from_utf8(bytes).map_err(|_| HeaderError::TitleNotUtf8(number))?.trim();
     if text.is_empty() {
         return Err(HeaderError::TitleEmpty(number));
+    }
+    if workbook_cell::is_marked(text) {
+        return Err(HeaderError::TitleNotText(number));
     }
     if text.chars().count() > MAX_TITLE_CHARS {
         return Err(HeaderError::TitleTooLong(number));

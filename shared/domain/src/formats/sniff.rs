@@ -29,8 +29,8 @@ pub enum Refusal {
     /// The file is of another type.
     #[error("the file is {0}; expected CSV text")]
     NotCsv(&'static str),
-    /// The file is a workbook of a spreadsheet program.
-    #[error("the file is {0}; expected CSV text: save the sheet as CSV UTF-8")]
+    /// The file is a workbook that Muster does not read.
+    #[error("the file is {0}; expected CSV text or an Excel workbook (.xlsx): save it as one of them")]
     Workbook(&'static str),
     /// The file is JSON.
     #[error(

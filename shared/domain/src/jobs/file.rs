@@ -38,21 +38,26 @@ pub enum Format {
     Json,
     /// One JSON object a line.
     JsonLines,
+    /// A sheet of an Excel workbook, which is read as CSV text with [marks](crate::workbook_cell).
+    Workbook,
 }
 
 impl Format {
+    const ALL: [Self; 4] = [Self::Csv, Self::Json, Self::JsonLines, Self::Workbook];
+
     /// The format as text.
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Csv => "csv",
             Self::Json => "json",
             Self::JsonLines => "ndjson",
+            Self::Workbook => "xlsx",
         }
     }
 
     /// Parses a format that was stored as text.
     pub fn parse(text: &str) -> Option<Self> {
-        [Self::Csv, Self::Json, Self::JsonLines].into_iter().find(|format| format.as_str() == text)
+        Self::ALL.into_iter().find(|format| format.as_str() == text)
     }
 }
 
@@ -65,6 +70,8 @@ pub enum Compression {
     Gzip,
     /// Zstandard, one frame or several (RFC 8878).
     Zstd,
+    /// The only file in a ZIP archive.
+    Zip,
 }
 
 impl Compression {
@@ -74,10 +81,16 @@ impl Compression {
             Self::Identity => "identity",
             Self::Gzip => "gzip",
             Self::Zstd => "zstd",
+            Self::Zip => "zip",
         }
     }
 
-    /// Reads a value of `Content-Encoding`, or what [`Compression::as_str`] wrote.
+    /// Parses a compression that was stored as text.
+    pub fn parse_stored(text: &str) -> Option<Self> {
+        if text == Self::Zip.as_str() { Some(Self::Zip) } else { Self::parse(text) }
+    }
+
+    /// Reads a value of `Content-Encoding`.
     pub fn parse(text: &str) -> Option<Self> {
         match text.trim().to_ascii_lowercase().as_str() {
             "" | "identity" => Some(Self::Identity),
@@ -228,7 +241,7 @@ mod tests {
         for dialect in [Dialect::Spigit, Dialect::Collaborator] {
             assert_eq!(Dialect::parse(dialect.as_str()), Some(dialect));
         }
-        for format in [Format::Csv, Format::Json] {
+        for format in Format::ALL {
             assert_eq!(Format::parse(format.as_str()), Some(format));
         }
         for charset in [Charset::UTF_8, Charset::WINDOWS_1251, Charset::WINDOWS_1252] {

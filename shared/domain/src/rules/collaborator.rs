@@ -25,6 +25,8 @@ use crate::scanner::{RecordLimits, Scan, Scanner};
 use crate::shape::{Columns, Identity, RowShape};
 use crate::similar::similar_name;
 use crate::text::{self, ValueError, value_missing};
+use crate::warning::{Warning, WarningCode};
+use crate::workbook_cell::{self, CellPlace, CellValue};
 use crate::{invisible, key, spreadsheet};
 pub use opening::find_rows;
 
@@ -127,13 +129,24 @@ pub fn is_key(key: &str) -> bool {
 
 /// The name of a field in the API.
 fn key_of(field: Field) -> &'static str {
+    key_of_field(field).unwrap_or(field.spec().column)
+}
+
+/// The key that sets a field; `None` if the API has none for it.
+pub(super) fn key_of_field(field: Field) -> Option<&'static str> {
     let sets_field = |target: &Target| matches!(target, Target::Field(set, _) if *set == field);
-    KEYS.iter().find(|(_, target)| sets_field(target)).map_or(field.spec().column, |(name, _)| name)
+    KEYS.iter().find(|(_, target)| sets_field(target)).map(|(name, _)| *name)
+}
+
+/// The field that a key sets; `None` if it sets none.
+pub(super) fn field_of_key(key: &str) -> Option<Field> {
+    let (_, target) = KEYS.iter().find(|(known, _)| *known == key)?;
+    if let Target::Field(field, _) = target { Some(*field) } else { None }
 }
 
 /// The uid in a CSV cell or JSON string, which identifies the user of the row; `None` if there is none.
 pub fn clean_uid(text: &str) -> Option<Cow<'_, str>> {
-    let uid = invisible::remove(spreadsheet::formula_text(invisible::trim(text)));
+    let uid = invisible::remove(spreadsheet::formula_text(invisible::trim(workbook_cell::unmarked_number(text))));
     (!uid.trim().is_empty()).then_some(uid)
 }
 
@@ -196,7 +209,7 @@ pub fn check_batch(rules: &CheckRules, records: BatchRecords<'_>) -> CheckedBatc
     let capacity = records.text.len() + records.text.len() / 4;
     let mut batch = CheckedBatch::new(SHAPE, Vec::new(), capacity);
     match rules.format {
-        Format::Csv | Format::JsonLines => check_lines(rules, records, &mut batch),
+        Format::Csv | Format::JsonLines | Format::Workbook => check_lines(rules, records, &mut batch),
         Format::Json => check_json(rules.limits, &records, &mut batch),
     }
     batch
@@ -239,8 +252,44 @@ fn check_csv_row(rules: &CheckRules, scanner: &CsvScanner, row: u64, batch: &mut
         for ((input, cell), (name, _)) in inputs.iter_mut().zip(cells).zip(&KEYS[..MAX_COLUMNS]) {
             *input = Input::from_cell(cell).map_err(|error| (Some(*name), error))?;
         }
-        check_values(position, inputs, batch)
+        if rules.format != Format::Workbook {
+            return check_values(position, inputs, batch);
+        }
+        let numbers = read_workbook_cells(position, &mut inputs)?;
+        check_values(position, inputs, batch)?;
+        for name in numbers {
+            let (line, row, column) = (position.line, Some(position.row), name.to_owned());
+            batch.push_warning(Warning { line, row, column, code: WarningCode::NumberAsText });
+        }
+        Ok(())
     });
+}
+
+/// Replaces the cells of a workbook by their content. Returns the names of the text columns whose first number is in this
+/// row.
+fn read_workbook_cells(
+    position: RowPosition,
+    inputs: &mut [Input<'_>; KEYS.len()],
+) -> Result<Vec<&'static str>, RowError> {
+    let mut numbers = Vec::new();
+    for (at, (input, (name, target))) in inputs.iter_mut().zip(&KEYS).enumerate() {
+        let Input::Text(cell) = &*input else { continue };
+        let place = CellPlace { line: position.line, position: at };
+        let is_date = matches!(target, Target::Field(_, Kind::Date));
+        let content = workbook_cell::read(cell, is_date, place).map_err(|error| (Some(*name), error))?;
+        let text = match content {
+            CellValue::Text(text) => text.into_owned(),
+            CellValue::Date(date) => date.to_owned(),
+            CellValue::FirstNumber(digits) => {
+                if matches!(target, Target::Field(_, kind) if kind.is_text()) {
+                    numbers.push(*name);
+                }
+                digits.to_owned()
+            }
+        };
+        *input = Input::Text(Cow::Owned(text));
+    }
+    Ok(numbers)
 }
 
 fn check_json(limits: RecordLimits, records: &BatchRecords<'_>, batch: &mut CheckedBatch) {

@@ -20,6 +20,7 @@ use crate::scanner::{RecordLimits, Scan, Scanner};
 use crate::shape::{Columns, Identity, RowShape};
 use crate::text::{self, ValueError, value_missing};
 use crate::warning::{Warning, WarningCode};
+use crate::workbook_cell::{self, CellPlace, CellValue};
 use crate::{invisible, key, spreadsheet};
 
 pub use json::{keys_of_line, similar_title, unknown_keys};
@@ -62,7 +63,7 @@ pub fn check_batch(rules: &CheckRules, mut records: BatchRecords<'_>) -> Checked
         warn_of_titles(&scanner, &mut batch);
         match rules.format {
             Format::JsonLines => json::check_line(rules, &scanner, row, &mut batch),
-            Format::Csv | Format::Json => check_record(rules, &scanner, row, &mut batch),
+            Format::Csv | Format::Json | Format::Workbook => check_record(rules, &scanner, row, &mut batch),
         }
         row += 1;
     }
@@ -104,6 +105,8 @@ type RowError = (Option<usize>, ValueError);
 /// The result of checking a value.
 enum Checked {
     Cell(SpanCell),
+    /// The value is the first number of a text column of a workbook.
+    FirstNumber(SpanCell),
     /// The value is invalid, and lenient handling leaves it out.
     LeftOut(RejectionCode),
 }
@@ -111,6 +114,7 @@ enum Checked {
 struct RowCheck<'a> {
     header: &'a Header,
     handling: Handling,
+    is_workbook: bool,
     scanner: &'a CsvScanner,
     row: u64,
     /// The whole record, if it is UTF-8: checking it at once is cheaper than checking each value.
@@ -123,25 +127,36 @@ impl<'a> RowCheck<'a> {
     fn new(rules: &'a CheckRules, scanner: &'a CsvScanner, row: u64) -> Self {
         let is_printable = text::is_printable_ascii(scanner.raw().trim_ascii_end());
         let text = std::str::from_utf8(scanner.raw()).ok();
-        Self { header: &rules.header, handling: rules.handling, scanner, row, text, is_printable }
+        let is_workbook = rules.format == Format::Workbook;
+        Self { header: &rules.header, handling: rules.handling, is_workbook, scanner, row, text, is_printable }
     }
 
     fn run(&self, batch: &mut CheckedBatch) -> Result<(), RowError> {
         self.check_count()?;
         let mut cells = [SpanCell::Keep; FIELD_COUNT];
         let mut attributes = Vec::new();
-        let mut left_out = Vec::new();
+        let mut warnings = Vec::new();
         for (position, column) in self.header.columns().iter().enumerate() {
             let checked = match column {
                 Column::Field(field) => self.field(field.spec(), position, batch),
                 Column::Attribute => self.attribute(position, batch),
             };
-            match (checked.map_err(|error| (Some(position), error))?, column) {
-                (Checked::Cell(cell), Column::Field(field)) => cells[field.index()] = cell,
-                (Checked::Cell(cell), Column::Attribute) => {
+            let cell = match checked.map_err(|error| (Some(position), error))? {
+                Checked::Cell(cell) => cell,
+                Checked::FirstNumber(cell) => {
+                    warnings.push((position, WarningCode::NumberAsText));
+                    cell
+                }
+                Checked::LeftOut(code) => {
+                    warnings.push((position, WarningCode::ValueLeftOut(code)));
+                    continue;
+                }
+            };
+            match column {
+                Column::Field(field) => cells[field.index()] = cell,
+                Column::Attribute => {
                     attributes.push((u16::try_from(position).expect("a header has at most 200 columns"), cell));
                 }
-                (Checked::LeftOut(code), _) => left_out.push((position, code)),
             }
         }
         let key = self.folded(Field::Username, &cells, batch)?;
@@ -158,12 +173,12 @@ impl<'a> RowCheck<'a> {
             attributes,
         };
         batch.push_row(row);
-        for (position, code) in left_out {
+        for (position, code) in warnings {
             batch.push_warning(Warning {
                 line: self.scanner.line(),
                 row: Some(self.row),
                 column: self.header.titles()[position].clone(),
-                code: WarningCode::ValueLeftOut(code),
+                code,
             });
         }
         Ok(())
@@ -217,17 +232,40 @@ impl<'a> RowCheck<'a> {
     }
 
     fn field(&self, spec: &FieldSpec, position: usize, batch: &mut CheckedBatch) -> Result<Checked, ValueError> {
-        let cell = self.value(position).and_then(|value| match self.visible(spec.field, &value).as_ref() {
-            "" if spec.required => Err(value_missing()),
-            "" => Ok(SpanCell::Clear),
-            value => {
-                if spec.field == Field::Username {
-                    spreadsheet::check_identifier(value)?;
+        let checked = self.check_content(spec.kind, position, batch, |value, batch| {
+            match self.visible(spec.field, value).as_ref() {
+                "" if spec.required => Err(value_missing()),
+                "" => Ok(SpanCell::Clear),
+                value => {
+                    if spec.field == Field::Username {
+                        spreadsheet::check_identifier(value)?;
+                    }
+                    self.append_checked(spec.kind, value, batch)
                 }
-                self.append_checked(spec.kind, value, batch)
             }
         });
-        self.leave_out_if_optional(spec.required, cell)
+        self.leave_out_if_optional(spec.required, checked)
+    }
+
+    /// Checks a value with `check`, or takes it as it is if it is the date of a workbook.
+    fn check_content(
+        &self,
+        kind: FieldKind,
+        position: usize,
+        batch: &mut CheckedBatch,
+        check: impl Fn(&str, &mut CheckedBatch) -> Result<SpanCell, ValueError>,
+    ) -> Result<Checked, ValueError> {
+        let value = self.value(position)?;
+        if !self.is_workbook {
+            return check(&value, batch).map(Checked::Cell);
+        }
+        let place = CellPlace { line: self.scanner.line(), position };
+        match workbook_cell::read(&value, kind == FieldKind::Date, place)? {
+            CellValue::Text(text) => check(&text, batch).map(Checked::Cell),
+            CellValue::FirstNumber(digits) if kind == FieldKind::Date => check(digits, batch).map(Checked::Cell),
+            CellValue::FirstNumber(digits) => check(digits, batch).map(Checked::FirstNumber),
+            CellValue::Date(date) => Ok(Checked::Cell(SpanCell::Set(batch.push_text(date)))),
+        }
     }
 
     /// The value without invisible characters if it identifies a user.
@@ -239,11 +277,12 @@ impl<'a> RowCheck<'a> {
     }
 
     fn attribute(&self, position: usize, batch: &mut CheckedBatch) -> Result<Checked, ValueError> {
-        let cell = self.value(position).and_then(|value| match value.as_ref() {
+        let kind = FieldKind::Text(MAX_ATTRIBUTE_CHARS);
+        let checked = self.check_content(kind, position, batch, |value, batch| match value {
             "" => Ok(SpanCell::Clear),
-            value => self.append_checked(FieldKind::Text(MAX_ATTRIBUTE_CHARS), value, batch),
+            value => self.append_checked(kind, value, batch),
         });
-        self.leave_out_if_optional(false, cell)
+        self.leave_out_if_optional(false, checked)
     }
 
     fn append_checked(&self, kind: FieldKind, value: &str, batch: &mut CheckedBatch) -> Result<SpanCell, ValueError> {
@@ -254,11 +293,14 @@ impl<'a> RowCheck<'a> {
     }
 
     /// Lenient handling leaves out an optional value that is invalid.
-    fn leave_out_if_optional(&self, required: bool, cell: Result<SpanCell, ValueError>) -> Result<Checked, ValueError> {
-        match cell {
-            Ok(cell) => Ok(Checked::Cell(cell)),
+    fn leave_out_if_optional(
+        &self,
+        required: bool,
+        checked: Result<Checked, ValueError>,
+    ) -> Result<Checked, ValueError> {
+        match checked {
             Err(error) if self.handling == Handling::Lenient && !required => Ok(Checked::LeftOut(error.code)),
-            Err(error) => Err(error),
+            checked => checked,
         }
     }
 

@@ -26,6 +26,8 @@ pub struct RawFile {
     pub charset: Charset,
     /// How the charset was found; `None` for jobs of earlier versions, which did not store it.
     pub charset_source: Option<CharsetSource>,
+    /// The sheet that is read of a workbook; `None` if the file is none.
+    pub sheet: Option<String>,
 }
 
 /// How a file is cut into batches. Stored in the job row when the job is accepted, so that a repeated split cuts the

@@ -26,6 +26,8 @@ pub struct JobView {
     pub charset: Charset,
     /// How the charset was found; `None` for jobs of earlier versions.
     pub charset_source: Option<CharsetSource>,
+    /// The sheet that is read of a workbook; `None` if the file is none.
+    pub sheet: Option<String>,
     /// The titles of the file's columns that are kept as attributes or the keys of its objects that are ignored, each with
     /// what may have been meant.
     pub unknown_names: UnknownNames,

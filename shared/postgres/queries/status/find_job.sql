@@ -1,6 +1,6 @@
 -- find_job: Returns job $2 of tenant $1, with the same columns as list_jobs.
 select
-    id, state, total_bytes, applied_bytes, total_rows, blank_rows, skipped_lines, raw_charset, raw_charset_source, raw_format, dialect,
+    id, state, total_bytes, applied_bytes, total_rows, blank_rows, skipped_lines, raw_charset, raw_charset_source, raw_format, raw_sheet, dialect,
     titles, ignored_keys,
     -- Batches are counted in decoded text, whose size is known before the split only if it is stored as it is.
     case when raw_encoding = 'identity' and raw_charset = 'utf-8' then raw_bytes end as plain_bytes,

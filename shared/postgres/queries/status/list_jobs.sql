@@ -1,7 +1,7 @@
 -- list_jobs: Returns up to $4 jobs of tenant $1, newest first: those in state $2 (any if null) with ids below $3 (any
 -- if null).
 select
-    id, state, total_bytes, applied_bytes, total_rows, blank_rows, skipped_lines, raw_charset, raw_charset_source, raw_format, dialect,
+    id, state, total_bytes, applied_bytes, total_rows, blank_rows, skipped_lines, raw_charset, raw_charset_source, raw_format, raw_sheet, dialect,
     titles, ignored_keys,
     -- Batches are counted in decoded text, whose size is known before the split only if it is stored as it is.
     case when raw_encoding = 'identity' and raw_charset = 'utf-8' then raw_bytes end as plain_bytes,

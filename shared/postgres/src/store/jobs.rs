@@ -92,6 +92,7 @@ impl Work for Create {
             .bind(job.blocks_missing_users)
             .bind(job.raw.charset_source.map(CharsetSource::as_str))
             .bind(stored::titles_json(&job.ignored_keys))
+            .bind(&job.raw.sheet)
             .fetch_one(&mut *connection)
             .await?;
         let first = first_unfinished(connection, job.tenant).await?;

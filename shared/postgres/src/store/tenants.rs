@@ -12,13 +12,13 @@ use crate::store::PostgresStore;
 #[async_trait]
 impl Tenants for PostgresStore {
     async fn create_tenant(&self, name: &str, settings: TenantSettings) -> Result<Option<TenantId>, StoreError> {
-        let statement = bind_settings(sqlx::query(sql::CREATE_TENANT).bind(name), settings);
+        let statement = bind_settings(sqlx::query(sql::CREATE_TENANT).bind(name), &settings);
         let row = self.database.fetch_optional(statement).await?;
         row.map(|row| row.only().map(TenantId)).transpose()
     }
 
     async fn set_tenant_settings(&self, tenant: TenantId, settings: TenantSettings) -> Result<(), StoreError> {
-        let statement = bind_settings(sqlx::query(sql::SET_TENANT_SETTINGS).bind(tenant.0), settings);
+        let statement = bind_settings(sqlx::query(sql::SET_TENANT_SETTINGS).bind(tenant.0), &settings);
         self.database.execute(statement).await.map(drop)
     }
 
@@ -56,7 +56,7 @@ impl Tenants for PostgresStore {
     }
 }
 
-fn bind_settings(statement: Statement<'_>, settings: TenantSettings) -> Statement<'_> {
+fn bind_settings<'a>(statement: Statement<'a>, settings: &TenantSettings) -> Statement<'a> {
     statement
         .bind(settings.short_rows.as_str())
         .bind(settings.missing_users.as_str())
@@ -67,4 +67,5 @@ fn bind_settings(statement: Statement<'_>, settings: TenantSettings) -> Statemen
         .bind(tenants::stored_limit(settings.quotas.uploads_per_day))
         .bind(tenants::stored_limit(settings.quotas.new_passwords_per_hour))
         .bind(settings.charset.map(Charset::as_str))
+        .bind(tenants::stored_titles(&settings.own_titles))
 }

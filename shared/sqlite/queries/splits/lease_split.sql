@@ -18,7 +18,7 @@ where id = ?1
     )
 returning
     lease_fence, dialect, handling, raw_key, raw_bytes, raw_sha256, raw_encoding, titles, cut, raw_format, raw_charset,
-    raw_charset_source,
+    raw_charset_source, raw_sheet,
     cast(unixepoch('subsec') * 1000 as integer) as leased_ms,
     case
         when (select count(*) from ledger l where l.tenant = jobs.tenant and l.job = jobs.id) > stalled_batches then 0

@@ -40,7 +40,8 @@ impl Jobs for SqliteStore {
                 job.raw.charset.as_str(),
                 job.blocks_missing_users,
                 job.raw.charset_source.map(CharsetSource::as_str),
-                stored::titles_json(&job.ignored_keys)
+                stored::titles_json(&job.ignored_keys),
+                job.raw.sheet
             ];
             let id = JobId(db.query_row(sql::CREATE_JOB, values, |row| row.get(0))?);
             Ok(Creation::New(CreatedJob { id, can_start: first_unfinished(db, job.tenant)? == Some(id) }))

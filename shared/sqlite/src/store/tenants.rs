@@ -25,7 +25,8 @@ impl Tenants for SqliteStore {
                 tenants::stored_limit(settings.quotas.unfinished_jobs),
                 tenants::stored_limit(settings.quotas.uploads_per_day),
                 tenants::stored_limit(settings.quotas.new_passwords_per_hour),
-                settings.charset.map(Charset::as_str)
+                settings.charset.map(Charset::as_str),
+                tenants::stored_titles(&settings.own_titles),
             ];
             db.query_row(sql::CREATE_TENANT, values, |row| row.get(0).map(TenantId)).optional()
         })
@@ -44,7 +45,8 @@ impl Tenants for SqliteStore {
                 tenants::stored_limit(settings.quotas.unfinished_jobs),
                 tenants::stored_limit(settings.quotas.uploads_per_day),
                 tenants::stored_limit(settings.quotas.new_passwords_per_hour),
-                settings.charset.map(Charset::as_str)
+                settings.charset.map(Charset::as_str),
+                tenants::stored_titles(&settings.own_titles),
             ];
             db.execute(sql::SET_TENANT_SETTINGS, values).map(drop)
         })

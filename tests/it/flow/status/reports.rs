@@ -39,6 +39,7 @@ async fn a_status_has_the_documented_keys_and_an_etag(site: Site) {
             "skipped_lines",
             "charset",
             "charset_source",
+            "sheet",
             "kept_as_attributes",
             "ignored",
             "waiting_users",

@@ -41,14 +41,7 @@ async fn invalid_files_are_refused(site: Site) {
         (b"", (400, "file_empty", "The file is empty.")),
         (b"\xef\xbb\xbf\n\n", (400, "file_empty", "The file is empty.")),
         (b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR", (400, "not_csv", "The file is a PNG image; expected CSV text.")),
-        (
-            b"PK\x03\x04....",
-            (
-                400,
-                "not_csv",
-                "The file is an Excel workbook or another ZIP archive; expected CSV text: save the sheet as CSV UTF-8.",
-            ),
-        ),
+        (b"PK\x03\x04....", (400, "archive_invalid", "The ZIP archive is damaged or incomplete; pack the file again.")),
         (b"USERNAME,FIRST_NM,LAST_NM\nu,f,l\n", (400, "column_missing", missing_column)),
         (
             b"EMAIL;USERNAME;FIRST_NM;LAST_NM\n",

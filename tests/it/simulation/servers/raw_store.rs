@@ -1,6 +1,7 @@
 //! The raw store as one process sees it, with simulated faults.
 
 use std::collections::BTreeMap;
+use std::ops::Range;
 use std::sync::{Arc, Mutex};
 
 use async_trait::async_trait;
@@ -63,6 +64,16 @@ impl RawStore for SimRawStore {
             Some((Ok(piece), (process, rest)))
         });
         Ok(pieces.boxed())
+    }
+
+    async fn read_range(&self, key: &str, bytes: u64, range: Range<u64>) -> Result<Bytes, RawStoreError> {
+        step(&self.process, Event::new("read range")).await?;
+        let found = lock(&self.shared.0).get(key).map(|(content, _)| content.clone()).ok_or(RawStoreError::Missing)?;
+        if found.len() as u64 != bytes {
+            return Err(RawStoreError::Changed);
+        }
+        let range = usize::try_from(range.start).unwrap()..usize::try_from(range.end).unwrap();
+        Ok(found.slice(range))
     }
 
     fn list(&self) -> BoxStream<'static, Result<StoredUpload, RawStoreError>> {

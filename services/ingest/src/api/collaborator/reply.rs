@@ -27,7 +27,7 @@ pub(super) async fn build_reply(
     }
     if let Some(error) = &job.file_error {
         let subject = match format {
-            Format::Csv => "file",
+            Format::Csv | Format::Workbook => "file",
             Format::Json | Format::JsonLines => "body",
         };
         let mut body = four_counts(&counts);
@@ -116,7 +116,7 @@ fn rejection_key(call: Call, rejection: &Rejection) -> String {
 
 fn message(format: Format, rejection: &Rejection) -> String {
     match format {
-        Format::Csv | Format::JsonLines => rejection.sentence(),
+        Format::Csv | Format::JsonLines | Format::Workbook => rejection.sentence(),
         Format::Json => format!("{}{}", rejection.message, rejection.describe_other()),
     }
 }

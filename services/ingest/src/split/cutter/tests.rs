@@ -2,7 +2,9 @@
 
 use std::collections::HashMap;
 
-use muster_domain::{BatchRecords, CheckRules, CheckedBatch, Dialect, Format, Handling, Header, check_batch, spigit};
+use muster_domain::{
+    BatchRecords, CheckRules, CheckedBatch, Dialect, Format, Handling, Header, OwnTitles, check_batch, spigit,
+};
 use proptest::prelude::*;
 
 use super::*;
@@ -18,7 +20,7 @@ fn rules(batch_rows: u32, epoch_rows: u64) -> CutRules {
 }
 
 fn cut(text: &[u8], rules: CutRules, piece_bytes: usize) -> (Vec<Cut>, Progress) {
-    let start = spigit::find_rows(text, true, rules.record).unwrap().start;
+    let start = spigit::find_rows(text, true, rules.record, &OwnTitles::default()).unwrap().start;
     let layout =
         Layout { dialect: Dialect::Spigit, format: Format::Csv, handling: Handling::Strict, header: &header(), start };
     let mut cutter = Cutter::new(rules, layout, 0);

@@ -1,10 +1,11 @@
 //! Where the rows of a Collaborator CSV file start.
 
-use super::titles::{is_title, position_of_title};
+use super::titles::position_of_title;
 use super::{DELIMITER, KEYS, MAX_COLUMNS, csv_syntax};
 use crate::csv::CsvScanner;
 use crate::file::RowsStart;
 use crate::header::HeaderError;
+use crate::own_titles::OwnTitles;
 use crate::scanner::{RecordLimits, Scan, Scanner};
 use crate::sniff::{self, Opening, Refusal};
 
@@ -19,26 +20,50 @@ const DIGIT_CELLS: [usize; 2] = [8, 14];
 const EMAIL_CELL: usize = 5;
 
 /// Finds where the rows start in the first text of a file, without its byte order mark. `complete` says that the text is
-/// the whole file.
-pub fn find_rows(text: &[u8], complete: bool, limits: RecordLimits) -> Result<Opening, Refusal> {
-    let head = read_head(text, complete, limits)?;
-    let titles = head.iter().take_while(|record| !record.is_row()).position(Record::is_titles);
-    let Some(titles) = titles else {
+/// the whole file. `own` are the titles of the tenant.
+pub fn find_rows(text: &[u8], complete: bool, limits: RecordLimits, own: &OwnTitles) -> Result<Opening, Refusal> {
+    let titles = Titles(own);
+    let head = read_head(text, complete, limits, titles)?;
+    let title_line = head.iter().take_while(|record| !record.is_row()).position(|record| record.is_titles);
+    let Some(title_line) = title_line else {
         // Titles in another language, or none.
         let first = head.iter().find(|record| !record.is_separator_line()).ok_or(Refusal::FileEmpty)?;
-        check_separator(first)?;
+        check_separator(first, titles)?;
         let start = if first.is_row() { first.start() } else { first.end() };
         return Ok(Opening { titles: Vec::new(), start });
     };
-    let mut cells = head[titles].cells.clone();
+    let mut cells = head[title_line].cells.clone();
     cells.truncate(cells.iter().rposition(|cell| !cell.is_empty()).map_or(0, |last| last + 1));
-    check_order(&cells)?;
-    Ok(Opening { start: head[titles].end(), titles: cells })
+    check_order(&cells, titles)?;
+    Ok(Opening { start: head[title_line].end(), titles: cells })
+}
+
+/// The titles that a file may have: those of the tenant and the known ones.
+#[derive(Clone, Copy)]
+struct Titles<'a>(&'a OwnTitles);
+
+impl Titles<'_> {
+    fn position(self, cell: &str) -> Option<usize> {
+        self.0.collaborator_position(cell).or_else(|| position_of_title(cell))
+    }
+
+    fn has(self, cell: &str) -> bool {
+        self.position(cell).is_some()
+    }
+
+    /// Whether the values are titles: at least three are, and more than half of those that are not empty.
+    fn are_in(self, cells: &[String]) -> bool {
+        let filled = cells.iter().filter(|cell| !cell.is_empty()).count();
+        let known = cells.iter().filter(|cell| self.has(cell)).count();
+        known >= 3 && known * 2 > filled
+    }
 }
 
 /// A record at the start of a file.
 struct Record {
     cells: Vec<String>,
+    /// Whether its values are titles.
+    is_titles: bool,
     /// The whole record as text.
     line_text: String,
     /// How many records and how many blank rows stand above it.
@@ -65,12 +90,6 @@ impl Record {
         RowsStart { offset, line, skipped_lines: self.records_above, blank_rows: self.blank_above }
     }
 
-    fn is_titles(&self) -> bool {
-        let filled = self.cells.iter().filter(|cell| !cell.is_empty()).count();
-        let known = self.cells.iter().filter(|cell| is_title(cell)).count();
-        known >= 3 && known * 2 > filled
-    }
-
     fn is_separator_line(&self) -> bool {
         self.line_text.get(..4).is_some_and(|start| start.eq_ignore_ascii_case("sep="))
     }
@@ -79,14 +98,14 @@ impl Record {
     fn is_row(&self) -> bool {
         let cell = |position: usize| self.cells.get(position).map(String::as_str).unwrap_or_default();
         let is_digit = |text: &str| text.len() == 1 && text.as_bytes()[0].is_ascii_digit();
-        !self.is_titles()
+        !self.is_titles
             && (cell(EMAIL_CELL).contains('@')
                 || DATE_CELLS.iter().any(|position| super::values::is_date(cell(*position)))
                 || DIGIT_CELLS.iter().any(|position| is_digit(cell(*position))))
     }
 }
 
-fn read_head(text: &[u8], complete: bool, limits: RecordLimits) -> Result<Vec<Record>, Refusal> {
+fn read_head(text: &[u8], complete: bool, limits: RecordLimits, titles: Titles<'_>) -> Result<Vec<Record>, Refusal> {
     let mut syntax = csv_syntax(limits);
     // Titles are looked for here, and must not be skipped.
     syntax.is_title = |_| false;
@@ -98,11 +117,11 @@ fn read_head(text: &[u8], complete: bool, limits: RecordLimits) -> Result<Vec<Re
             Scan::Record(_) => {
                 let first_offset = offset + scanner.lead_bytes();
                 offset = first_offset + scanner.bytes();
+                let cells = (0..scanner.field_count()).filter_map(|at| scanner.field(at));
+                let cells: Vec<String> = cells.map(|cell| trimmed(&cell)).collect();
                 head.push(Record {
-                    cells: (0..scanner.field_count())
-                        .filter_map(|at| scanner.field(at))
-                        .map(|cell| trimmed(&cell))
-                        .collect(),
+                    is_titles: titles.are_in(&cells),
+                    cells,
                     line_text: trimmed(scanner.raw()),
                     records_above: head.len() as u64,
                     blank_above: scanner.blank_rows(),
@@ -125,8 +144,8 @@ fn trimmed(bytes: &[u8]) -> String {
 }
 
 /// Fails if the values seem to be separated by a character other than a semicolon.
-fn check_separator(first: &Record) -> Result<(), Refusal> {
-    let known = |delimiter: char| first.line_text.split(delimiter).filter(|part| is_title(part)).count();
+fn check_separator(first: &Record, titles: Titles<'_>) -> Result<(), Refusal> {
+    let known = |delimiter: char| first.line_text.split(delimiter).filter(|part| titles.has(part)).count();
     let with_semicolons = known(char::from(DELIMITER));
     for (delimiter, name) in sniff::OTHER_DELIMITERS {
         if delimiter != char::from(DELIMITER) && known(delimiter) >= 2 && known(delimiter) > with_semicolons {
@@ -145,8 +164,8 @@ fn check_separator(first: &Record) -> Result<(), Refusal> {
 }
 
 /// Fails if the titles say that the columns are in another order.
-fn check_order(cells: &[String]) -> Result<(), Refusal> {
-    let positions: Vec<Option<usize>> = cells.iter().map(|cell| position_of_title(cell)).collect();
+fn check_order(cells: &[String], titles: Titles<'_>) -> Result<(), Refusal> {
+    let positions: Vec<Option<usize>> = cells.iter().map(|cell| titles.position(cell)).collect();
     let is_moved = |(at, position): (usize, &Option<usize>)| position.is_some_and(|position| position != at);
     if !positions.iter().enumerate().any(is_moved) {
         return Ok(());
@@ -162,7 +181,11 @@ mod tests {
     use super::*;
 
     fn open(text: &str) -> Result<(Vec<String>, u64, u64), Refusal> {
-        let opening = find_rows(text.as_bytes(), true, RecordLimits::default())?;
+        open_with(text, &OwnTitles::default())
+    }
+
+    fn open_with(text: &str, own: &OwnTitles) -> Result<(Vec<String>, u64, u64), Refusal> {
+        let opening = find_rows(text.as_bytes(), true, RecordLimits::default(), own)?;
         let first = &text[usize::try_from(opening.start.offset).unwrap()..];
         assert_eq!(text.len() - first.len(), usize::try_from(opening.start.offset).unwrap());
         Ok((opening.titles, opening.start.line, opening.start.skipped_lines))
@@ -200,6 +223,21 @@ mod tests {
             assert_eq!(open(&format!("sep=;\n{row}\n")), Ok((Vec::new(), 2, 1)), "{row}");
         }
         assert_eq!(open("x;y;z\n1;2;3\n"), Ok((Vec::new(), 2, 0)), "other titles");
+    }
+
+    #[test]
+    fn titles_of_the_tenant_are_titles() {
+        let mut own = OwnTitles::default();
+        for (title, column) in [("Nr", "uid"), ("Nachname", "secondname"), ("Vorname", "FIRST_NM"), ("Konto", "login")]
+        {
+            own.set(title, column).unwrap();
+        }
+        let text = "Export\nNr;Nachname;Vorname;;Konto\n1;Berg;Ada;;ada\n";
+        let titles: Vec<String> = ["Nr", "Nachname", "Vorname", "", "Konto"].map(str::to_owned).to_vec();
+        assert_eq!(open_with(text, &own), Ok((titles, 3, 1)));
+        assert_eq!(open(text), Err(Refusal::DelimiterMissing), "without them, the first line has the titles");
+        let moved = open_with("Konto;Nachname;Vorname;;Nr\n", &own);
+        assert!(matches!(moved, Err(Refusal::Header(HeaderError::ColumnOrder { .. }))), "{moved:?}");
     }
 
     #[test]

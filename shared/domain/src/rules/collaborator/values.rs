@@ -46,6 +46,13 @@ pub(super) enum Kind {
     Json,
 }
 
+impl Kind {
+    /// Whether digits in a column of this kind are a text.
+    pub(super) fn is_text(self) -> bool {
+        !matches!(self, Self::Date | Self::Gender | Self::Number)
+    }
+}
+
 /// Checks the value of a field.
 pub(super) fn check_field(kind: Kind, input: &Input<'_>, batch: &mut CheckedBatch) -> Result<SpanCell, ValueError> {
     let text = match (kind, input) {

@@ -5,12 +5,13 @@ use crate::csv::{CsvScanner, CsvSyntax, LineProblem, QuoteStyle};
 use crate::field::Field;
 use crate::file::RowsStart;
 use crate::header::{Header, HeaderError};
+use crate::own_titles::OwnTitles;
 use crate::scanner::{RecordLimits, Scan, Scanner};
 use crate::sniff::{self, Opening, Refusal};
 
 /// Finds the titles and where the rows start in the first text of a file, without its byte order mark. `complete` says
-/// that the text is the whole file.
-pub fn find_rows(text: &[u8], complete: bool, limits: RecordLimits) -> Result<Opening, Refusal> {
+/// that the text is the whole file. `own` are the titles of the tenant, which are replaced by those that they stand for.
+pub fn find_rows(text: &[u8], complete: bool, limits: RecordLimits, own: &OwnTitles) -> Result<Opening, Refusal> {
     let mut scanner = CsvScanner::new(title_syntax(limits), 1);
     match scanner.scan(text, complete).map_err(Refusal::Json)? {
         Scan::Record(_) => {}
@@ -18,7 +19,7 @@ pub fn find_rows(text: &[u8], complete: bool, limits: RecordLimits) -> Result<Op
         Scan::NeedInput if text.contains(&b'@') && !text.contains(&b'"') => return Err(HeaderError::OneLine.into()),
         Scan::NeedInput => return Err(Refusal::HeaderTooLong),
     }
-    check_separator(scanner.raw())?;
+    check_separator(scanner.raw(), own)?;
     match scanner.problem() {
         Some(LineProblem::TooLarge) => return Err(Refusal::HeaderTooLong),
         Some(_) => return Err(HeaderError::QuotesInvalid.into()),
@@ -26,7 +27,7 @@ pub fn find_rows(text: &[u8], complete: bool, limits: RecordLimits) -> Result<Op
     }
     let titles: Vec<_> = (0..scanner.field_count()).filter_map(|index| scanner.field(index)).collect();
     if let [only] = &titles[..]
-        && count_known_titles(only, char::from(DELIMITER)) >= 2
+        && count_known_titles(only, char::from(DELIMITER), own) >= 2
     {
         return Err(HeaderError::LinesQuoted.into());
     }
@@ -36,8 +37,9 @@ pub fn find_rows(text: &[u8], complete: bool, limits: RecordLimits) -> Result<Op
         skipped_lines: 0,
         blank_rows: scanner.blank_rows(),
     };
-    let has_address = scanner.raw().contains(&b'@') && count_known_titles(scanner.raw(), char::from(DELIMITER)) >= 2;
-    let header = Header::parse(titles.iter().map(|title| &**title));
+    let known = count_known_titles(scanner.raw(), char::from(DELIMITER), own);
+    let has_address = scanner.raw().contains(&b'@') && known >= 2;
+    let header = Header::parse(titles.iter().map(|title| known_title(title, own).map_or(&**title, str::as_bytes)));
     if has_address && scanner.scan(&[], complete) == Ok(Scan::End) {
         return Err(HeaderError::OneLine.into());
     }
@@ -57,10 +59,10 @@ fn title_syntax(limits: RecordLimits) -> CsvSyntax {
 }
 
 /// Fails if the titles seem to be separated by a character other than a comma.
-fn check_separator(line: &[u8]) -> Result<(), HeaderError> {
-    let with_commas = count_known_titles(line, char::from(DELIMITER));
+fn check_separator(line: &[u8], own: &OwnTitles) -> Result<(), HeaderError> {
+    let with_commas = count_known_titles(line, char::from(DELIMITER), own);
     for (delimiter, name) in sniff::OTHER_DELIMITERS {
-        let known = count_known_titles(line, delimiter);
+        let known = count_known_titles(line, delimiter, own);
         if delimiter != char::from(DELIMITER) && known >= 2 && known > with_commas {
             return Err(HeaderError::DelimiterSuspected(name, "commas"));
         }
@@ -68,10 +70,15 @@ fn check_separator(line: &[u8]) -> Result<(), HeaderError> {
     Ok(())
 }
 
-fn count_known_titles(line: &[u8], delimiter: char) -> usize {
+fn count_known_titles(line: &[u8], delimiter: char, own: &OwnTitles) -> usize {
     let line = String::from_utf8_lossy(line);
     let titles = line.split(delimiter).map(|part| part.trim().trim_matches('"'));
-    titles.filter(|title| Field::from_spigit_title(title).is_some()).count()
+    titles.filter(|title| Field::from_spigit_title(title).is_some() || own.spigit_title(title).is_some()).count()
+}
+
+/// The title for which a title of the tenant stands.
+fn known_title(title: &[u8], own: &OwnTitles) -> Option<&'static str> {
+    own.spigit_title(std::str::from_utf8(title).ok()?)
 }
 
 #[cfg(test)]
@@ -81,7 +88,26 @@ mod tests {
     const TITLES: &str = "EMAIL,USERNAME,FIRST_NM,LAST_NM";
 
     fn open(text: &[u8]) -> Result<Opening, Refusal> {
-        find_rows(text, true, RecordLimits::default())
+        find_rows(text, true, RecordLimits::default(), &OwnTitles::default())
+    }
+
+    fn open_head(text: &[u8]) -> Result<Opening, Refusal> {
+        find_rows(text, false, RecordLimits::default(), &OwnTitles::default())
+    }
+
+    #[test]
+    fn titles_of_the_tenant_are_replaced_by_those_for_which_they_stand() {
+        let mut own = OwnTitles::default();
+        for (title, column) in [("Mail", "EMAIL"), ("Kürzel", "login"), ("Vorname", "FIRST_NM"), ("Name", "LAST_NM")] {
+            own.set(title, column).unwrap();
+        }
+        let open = |text: &str| find_rows(text.as_bytes(), true, RecordLimits::default(), &own);
+        let titles = open("mail,Extra,\"KÜRZEL\",vorname,name\nx").unwrap().titles;
+        assert_eq!(titles, ["EMAIL", "Extra", "USERNAME", "FIRST_NM", "LAST_NM"]);
+        let semicolons = HeaderError::DelimiterSuspected("semicolons", "commas");
+        assert_eq!(open("mail;kürzel;vorname;name\nx"), Err(semicolons.into()));
+        let twice = open("Mail,EMAIL,Kürzel,Vorname,Name\nx");
+        assert_eq!(twice, Err(HeaderError::ColumnDuplicate(1, 2).into()));
     }
 
     #[test]
@@ -118,8 +144,8 @@ mod tests {
         }
         assert_eq!(open(b"\n \r\n"), Err(Refusal::FileEmpty));
         let one_line = vec![b'@'; 64 * 1024];
-        assert_eq!(find_rows(&one_line, false, RecordLimits::default()), Err(HeaderError::OneLine.into()));
+        assert_eq!(open_head(&one_line), Err(HeaderError::OneLine.into()));
         let too_long = vec![b'x'; 64 * 1024];
-        assert_eq!(find_rows(&too_long, false, RecordLimits::default()), Err(Refusal::HeaderTooLong));
+        assert_eq!(open_head(&too_long), Err(Refusal::HeaderTooLong));
     }
 }
