@@ -52,7 +52,8 @@
 //! | contested | of a row: its e-mail or login is held by another user or claimed by another row | |
 //! | waiting row | a row to be decided when the rest of its file is applied, because it wants what another user has | batches on a queue |
 //! | missing user | a user with a uid whom no row of a Collaborator file names | values and things that are absent |
-//! | compression | `identity`, `gzip` or `zstd` | charsets |
+//! | compression | `identity`, `gzip`, `zstd` or `zip` | charsets |
+//! | archive | a file with files in it: a ZIP archive or a workbook | |
 //! | charset | the character encoding of a file | compression |
 //! | reply, response | what an HTTP endpoint sends back | results of functions |
 //! | version check | the check that a write never overwrites a later (job, line) | |

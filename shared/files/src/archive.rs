@@ -6,7 +6,7 @@ use std::io::{BufReader, Read, Seek};
 use zip::{CompressionMethod, ZipArchive};
 
 use crate::error::ArchiveError;
-use crate::limit::RatioLimit;
+use crate::limited::RatioLimit;
 
 /// Files that operating systems add to archives.
 const SYSTEM_FILES: [&str; 3] = [".DS_Store", "Thumbs.db", "desktop.ini"];

@@ -6,8 +6,7 @@ use muster_domain::RejectionCode;
 use muster_ports::RawStoreError;
 use zip::result::ZipError;
 
-use crate::limit::MAX_RATIO;
-use crate::workbook::MAX_STRING_BYTES;
+use crate::limits::{MAX_RATIO, MAX_STRING_BYTES};
 
 /// How many names a message lists.
 const LISTED_NAMES: usize = 10;

@@ -5,7 +5,8 @@
 
 mod archive;
 mod error;
-mod limit;
+mod limited;
+mod limits;
 mod ranged;
 mod stream;
 pub mod workbook;

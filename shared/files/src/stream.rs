@@ -12,8 +12,9 @@ use tokio::sync::{Semaphore, mpsc};
 
 use crate::archive::{Archive, ArchiveKind};
 use crate::error::ArchiveError;
+use crate::limits::MAX_STRING_BYTES;
 use crate::ranged::{Allowance, RangedReader};
-use crate::workbook::{MAX_STRING_BYTES, SheetHead, Workbook};
+use crate::workbook::{SheetHead, Workbook};
 
 /// How much is read of an archive to find and read its directory, in ranges.
 const DIRECTORY_BLOCKS: usize = 8;

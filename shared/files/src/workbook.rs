@@ -1,7 +1,7 @@
 //! Excel workbooks (.xlsx, ECMA-376): a sheet as CSV text.
 //!
 //! A workbook is a ZIP archive of XML parts. Texts are in a part of their own, to whose entries the cells refer, so that
-//! all of them are kept in memory while a sheet is read: at most [`MAX_STRING_BYTES`].
+//! all of them are kept in memory while a sheet is read, up to a limit.
 
 mod number;
 mod sheet;
@@ -20,9 +20,6 @@ use sheet::{SheetReader, Value};
 use strings::Strings;
 use styles::Styles;
 use text::SheetText;
-
-/// The maximum memory of the texts of a workbook, in bytes.
-pub const MAX_STRING_BYTES: usize = 64 << 20;
 
 /// The maximum number of sheets.
 const MAX_SHEETS: usize = 200;

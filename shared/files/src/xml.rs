@@ -7,7 +7,7 @@ use quick_xml::Reader;
 use quick_xml::events::{BytesRef, BytesStart, Event};
 
 use crate::error::ArchiveError;
-use crate::limit::PieceLimit;
+use crate::limited::PieceLimit;
 
 /// The maximum size of a tag or a text in bytes. The text of a cell has at most 32,767 characters.
 const MAX_PIECE_BYTES: usize = 1 << 20;

@@ -19,13 +19,13 @@ fn uids(format: Format, text: &[u8], limits: RecordLimits) -> Option<Vec<Option<
     let mut json = JsonArrayScanner::sequence(limits, 1);
     loop {
         let scanned = match format {
-            Format::Csv | Format::JsonLines => csv.scan(rest, true),
+            Format::Csv | Format::JsonLines | Format::Workbook => csv.scan(rest, true),
             Format::Json => json.scan(rest, true),
         };
         let Scan::Record(used) = scanned.ok()? else { return Some(uids) };
         rest = &rest[used..];
         uids.push(match format {
-            Format::Csv | Format::JsonLines => {
+            Format::Csv | Format::JsonLines | Format::Workbook => {
                 let cell = csv.field(0).map(Cow::into_owned).unwrap_or_default();
                 std::str::from_utf8(&cell).ok().and_then(collaborator::clean_uid).map(Cow::into_owned)
             }

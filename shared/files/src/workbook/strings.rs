@@ -3,8 +3,8 @@
 use std::collections::{HashMap, HashSet};
 use std::io::BufRead;
 
-use super::MAX_STRING_BYTES;
 use crate::error::ArchiveError;
+use crate::limits::MAX_STRING_BYTES;
 use crate::xml::{Node, Xml};
 
 /// What a text needs besides its bytes.

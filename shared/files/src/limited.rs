@@ -1,13 +1,9 @@
-//! Limits what a reader returns: a few kilobytes can unpack to gigabytes.
+//! Readers that return no more than a limit: a few kilobytes can unpack to gigabytes.
 
 use std::io::{self, BufRead, Read};
 
 use crate::error::ArchiveError;
-
-/// How many times larger than its packed form a file may be.
-pub(crate) const MAX_RATIO: u64 = 100;
-/// How large a file may be at any ratio, in bytes.
-const FREE_BYTES: u64 = 4 << 20;
+use crate::limits::{FREE_BYTES, MAX_RATIO};
 
 /// Ends with an error when more was read than the packed size allows.
 pub(crate) struct RatioLimit<R> {
