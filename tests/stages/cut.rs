@@ -4,7 +4,7 @@ use divan::Bencher;
 use divan::counter::{BytesCount, ItemsCount};
 use muster_domain::csv::CsvScanner;
 use muster_domain::scanner::{RecordLimits, Scan, Scanner};
-use muster_domain::{Handling, spigit};
+use muster_domain::{Format, Handling, spigit};
 use muster_ports::CutRules;
 
 use crate::sample;
@@ -31,7 +31,7 @@ fn yardstick_csv_core(bencher: Bencher<'_, '_>) {
 #[divan::bench]
 fn records(bencher: Bencher<'_, '_>) {
     measure(bencher, |file| {
-        let syntax = spigit::csv_syntax(&sample::batch().0, Handling::Strict, RecordLimits::default());
+        let syntax = spigit::csv_syntax(&sample::batch().0, Handling::Strict, Format::Csv, RecordLimits::default());
         let mut scanner = CsvScanner::new(syntax, 1);
         let (mut rest, mut records) = (file, 0);
         while let Scan::Record(used) = scanner.scan(rest, true).expect("the sample is well formed") {

@@ -56,7 +56,7 @@ impl CheckRules {
     pub fn line_syntax(&self) -> CsvSyntax {
         match (self.format, self.dialect) {
             (Format::JsonLines, _) => json_lines::syntax(self.limits),
-            (_, Dialect::Spigit) => spigit::csv_syntax(&self.header, self.handling, self.limits),
+            (_, Dialect::Spigit) => spigit::csv_syntax(&self.header, self.handling, self.format, self.limits),
             (_, Dialect::Collaborator) => collaborator::csv_syntax(self.limits),
         }
     }

@@ -8,7 +8,7 @@ use muster_domain::csv::CsvScanner;
 use muster_domain::field::{Field, spigit_fields};
 use muster_domain::header::Column;
 use muster_domain::scanner::{RecordLimits, Scan, Scanner};
-use muster_domain::{CheckedBatch, CheckedRow, Handling, Header, spigit};
+use muster_domain::{CheckedBatch, CheckedRow, Format, Handling, Header, spigit};
 use muster_fuzz::controls;
 
 const HEADERS: [&str; 4] = [
@@ -28,7 +28,7 @@ fn header(choice: u8) -> Header {
 
 /// The lines of all records and broken lines.
 fn lines(header: &Header, handling: Handling, text: &[u8], limits: RecordLimits, first_line: u64) -> Vec<u64> {
-    let mut scanner = CsvScanner::new(spigit::csv_syntax(header, handling, limits), first_line);
+    let mut scanner = CsvScanner::new(spigit::csv_syntax(header, handling, Format::Csv, limits), first_line);
     let mut rest = text;
     let mut lines = Vec::new();
     while let Ok(Scan::Record(consumed)) = scanner.scan(rest, true) {

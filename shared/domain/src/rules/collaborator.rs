@@ -255,6 +255,12 @@ fn check_csv_row(rules: &CheckRules, scanner: &CsvScanner, row: u64, batch: &mut
         if rules.format != Format::Workbook {
             return check_values(position, inputs, batch);
         }
+        // The cells of a workbook that are not written are empty.
+        for input in inputs.iter_mut().take(rules.header.titles().len().min(MAX_COLUMNS)) {
+            if matches!(input, Input::Absent) {
+                *input = Input::Text(Cow::Borrowed(""));
+            }
+        }
         let numbers = read_workbook_cells(position, &mut inputs)?;
         check_values(position, inputs, batch)?;
         for name in numbers {

@@ -34,12 +34,13 @@ pub const DELIMITER: u8 = b',';
 /// Maximum length of an attribute value in characters.
 const MAX_ATTRIBUTE_CHARS: usize = 4096;
 
-/// How the records of a file with these titles are written.
-pub fn csv_syntax(header: &Header, handling: Handling, limits: RecordLimits) -> CsvSyntax {
+/// How the records of a file with these titles are written. The cells of a workbook that are not written are empty, so that
+/// none of its rows is short.
+pub fn csv_syntax(header: &Header, handling: Handling, format: Format, limits: RecordLimits) -> CsvSyntax {
     let titles = header.titles().len();
-    let min_values = match handling {
-        Handling::Strict => titles,
-        Handling::Lenient => 0,
+    let min_values = match (handling, format) {
+        (Handling::Strict, Format::Csv | Format::Json | Format::JsonLines) => titles,
+        (Handling::Strict, Format::Workbook) | (Handling::Lenient, _) => 0,
     };
     CsvSyntax {
         delimiter: DELIMITER,
@@ -188,7 +189,8 @@ impl<'a> RowCheck<'a> {
     fn check_count(&self) -> Result<(), RowError> {
         let (expected, found) = (self.header.titles().len(), self.scanner.field_count());
         let surplus = (expected..found).rev().find(|index| !self.is_empty(*index)).map(|last| last + 1);
-        if surplus.is_none() && (found >= expected || self.handling == Handling::Lenient) {
+        let may_be_short = self.is_workbook || self.handling == Handling::Lenient;
+        if surplus.is_none() && (found >= expected || may_be_short) {
             return Ok(());
         }
         if found == 1 && self.scanner.field(0).as_deref() == Some(b"\x1a") {
@@ -208,7 +210,7 @@ impl<'a> RowCheck<'a> {
         self.value(position).is_ok_and(|value| value.is_empty())
     }
 
-    /// The trimmed value of a column. A missing trailing value is empty, which only lenient handling allows.
+    /// The trimmed value of a column. A missing trailing value is empty, which only workbooks and lenient handling allow.
     fn value(&self, position: usize) -> Result<Cow<'_, str>, ValueError> {
         let not_utf8 = || ValueError { code: RejectionCode::Utf8Invalid, problem: "is not UTF-8".to_owned() };
         let value = match self.text {

@@ -222,3 +222,28 @@ fn a_failed_row_of_several_lines_names_its_lines_and_no_user() {
     assert!(message.ends_with("; the row spans lines 2 to 3"), "{message}");
     assert_eq!((batch.failed_keys().count(), batch.rows_without_key()), (0, 1));
 }
+
+#[test]
+fn the_cells_of_a_workbook_are_what_they_are_in_their_column() {
+    let titles = ["ID", "Last name", "First name", "", "Login", "Email", "Password", "Birthdate", "Gender", "City"];
+    let header = Header::from_titles(titles.map(str::to_owned).to_vec());
+    let (handling, limits) = (Handling::Strict, RecordLimits::default());
+    let rules = CheckRules { dialect: Dialect::Collaborator, handling, format: Format::Workbook, header, limits };
+    let check = |row: &str| {
+        check_batch(&rules, BatchRecords { first_line: 17, first_row: 1, broken: None, text: row.as_bytes() })
+    };
+    let batch = check("\u{1}n7;Last;First;;\u{1}n42;a@b.c;;\u{1}d1990-05-17;1\n");
+    let rows: Vec<_> = batch.rows().collect();
+    assert_eq!((rows[0].key(), rows[0].cell(Field::Username)), ("7", Cell::Set("42")));
+    assert_eq!(rows[0].cell(Field::BirthDate), Cell::Set("1990-05-17"));
+    assert_eq!(rows[0].cell(Field::City), Cell::Clear, "the cells under the titles that are not written are empty");
+    assert_eq!(rows[0].cell(Field::Department), Cell::Keep, "the file has no such column");
+    let warnings: Vec<_> = batch.warnings().iter().map(|w| (w.line, w.column.as_str())).collect();
+    assert_eq!(warnings, [(17, "uid"), (17, "login")]);
+    let batch = check("7;Last;First;;login;a@b.c;;;;\u{1}d1990-05-17\n");
+    assert_eq!(
+        batch.rejections()[0].message,
+        "city in cell J17 is a date; format the column as text and enter the value again"
+    );
+    assert_eq!(batch.failed_keys().collect::<Vec<_>>(), ["7"], "the user of the row is not missing");
+}

@@ -196,3 +196,38 @@ fn a_row_whose_check_panics_fails_alone() {
     assert_eq!(found, [(2, RejectionCode::NotApplied), (3, RejectionCode::ColumnCount)]);
     assert_eq!(batch.rows().len(), 0);
 }
+
+/// Checks a row of a workbook.
+fn check_workbook(record: &str) -> CheckedBatch {
+    let header = Header::parse(TITLES.split(',').map(str::as_bytes)).unwrap();
+    let (handling, limits) = (Handling::Strict, RecordLimits::default());
+    let rules = CheckRules { dialect: Dialect::Spigit, handling, format: Format::Workbook, header, limits };
+    check_batch(&rules, BatchRecords { first_line: 17, first_row: 1, broken: None, text: record.as_bytes() })
+}
+
+#[test]
+fn the_cells_of_a_workbook_are_what_they_are_in_their_column() {
+    let batch = check_workbook("a@b.c,\u{1}n42,Ann\u{2028}Mary,Lee,,\u{1}d2024-05-17\n");
+    let rows: Vec<_> = batch.rows().collect();
+    assert_eq!(rows[0].key(), "42");
+    assert_eq!(rows[0].cell(Field::FirstName), Cell::Set("Ann\nMary"));
+    assert_eq!(rows[0].cell(Field::IntfPublishDt), Cell::Set("2024-05-17"));
+    assert_eq!(
+        rows[0].attributes().collect::<Vec<_>>(),
+        [("badge", Cell::Clear)],
+        "cells that are not written are empty"
+    );
+    let warnings: Vec<_> = batch.warnings().iter().map(|w| (w.line, w.column.as_str(), w.code.as_str())).collect();
+    assert_eq!(warnings, [(17, "USERNAME", "number_as_text")]);
+    for (row, message) in [
+        (
+            "a@b.c,u,\u{1}d2024-05-17,Lee\n",
+            "FIRST_NM in cell C17 is a date; format the column as text and enter the value again",
+        ),
+        ("a@b.c,u,Ann,Lee,,,\u{1}e\n", "badge in cell G17 is the error of a formula; correct the formula"),
+        ("a@b.c,u,Ann,Lee,,2024-05-17\n", "INTF_PUBLISH_DT is not a date of the form MM/DD/YYYY"),
+        ("a@b.c,u,Ann\n", "LAST_NM is missing"),
+    ] {
+        assert_eq!(check_workbook(row).rejections()[0].message, message);
+    }
+}
