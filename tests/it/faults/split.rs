@@ -1,6 +1,6 @@
 //! Faults of the splitter: crashes, pauses, and stored files that are missing, altered or invalid.
 
-use muster_testkit::{Broker, wait_until};
+use muster_testkit::{Broker, wait_until, workbook, zip_archive};
 
 use super::{File, Trial, expire_leases, failpoint, start_site, verbose_options};
 use crate::flow::expected::{Status, created};
@@ -90,6 +90,40 @@ mod quick {
             assert!(status["created_users"].as_u64() < Some(40_000), "{status}");
             let next = trial.site.client.import(File::new_users(0, 10).csv()).await;
             assert_eq!(next["status"], "SUCCESS", "the next job of the tenant runs");
+        }
+    }
+
+    /// F19: likewise an archive, which is read in ranges. Without damage, the next splitter cuts the same batches.
+    #[tokio::test(flavor = "multi_thread")]
+    async fn a_stored_archive_that_was_lost_or_altered_fails_its_job() {
+        let csv = File::new_users(0, 40_000).csv();
+        let (sheet, packed) = (workbook(std::str::from_utf8(&csv).unwrap()), zip_archive(&[("users.csv", &csv)]));
+        let damages: [fn(&std::path::Path); 4] = [
+            |_| {},
+            |path| std::fs::remove_file(path).unwrap(),
+            |path| std::fs::File::options().write(true).open(path).unwrap().set_len(100_000).unwrap(),
+            |path| {
+                let mut archive = std::fs::read(path).unwrap();
+                let half = archive.len() / 2;
+                archive[half..half + 1_000].reverse();
+                std::fs::write(path, archive).unwrap();
+            },
+        ];
+        for (archive, (number, damage)) in
+            [sheet, packed].iter().flat_map(|archive| damages.iter().enumerate().map(move |damage| (archive, damage)))
+        {
+            let mut trial = start_with_ingest_failpoint("batch_published=3*off->1*return(abort)", 1).await;
+            let headers = [("content-type", "application/zip")];
+            let accepted = trial.site.client.post(&headers, archive.clone()).await;
+            assert_eq!(accepted.status, 202, "{}", accepted.text);
+            trial.site.ingest.as_mut().unwrap().ended().await;
+            damage(&stored_file(&trial));
+            replace_dead_ingest(&mut trial).await;
+            let status = trial.site.client.wait_until_final("/bulk/v1/files/1").await;
+            let expected = if number == 0 { ("SUCCESS", true) } else { ("FAILED", false) };
+            assert_eq!((status["status"].as_str().unwrap(), status["created_users"] == 40_000), expected, "{status}");
+            let message = status["error_message"].as_str().unwrap();
+            assert_eq!(message.contains("the stored upload"), number > 0, "{message}");
         }
     }
 

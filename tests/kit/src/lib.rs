@@ -4,6 +4,7 @@
 
 #![expect(clippy::unwrap_used, clippy::panic, clippy::print_stderr, reason = "a test that cannot continue panics")]
 
+mod archive;
 mod broker;
 mod client;
 mod fault_servers;
@@ -14,6 +15,7 @@ mod servers;
 mod site;
 mod wait;
 
+pub use archive::{workbook, zip_archive};
 pub use broker::{Broker, RawMessage};
 pub use client::{Client, Response, http_client};
 pub use fault_servers::{FaultServers, Server, SmallDisk};
