@@ -22,10 +22,13 @@ const DIRECTORY_BLOCKS: usize = 8;
 const PIECE_BYTES: usize = 64 * 1024;
 /// How many pieces are read ahead.
 const PIECES_AHEAD: usize = 2;
-/// How many archives are read at the same time, each on a thread of its own.
-const MAX_READERS: usize = 8;
+/// How many archives are read at the same time, each on a thread of its own: as many as imports are split at most, so that
+/// small ones need not wait for big ones.
+const MAX_READERS: usize = 16;
 /// The memory for the texts of all workbooks that are read at the same time, in MiB.
 const MEMORY_MIB: usize = 2 * (MAX_STRING_BYTES >> 20);
+/// A workbook whose texts take no more than this need not wait for memory, in MiB.
+const FREE_MIB: usize = 2;
 
 /// What an archive holds.
 #[derive(Debug)]
@@ -102,6 +105,7 @@ impl Archives {
             let mut workbook = Workbook::open(open()?)?;
             let needed = usize::try_from(workbook.string_bytes() >> 20).unwrap_or(usize::MAX).saturating_add(1);
             let needed = u32::try_from(needed.min(MAX_STRING_BYTES >> 20)).unwrap_or(u32::MAX);
+            let needed = if needed as usize <= FREE_MIB { 0 } else { needed };
             // Held until the sheet is read.
             let permits = Handle::current().block_on(memory.acquire_many_owned(needed));
             let _permits = permits.map_err(|_| ArchiveError::Interrupted)?;
