@@ -5,6 +5,7 @@ use std::process::Command;
 
 const COMPOSE: &str = include_str!("../../docker-compose.yml");
 const DOCKERFILE: &str = include_str!("../../deploy/Dockerfile");
+const GATEWAY: &str = include_str!("../../deploy/nginx/nginx.conf.template");
 const EXAMPLE: &str = include_str!("../../.env.example");
 
 /// The names in a text that start with `MUSTER_`.
@@ -41,6 +42,18 @@ fn every_image_has_a_pinned_version() {
     for image in images.into_iter().filter(|image| *image != "rust") {
         let tag = image.rsplit_once(':').map(|(_, tag)| tag);
         assert!(tag.is_some_and(|tag| tag != "latest"), "{image} has no version");
+    }
+}
+
+/// An idle connection that the service closes first would break a request that the gateway sends on it.
+#[test]
+fn the_gateway_closes_idle_connections_before_the_services_do() {
+    let upstreams: Vec<&str> = GATEWAY.split("upstream ").skip(1).map(|rest| rest.split('}').next().unwrap()).collect();
+    assert_eq!(upstreams.len(), 2);
+    for upstream in upstreams {
+        let timeout = upstream.split("keepalive_timeout ").nth(1).and_then(|rest| rest.split("s;").next());
+        let seconds: u64 = timeout.unwrap().parse().unwrap();
+        assert!(std::time::Duration::from_secs(seconds) < muster_http::HEAD_TIMEOUT, "{upstream}");
     }
 }
 

@@ -21,7 +21,7 @@ pub use error::ApiError;
 pub use health::{Ready, health};
 pub use metrics::HttpMetrics;
 pub use path::{IdPath, public_base_url};
-pub use serve::{ServeOptions, serve};
+pub use serve::{HEAD_TIMEOUT, ServeOptions, serve};
 pub use token::token_sha256;
 
 /// The content type of every JSON response, in the spelling that the vendors' APIs use.

@@ -40,7 +40,7 @@ use stream::SharedStream;
 use validate::validate_request;
 
 /// How long a client may take to send the head of a request, and how long a connection may stay without a request.
-const HEAD_TIMEOUT: Duration = Duration::from_secs(10);
+pub const HEAD_TIMEOUT: Duration = Duration::from_secs(10);
 /// The maximum size of a request head, and of one frame of a body.
 const MAX_BUFFER_BYTES: usize = 64 * 1024;
 /// The maximum number of headers of a request.

@@ -4,7 +4,7 @@ use std::process::{Child, Command, Stdio};
 
 use muster_testkit::{Backend, Site, wait_until};
 
-use super::{File, verbose_options};
+use super::{File, failpoint, verbose_options};
 use crate::MUSTER;
 
 /// Starts an embedded site and waits until it has applied some rows of a file, whose path is returned.
@@ -50,6 +50,20 @@ async fn end(mut strace: Child) {
 
 mod quick {
     use super::*;
+
+    /// A panic on the thread that writes ends neither the thread nor the import.
+    #[tokio::test(flavor = "multi_thread")]
+    async fn a_panic_while_the_embedded_database_writes_costs_one_attempt() {
+        let mut options = verbose_options(0);
+        options.variables = failpoint("users_written=1*panic(in a write)");
+        let site = Site::start(MUSTER, Backend::Embedded, options).await;
+        for first in [0, 10_000] {
+            let status = site.client.import(File::new_users(first, 10_000).csv()).await;
+            let counts = ["created_users", "failed_users"].map(|key| status[key].as_u64());
+            assert_eq!((counts, &status["status"]), ([Some(10_000), Some(0)], &"SUCCESS".into()), "{status}");
+        }
+        assert!(site.ingest.as_ref().unwrap().output().contains("a call of the database panicked"), "it did");
+    }
 
     /// F67: the disk fails, or is full.
     #[tokio::test(flavor = "multi_thread")]
