@@ -2,6 +2,8 @@
 
 use super::*;
 use crate::batch::Cell;
+use crate::field::Field;
+use crate::rejection::RejectionCode;
 
 fn csv(records: &str) -> CheckedBatch {
     check_text(Format::Csv, RecordLimits::default(), 2, 1, records.as_bytes())

@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::batch::Cell;
+use crate::rejection::RejectionCode;
 
 const TITLES: &str = "EMAIL,USERNAME,FIRST_NM,LAST_NM,WORK_CITY,INTF_PUBLISH_DT,badge";
 
