@@ -133,7 +133,7 @@ async fn serve_connection(server: Server, stream: TcpStream, peer: IpAddr, regis
             drop(connection);
             shutdown.run_until_requested(linger(&stream)).await;
         }
-        () = registration.closing() => {}
+        () = registration.closing() => tracing::debug!("a connection without a request made room for another one"),
         () = shutdown.requested() => {
             connection.as_mut().graceful_shutdown();
             tokio::select! {

@@ -16,7 +16,10 @@ test_on_both_backends!(
 /// The maximum number of connections from one address.
 const SHARE: usize = 512;
 
-async fn connections_without_requests_keep_nobody_out(site: Site) {
+async fn connections_without_requests_keep_nobody_out(mut site: Site) {
+    site.options.variables.push(("MUSTER_LOG".to_owned(), "debug".to_owned()));
+    site.ingest.as_mut().unwrap().terminate().await;
+    site.start_ingest().await;
     let mut idle = Vec::new();
     for number in 0..SHARE + 40 {
         let mut connection = RawConnection::open(&site.client.ingest).await;
@@ -27,11 +30,14 @@ async fn connections_without_requests_keep_nobody_out(site: Site) {
     }
     let path = site.client.upload(users(["a"])).await;
     site.client.wait_until_final(&path).await;
-    wait_until("the first connection has made room", || {
-        let closed = idle[0].has_data_or_is_closed();
-        std::future::ready(if closed { Ok(()) } else { Err("it is open") })
+    // Connections without requests are closed after some time in any case, but not with this message.
+    wait_until("connections have made room", || {
+        let output = site.ingest.as_ref().unwrap().output();
+        let made_room = output.matches("a connection without a request made room for another one").count();
+        std::future::ready(if made_room >= 40 { Ok(()) } else { Err(made_room) })
     })
     .await;
+    assert!(idle[0].has_data_or_is_closed(), "the one that has waited longest");
 }
 
 async fn wrong_tokens_are_refused_counted_and_logged(site: Site) {
