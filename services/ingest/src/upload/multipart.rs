@@ -35,8 +35,14 @@ const MAX_OTHER_FIELD_BYTES: usize = 64 * 1024;
 /// The maximum length of a boundary (RFC 2046).
 const MAX_BOUNDARY_CHARACTERS: usize = 70;
 
-/// Marks that a part is being read: its bytes are not counted.
+/// The size of the pieces in which everything but the file is read. The parser takes one more piece at each step, whether it
+/// needs it or not, so that larger ones would fill the memory at many small form fields.
+const SMALL_PIECE_BYTES: usize = 2 * 1024;
+
+/// Marks that a part other than the file is being read: its bytes are not counted.
 const IN_PART: usize = usize::MAX;
+/// Marks that the file is being read.
+const IN_FILE: usize = usize::MAX - 1;
 
 /// Stores the file of the part `file`.
 pub(crate) async fn store_part(
@@ -53,7 +59,7 @@ pub(crate) async fn store_part(
     let around_part = Arc::new(AtomicUsize::new(0));
     let pieces = body.decompressed(compression);
     let pieces = if has_line_feeds { LineFeedEnvelope::new(pieces, &boundary).boxed() } else { pieces };
-    let pieces = PacedPieces { pieces, has_yielded: false, around_part: around_part.clone() };
+    let pieces = PacedPieces { pieces, rest: Bytes::new(), has_yielded: false, around_part: around_part.clone() };
     let mut parts = Parts { multipart: Multipart::new(pieces, boundary), around_part };
     let received = parts.read(context, compression != Compression::Identity).await;
     drop(parts);
@@ -80,7 +86,7 @@ fn parse_boundary(content_type: &str) -> Result<String, UploadError> {
 /// The parts of a body.
 struct Parts<'a> {
     multipart: Multipart<'a>,
-    /// The bytes since the last part, or [`IN_PART`].
+    /// The bytes since the last part, [`IN_PART`] or [`IN_FILE`].
     around_part: Arc<AtomicUsize>,
 }
 
@@ -97,6 +103,7 @@ impl<'a> Parts<'a> {
             let next = self.next().await;
             match next {
                 Ok(Some(field)) if field.name() == Some("file") && file.is_none() => {
+                    self.around_part.store(IN_FILE, Ordering::Relaxed);
                     let (part, received) = part::receive(context, field, packs).await?;
                     if received.is_err() {
                         return Ok((part, received));
@@ -170,9 +177,11 @@ impl Others {
 /// Yields one piece per poll, and an error if there are too many bytes around the part.
 struct PacedPieces<S> {
     pieces: S,
+    /// The rest of a piece, of which only the start was yielded.
+    rest: Bytes,
     /// Whether the last poll yielded a piece, so that the next one must be pending.
     has_yielded: bool,
-    /// The bytes since the last part, or [`IN_PART`].
+    /// The bytes since the last part, [`IN_PART`] or [`IN_FILE`].
     around_part: Arc<AtomicUsize>,
 }
 
@@ -184,11 +193,15 @@ impl<S: Stream<Item = io::Result<Bytes>> + Unpin> Stream for PacedPieces<S> {
             context.waker().wake_by_ref();
             return Poll::Pending;
         }
-        let next = self.pieces.poll_next_unpin(context);
-        if let Poll::Ready(Some(Ok(piece))) = &next {
+        let rest = std::mem::take(&mut self.rest);
+        let mut next = if rest.is_empty() { self.pieces.poll_next_unpin(context) } else { Poll::Ready(Some(Ok(rest))) };
+        if let Poll::Ready(Some(Ok(piece))) = &mut next {
             self.has_yielded = true;
             let around = self.around_part.load(Ordering::Relaxed);
-            if around != IN_PART {
+            if around != IN_FILE && piece.len() > SMALL_PIECE_BYTES {
+                self.rest = piece.split_off(SMALL_PIECE_BYTES);
+            }
+            if !matches!(around, IN_PART | IN_FILE) {
                 // Pieces after the last part count too: only the closing boundary belongs there.
                 self.around_part.store(around + piece.len(), Ordering::Relaxed);
                 if around + piece.len() > MAX_BYTES_AROUND_PART {
