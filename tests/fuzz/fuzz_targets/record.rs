@@ -88,7 +88,8 @@ fn as_batch(records: &[Record], syntax: CsvSyntax) -> Option<Vec<Record>> {
 }
 
 fn is_blank(text: &[u8], delimiter: u8) -> bool {
-    text.iter().all(|byte| byte.is_ascii_whitespace() || *byte == delimiter || *byte == b'"' || !byte.is_ascii())
+    let is_blank = |byte: u8| byte.is_ascii_whitespace() || matches!(byte, 0x0b | b'"') || !byte.is_ascii();
+    text.iter().all(|byte| is_blank(*byte) || *byte == delimiter)
 }
 
 /// The values that the `csv` crate finds, without blank rows.
