@@ -12,6 +12,7 @@ use axum::http::{HeaderMap, HeaderValue, header};
 use bytes::Bytes;
 use futures_util::stream::{self, BoxStream, StreamExt};
 use libfuzzer_sys::fuzz_target;
+use muster_domain::file_type;
 use muster_fuzz::{controls, pieces};
 use muster_ports::{RawReader, RawStore, RawStoreError, RawUpload, StoredUpload};
 
@@ -137,7 +138,7 @@ fuzz_target!(|data: &[u8]| {
         mode => {
             let file = [b"EMAIL,USERNAME,FIRST_NM,LAST_NM\n", content].concat();
             let delimiter = format!("\r\n--{BOUNDARY}");
-            let is_text = std::str::from_utf8(&file).is_ok() && !file.contains(&0);
+            let is_text = std::str::from_utf8(&file).is_ok() && !file.contains(&0) && file_type::refuse_other_types(&file).is_ok();
             let contains_delimiter = file.windows(delimiter.len()).any(|window| window == delimiter.as_bytes());
             if contains_delimiter || !is_text {
                 return;
