@@ -29,10 +29,12 @@ pub enum Damage {
     Error,
     /// A time without a date, or a date that does not exist.
     Time,
+    /// A formula whose value was not saved.
+    UnsavedFormula,
 }
 
 impl Damage {
-    const ALL: [Self; 5] = [Self::Fraction, Self::Digits, Self::Truth, Self::Error, Self::Time];
+    const ALL: [Self; 6] = [Self::Fraction, Self::Digits, Self::Truth, Self::Error, Self::Time, Self::UnsavedFormula];
 
     const fn letter(self) -> char {
         match self {
@@ -41,6 +43,7 @@ impl Damage {
             Self::Truth => 't',
             Self::Error => 'e',
             Self::Time => 'h',
+            Self::UnsavedFormula => 'u',
         }
     }
 
@@ -54,6 +57,9 @@ impl Damage {
             }
             Self::Truth => "is a truth value; format the column as text and enter the value again",
             Self::Error => "is the error of a formula; correct the formula",
+            Self::UnsavedFormula => {
+                "is a formula whose value was not saved; open the workbook in a spreadsheet program and save it"
+            }
             Self::Time => {
                 "is a time or a date that does not exist; format the column as text and enter the value again"
             }

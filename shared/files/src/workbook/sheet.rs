@@ -28,6 +28,8 @@ pub(super) enum Value {
     IsoDate(String),
     Truth,
     Error,
+    /// A formula whose value was not saved.
+    UnsavedFormula,
 }
 
 /// A cell.
@@ -63,7 +65,7 @@ impl Row {
         }
         self.bytes += match &cell.value {
             Value::Text(text) | Value::Number(text) | Value::IsoDate(text) => text.len(),
-            Value::Empty | Value::Shared(_) | Value::Truth | Value::Error => 0,
+            Value::Empty | Value::Shared(_) | Value::Truth | Value::Error | Value::UnsavedFormula => 0,
         };
         if self.bytes > MAX_ROW_BYTES {
             return Err(ArchiveError::WorkbookDamaged("a row is too long"));
@@ -145,6 +147,8 @@ struct OpenCell {
     column: usize,
     style: usize,
     kind: String,
+    has_formula: bool,
+    has_value: bool,
     is_value: bool,
     value: String,
     text: RichText,
@@ -164,12 +168,25 @@ impl OpenCell {
                 _ => {}
             }
         }
-        Ok(Self { column, style, kind, is_value: false, value: String::new(), text: RichText::default() })
+        Ok(Self {
+            column,
+            style,
+            kind,
+            has_formula: false,
+            has_value: false,
+            is_value: false,
+            value: String::new(),
+            text: RichText::default(),
+        })
     }
 
     fn start(&mut self, name: &[u8]) {
         match name {
-            b"v" => self.is_value = true,
+            b"v" => {
+                self.is_value = true;
+                self.has_value = true;
+            }
+            b"f" => self.has_formula = true,
             name => self.text.start(name),
         }
     }
@@ -193,6 +210,7 @@ impl OpenCell {
     fn close(mut self) -> Result<Cell, ArchiveError> {
         let value = match self.kind.as_str() {
             "inlineStr" => text_value(self.text.take()),
+            _ if self.has_formula && !self.has_value => Value::UnsavedFormula,
             _ if self.value.is_empty() => Value::Empty,
             "s" => {
                 let number = self.value.trim().parse();
@@ -242,7 +260,7 @@ mod tests {
         let text = |text: &str| Value::Text(text.to_owned());
         let xml = "<row r=\"2\"><c r=\"A2\" t=\"s\"><v>7</v></c><c r=\"C2\" s=\"3\"><v>45429</v></c><c r=\"D2\" s=\"1\"/></row>\
                    <row r=\"5\"><c t=\"inlineStr\"><is><t>Be</t></is></c><c t=\"str\"><f>A1</f><v>x&lt;y</v></c>\
-                   <c t=\"b\"><v>1</v></c><c t=\"e\"><v>#REF!</v></c><c t=\"d\"><v>2024-05-17</v></c></row><x:row xmlns:x=\"y\"/>";
+                   <c t=\"b\"><v>1</v></c><c t=\"e\"><v>#REF!</v></c><c t=\"d\"><v>2024-05-17</v></c><c><f>A1</f></c><c t=\"str\"><f>A1</f><v/></c></row><x:row xmlns:x=\"y\"/>";
         assert_eq!(
             rows(xml).unwrap(),
             [
@@ -255,6 +273,8 @@ mod tests {
                         (2, Value::Truth),
                         (3, Value::Error),
                         (4, Value::IsoDate("2024-05-17".to_owned())),
+                        (5, Value::UnsavedFormula),
+                        (6, Value::Empty),
                     ]
                 ),
                 (6, Vec::new()),

@@ -92,6 +92,7 @@ impl<'a> SheetText<'a> {
             Value::IsoDate(text) => number::push_iso_date(text, &mut self.cell),
             Value::Truth => workbook_cell::push_damage(Damage::Truth, &mut self.cell),
             Value::Error => workbook_cell::push_damage(Damage::Error, &mut self.cell),
+            Value::UnsavedFormula => workbook_cell::push_damage(Damage::UnsavedFormula, &mut self.cell),
         }
         let is_padded = self.cell.starts_with(char::is_whitespace) || self.cell.ends_with(char::is_whitespace);
         if is_padded || self.cell.contains([self.delimiter, '"']) {
