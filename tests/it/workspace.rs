@@ -8,7 +8,7 @@ use serde_json::Value;
 
 /// The product crates that each crate may depend on. Services and the HTTP crate record metrics and propagate traces
 /// through `muster-telemetry`, which depends on none of the others. Adapters do not.
-const ALLOWED: [(&str, &[&str]); 17] = [
+const ALLOWED: [(&str, &[&str]); 18] = [
     ("muster-domain", &[]),
     ("muster-messages", &["domain"]),
     ("muster-ports", &["domain", "messages"]),
@@ -23,18 +23,21 @@ const ALLOWED: [(&str, &[&str]); 17] = [
     ("muster-redis", &["domain", "ports", "runtime"]),
     ("muster-memory", &["domain", "messages", "ports", "runtime"]),
     ("muster-rawstore", &["ports", "runtime"]),
-    ("muster-ingest", &["domain", "messages", "ports", "runtime", "telemetry", "http"]),
+    ("muster-files", &["domain", "ports", "runtime"]),
+    ("muster-ingest", &["domain", "files", "messages", "ports", "runtime", "telemetry", "http"]),
     ("muster-worker", &["domain", "messages", "ports", "runtime", "telemetry"]),
     ("muster-status", &["domain", "ports", "runtime", "telemetry", "http"]),
 ];
 
 /// Libraries that only the listed crates may use.
-const WRAPPERS: [(&str, &[&str]); 14] = [
+const WRAPPERS: [(&str, &[&str]); 16] = [
     ("lapin", &["muster-rabbitmq"]),
     ("deadpool-redis", &["muster-redis"]),
     ("sqlx", &["muster-postgres"]),
     ("rusqlite", &["muster-sqlite"]),
     ("object_store", &["muster-rawstore"]),
+    ("zip", &["muster-files"]),
+    ("quick-xml", &["muster-files"]),
     ("axum", &["muster-http", "muster-ingest", "muster-status", "muster"]),
     ("reqwest", &["muster-client"]),
     ("clap", &["muster"]),
