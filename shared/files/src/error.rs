@@ -62,7 +62,7 @@ pub enum ArchiveError {
     #[error(transparent)]
     Storage(#[from] RawStoreError),
     /// The reading stopped, because the process ends or because of an internal error.
-    #[error("the reading was interrupted")]
+    #[error("reading the file was interrupted; send it again")]
     Interrupted,
 }
 

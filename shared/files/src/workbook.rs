@@ -203,8 +203,9 @@ impl<R: Read + Seek> Workbook<R> {
 
     /// Reads all texts, or only those with these numbers.
     fn read_strings(&mut self, wanted: Option<&HashSet<usize>>) -> Result<Strings, ArchiveError> {
+        let part_bytes = self.string_bytes();
         let part = self.strings.clone().map(|part| self.archive.open_part(&part)).transpose()?.flatten();
-        part.map_or_else(|| Ok(Strings::default()), |part| Strings::read(part, wanted))
+        part.map_or_else(|| Ok(Strings::default()), |part| Strings::read(part, wanted, part_bytes))
     }
 }
 

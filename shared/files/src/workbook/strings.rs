@@ -26,8 +26,13 @@ impl Default for Strings {
 }
 
 impl Strings {
-    /// Reads all texts, or only those with these numbers. Fails if all of them need more than the maximum memory.
-    pub(super) fn read(input: impl BufRead, wanted: Option<&HashSet<usize>>) -> Result<Self, ArchiveError> {
+    /// Reads all texts, or only those with these numbers. `part_bytes` is the size of the part, as the archive says. Fails if
+    /// all of them need more than the maximum memory, or more than that size: the memory was reserved by it.
+    pub(super) fn read(
+        input: impl BufRead,
+        wanted: Option<&HashSet<usize>>,
+        part_bytes: u64,
+    ) -> Result<Self, ArchiveError> {
         let mut strings = match wanted {
             Some(_) => Self::default(),
             None => Self::All { text: String::new(), ends: Vec::new() },
@@ -42,6 +47,10 @@ impl Strings {
                     bytes += current.text.len() + ENTRY_BYTES;
                     if bytes > MAX_STRING_BYTES {
                         return Err(ArchiveError::TooManyStrings);
+                    }
+                    // Each text takes up more in XML than here.
+                    if bytes as u64 > part_bytes {
+                        return Err(ArchiveError::Damaged);
                     }
                     let text = current.take();
                     match &mut strings {
@@ -155,8 +164,8 @@ mod tests {
     #[test]
     fn texts_are_found_by_their_numbers() {
         let wanted = HashSet::from([1, 3]);
-        let all = Strings::read(XML.as_bytes(), None).unwrap();
-        let some = Strings::read(XML.as_bytes(), Some(&wanted)).unwrap();
+        let all = Strings::read(XML.as_bytes(), None, u64::MAX).unwrap();
+        let some = Strings::read(XML.as_bytes(), Some(&wanted), u64::MAX).unwrap();
         for (number, text) in [(0, "Ada"), (1, "Be &rg"), (2, ""), (3, "a\rb\u{2}c_xZ_")] {
             assert_eq!(all.get(number).unwrap(), text);
             assert_eq!(some.get(number).ok(), wanted.contains(&number).then_some(text));
@@ -169,7 +178,10 @@ mod tests {
         let long = "x".repeat(1000);
         let xml = format!("<sst>{}</sst>", format!("<si><t>{long}</t></si>").repeat(MAX_STRING_BYTES / 1000 + 1));
         for wanted in [None, Some(&HashSet::new())] {
-            assert!(matches!(Strings::read(xml.as_bytes(), wanted), Err(ArchiveError::TooManyStrings)));
+            let read = Strings::read(xml.as_bytes(), wanted, u64::MAX);
+            assert!(matches!(read, Err(ArchiveError::TooManyStrings)));
         }
+        let forged = Strings::read(XML.as_bytes(), None, 10);
+        assert!(matches!(forged, Err(ArchiveError::Damaged)), "more than the archive says");
     }
 }
