@@ -100,7 +100,8 @@ fn parse_with_csv_crate(text: &[u8], delimiter: u8) -> Vec<Vec<Vec<u8>>> {
         csv::ReaderBuilder::new().has_headers(false).flexible(true).delimiter(delimiter).from_reader(text.as_slice());
     let records = reader.byte_records().map(|record| record.expect("memory can be read"));
     let records = records.map(|record| record.iter().map(<[u8]>::to_vec).collect::<Vec<_>>());
-    records.filter(|values: &Vec<Vec<u8>>| !values.iter().all(|value| value.iter().all(u8::is_ascii_whitespace))).collect()
+    let is_blank = |value: &Vec<u8>| value.iter().all(|byte| byte.is_ascii_whitespace() || *byte == 0x0b);
+    records.filter(|values| !values.iter().all(is_blank)).collect()
 }
 
 fuzz_target!(|data: &[u8]| {

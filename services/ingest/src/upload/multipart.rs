@@ -37,7 +37,7 @@ const MAX_BOUNDARY_CHARACTERS: usize = 70;
 
 /// The size of the pieces in which everything but the file is read. The parser takes one more piece at each step, whether it
 /// needs it or not, so that larger ones would fill the memory at many small form fields.
-const SMALL_PIECE_BYTES: usize = 2 * 1024;
+const SMALL_PIECE_BYTES: usize = 1024;
 
 /// Marks that a part other than the file is being read: its bytes are not counted.
 const IN_PART: usize = usize::MAX;
